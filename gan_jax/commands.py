@@ -1,0 +1,107 @@
+"""What the commands do, once their flags are read."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import jax
+import ml_collections
+import numpy as np
+
+from gan_jax import data, parallel
+from gan_jax.build import DataSpec, build, build_algorithm, example_batch
+from gan_jax.checkpoint import Checkpoints
+from gan_jax.errors import UserError
+from gan_jax.logs import last_metrics
+from gan_jax.pictures import grid, save_png
+from gan_jax.report import mebibytes, parameter_report, tree_bytes
+from gan_jax.sample import make_sampler
+from gan_jax.train import make_fetch
+from gan_jax.train import train as run_training
+from gan_jax.workdir import recorded_run
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+
+
+def train(config: ml_collections.ConfigDict, workdir: Path) -> None:
+    """gan-jax train."""
+    run_training(config, workdir)
+
+
+def dry_run(config: ml_collections.ConfigDict) -> None:
+    """gan-jax train --dry_run: the config, the networks, the plan and the memory."""
+    plan = build(config)
+    mesh = parallel.make_mesh()
+    parallel.check_batch(plan.batch_size, mesh)
+    spec = DataSpec(plan.dataset.image_shape, plan.dataset.num_classes)
+    state = parallel.abstract_state(plan.algorithm, example_batch(spec, plan.batch_size), mesh)
+    _say(f"{config}\n{parameter_report(state)}")
+    epochs = plan.num_steps * plan.algorithm.minibatches / plan.sampler.minibatches_per_epoch
+    _say(
+        f"plan: {plan.num_steps} steps of {plan.algorithm.minibatches} x {plan.batch_size} images = "
+        f"{epochs:.2f} epochs of {len(plan.dataset)} images {'x'.join(map(str, plan.dataset.image_shape))} "
+        f"from {plan.dataset.name}; on {mesh.size} x {mesh.devices.flat[0].device_kind}"
+    )
+    feed = data.make_feed(
+        plan.dataset, plan.sampler, steps_per_call=plan.steps_per_call, placement=plan.placement
+    )
+    call = parallel.compile_step(plan.algorithm, make_fetch(feed, plan.flip), mesh, plan.steps_per_call)
+    items = feed.get(0, 1)
+    feed.close()
+    memory = call.lower(state, feed.constants, items, np.int32(1)).compile().memory_analysis()  # type: ignore[attr-defined]
+    _say(
+        f"memory of each device: state {mebibytes(tree_bytes(state))}, "
+        f"data {mebibytes(tree_bytes(feed.constants))}, "
+        f"items of a call {mebibytes(tree_bytes(items) // mesh.size)}, "
+        f"temporaries {mebibytes(memory.temp_size_in_bytes)}\nnothing was trained"
+    )
+
+
+def sample(workdir: Path, *, num: int, seed: int, out: Path, label: int | None) -> None:
+    """gan-jax sample: a grid of `num` images from the newest good checkpoint."""
+    config, spec, _ = recorded_run(workdir)
+    algorithm = build_algorithm(config, spec)
+    if label is not None:
+        if not algorithm.conditional:
+            raise UserError(
+                f"--label={label}: the run in {workdir} is unconditional ({config.algorithm.name}); "
+                "leave --label out"
+            )
+        if spec.num_classes is None or not 0 <= label < spec.num_classes:
+            raise UserError(f"--label={label}: the classes are 0 to {(spec.num_classes or 0) - 1}")
+    mesh = parallel.make_mesh(jax.devices()[:1])
+    checkpoints = Checkpoints(workdir / "checkpoints")
+    state = checkpoints.restore(parallel.abstract_state(algorithm, example_batch(spec, 1), mesh))
+    checkpoints.close()
+    if state is None:
+        raise UserError(f"{workdir} has no checkpoint yet; let gan-jax train reach one")
+    images = make_sampler(algorithm, spec, label)(state, num, jax.random.key(seed))
+    save_png(out, grid(images))
+    _say(f"{num} images from step {int(state.step)} in {out}")
+
+
+def info(workdir: Path) -> None:
+    """gan-jax info: what the run is and how far it has come."""
+    config, spec, record = recorded_run(workdir)
+    algorithm = build_algorithm(config, spec)
+    state = jax.eval_shape(algorithm.init, jax.random.key(0), example_batch(spec, 1))
+    _say(f"{config}\n{parameter_report(state)}")
+    _say(f"data: {record['data']['examples']} examples, {record['data']['fingerprint']}")
+    _say(f"starts: {len(record['starts'])}, the last with {record['starts'][-1]}")
+    metrics = last_metrics(workdir)
+    _say(f"last metrics: {metrics if metrics else 'none yet'}")
+    checkpoints = Checkpoints(workdir / "checkpoints")
+    steps = checkpoints.steps()
+    for step in steps:
+        _say(f"checkpoint {step} of {config.num_steps}: {checkpoints.verify(step) or 'verified'}")
+    checkpoints.close()
+    if not steps:
+        _say("checkpoints: none yet")
+
+
+def prepare(name: str, *, data_dir: str | None, source: str | None) -> None:
+    """gan-jax data prepare."""
+    _say(f"{name} is ready in {data.prepare(name, data_dir=data_dir, source=source)}")

@@ -1,0 +1,146 @@
+"""What the data sets that gan_jax prepares itself have in common: a tfds builder without TensorFlow."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import tensorflow_datasets as tfds
+from tqdm import tqdm
+
+from gan_jax.errors import UserError
+
+INFO_FILE = "dataset_info.json"  # tfds writes it last, and renames the whole folder after that
+
+
+@dataclass(frozen=True)
+class NoOptions:
+    """For a data set that is what it is."""
+
+
+class LocalBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type: ignore[call-arg]
+    """Writes records in the order in which they are generated, pictures as raw bytes.
+
+    Not PNG: tfds encodes PNG with TensorFlow only, and raw bytes of a fixed shape read several times faster.
+    A subclass is a data set; its name is the class's name in snake case. None is registered with tfds, which
+    has its own `mnist`; the version is below 1, where tfds's versions start, so one data folder holds both.
+    """
+
+    VERSION: ClassVar[Any] = tfds.core.Version("0.1.0")
+    OPTIONS: ClassVar[type] = NoOptions  # a frozen dataclass that checks its values
+    SPLITS: ClassVar[tuple[str, ...]] = ("train", "test")
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(skip_registration=True, **kwargs)
+
+    def __init__(self, options: Any, *, data_dir: Path) -> None:
+        self.options = options
+        name = self.config_name()
+        config = tfds.core.BuilderConfig(name=name) if name else None
+        super().__init__(data_dir=data_dir, config=config)
+
+    # What a subclass says.
+
+    def config_name(self) -> str:
+        """The folder between the name and the version; empty where there are no options."""
+        return ""
+
+    def content_digest(self) -> str:
+        """A digest of what went in, other than the options; empty where the options say it all."""
+        return ""
+
+    def picture_features(self) -> tuple[tuple[int, int, int], tuple[str, ...] | None]:
+        """(H, W, C) and the names of the classes; None where there are no labels."""
+        raise NotImplementedError
+
+    def integer_features(self) -> tuple[str, ...]:
+        """Further integers that each record holds."""
+        return ()
+
+    def collect(self, source: Path | None) -> None:
+        """Gets and checks all that goes in, before anything is written."""
+
+    def num_examples(self, split: str) -> int:
+        """Records that `records` yields."""
+        raise NotImplementedError
+
+    def records(self, split: str) -> Iterator[dict[str, Any]]:
+        """The records, in order."""
+        raise NotImplementedError
+
+    # What they share.
+
+    @property
+    def is_prepared(self) -> bool:
+        """Whether a complete prepared set lies in the data folder."""
+        return (Path(self.data_dir) / INFO_FILE).is_file()
+
+    @property
+    def recorded_options(self) -> dict[str, Any]:
+        """The options with their values, as a run records them."""
+        return asdict(self.options)
+
+    def prepare(self, source: Path | None = None) -> Path:
+        """Prepares the set unless that has been done; returns its folder.
+
+        All or nothing: tfds writes into a temporary folder beside it and renames that at the end.
+
+        Raises:
+            UserError: the data folder cannot be written, or whatever `collect` and `records` find.
+        """
+        if self.is_prepared:
+            return Path(self.data_dir)
+        self.collect(source)
+        try:
+            with _without_tfds_bars():
+                self.download_and_prepare(file_format="array_record")
+        except (OSError, RuntimeError) as error:  # array_record raises RuntimeError for a full disk
+            if not self.is_prepared:  # otherwise another process was quicker, which is as good
+                raise UserError(
+                    f"Cannot write the data set {self.name} to {self.data_dir}: {error}. Free some space, or "
+                    "choose another data folder (--data_dir, --config.data.dir or TFDS_DATA_DIR)."
+                ) from error
+        return Path(self.data_dir)
+
+    def _info(self) -> tfds.core.DatasetInfo:
+        shape, class_names = self.picture_features()
+        encoding = tfds.features.Encoding.BYTES
+        features = {"image": tfds.features.Tensor(shape=shape, dtype=np.uint8, encoding=encoding)}
+        if class_names is not None:
+            features["label"] = tfds.features.ClassLabel(names=class_names)
+        for name in self.integer_features():
+            features[name] = tfds.features.Scalar(np.int32)
+        return tfds.core.DatasetInfo(
+            builder=self, features=tfds.features.FeaturesDict(features), disable_shuffling=True
+        )
+
+    def _split_generators(self, dl_manager: Any) -> dict[str, Any]:
+        return {split: self._generate_examples(split) for split in self.SPLITS}
+
+    def _generate_examples(self, split: str) -> Iterator[tuple[int, dict[str, Any]]]:
+        total, title = self.num_examples(split), f"preparing {self.name} ({split})"
+        bar = tqdm(self.records(split), title, total, unit=" pictures", leave=False, disable=None)
+        yield from enumerate(bar)
+
+    def _create_builder_config(self, builder_config: Any, version: Any) -> Any:
+        return builder_config  # tfds warns of every configuration that isn't in its own list
+
+    # tfds announces the size of a download that it doesn't make.
+
+    def _log_download_bytes(self) -> None:
+        pass
+
+    def _log_download_done(self) -> None:
+        pass
+
+
+@contextmanager
+def _without_tfds_bars() -> Iterator[None]:
+    """tfds shows four bars of its own, also where there is no terminal; ours is enough."""
+    tfds.disable_progress_bar()
+    try:
+        yield
+    finally:
+        tfds.enable_progress_bar()

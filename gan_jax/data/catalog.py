@@ -1,0 +1,140 @@
+"""The data sets by name: `load` opens one, `prepare` gets one ready."""
+
+import importlib.util
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import tensorflow_datasets as tfds
+from absl import logging
+
+from gan_jax.data.builder import INFO_FILE, LocalBuilder
+from gan_jax.data.dataset import Dataset
+from gan_jax.data.idx import FashionMnist, IdxBuilder, Kmnist, Mnist
+from gan_jax.data.image_folder import ImageFolder
+from gan_jax.data.prepared import data_dir_flag, data_root, find_folder, open_folder
+from gan_jax.data.shapes import Shapes
+from gan_jax.errors import UserError
+
+DATASETS: dict[str, type[LocalBuilder]] = {
+    "shapes": Shapes,
+    "mnist": Mnist,
+    "fashion_mnist": FashionMnist,
+    "kmnist": Kmnist,
+    "image_folder": ImageFolder,
+}
+
+
+def load(name: str, *, data_dir: str | None = None, split: str = "train", **options: Any) -> Dataset:
+    """Opens one split of a data set, without TensorFlow and without the network.
+
+    `shapes` and `image_folder` are prepared at their first use; the others by `prepare`.
+
+    Args:
+        name: one of DATASETS, or a tfds name that has been prepared as array_record.
+        data_dir: the data folder; None or "" is TFDS_DATA_DIR, else ~/tensorflow_datasets.
+        split: "train", "test", or a part of one as tfds writes it, such as "train[:1000]".
+        **options: the data set's own, such as `resolution=64`.
+
+    Raises:
+        UserError: not prepared (with the command that does it), unknown name, split or option, damage.
+    """
+    root = data_root(data_dir)
+    if name not in DATASETS:
+        _no_options(name, options)
+        folder = find_folder(root, name)
+        if folder is None:
+            raise UserError(_missing_stock(name, root, data_dir))
+        return open_folder(folder, name=name, split=split, content=None, options={})
+    builder = _builder(name, root, options)
+    if not builder.is_prepared:
+        if isinstance(builder, IdxBuilder):
+            raise UserError(_missing_idx(builder, data_dir))
+        logging.info("Preparing the data set %s in %s (once).", name, builder.data_dir)
+        builder.prepare()
+    return open_folder(
+        Path(builder.data_dir),
+        name=name,
+        split=split,
+        content=builder.content_digest(),
+        options=builder.recorded_options,
+    )
+
+
+def prepare(name: str, *, data_dir: str | None = None, source: str | None = None, **options: Any) -> Path:
+    """Gets a data set ready for `load`: downloads or reads its files, verifies them, writes array_record.
+
+    Args:
+        name: one of DATASETS, or any tfds name (these need TensorFlow: the extra gan-jax[tf]).
+        data_dir: as for `load`.
+        source: a folder in which the files of mnist, fashion_mnist or kmnist lie; None: download them.
+        **options: the data set's own.
+
+    Returns:
+        The folder of the prepared set. If it is there already, nothing is done.
+
+    Raises:
+        UserError: files missing or damaged, no mirror reached, the data folder not writable, no TensorFlow.
+    """
+    root = data_root(data_dir)
+    if source is not None and not (name in DATASETS and issubclass(DATASETS[name], IdxBuilder)):
+        raise UserError(f"The data set {name} is not made from files in a folder: leave out --from {source}.")
+    if source is not None and not Path(source).expanduser().is_dir():
+        raise UserError(f"--from {source}: there is no such folder.")
+    if name not in DATASETS:
+        _no_options(name, options)
+        return _prepare_stock(name, root)
+    builder = _builder(name, root, options)
+    return builder.prepare(Path(source).expanduser() if source else None)
+
+
+def _builder(name: str, root: Path, options: dict[str, Any]) -> LocalBuilder:
+    cls = DATASETS[name]
+    known = [field.name for field in fields(cls.OPTIONS)]
+    if unknown := sorted(set(options) - set(known)):
+        raise UserError(
+            f"Unknown option {', '.join(unknown)} of the data set {name}: "
+            + (f"it has {', '.join(known)}." if known else "it has none.")
+        )
+    return cls(cls.OPTIONS(**options), data_dir=root)
+
+
+def _no_options(name: str, options: dict[str, Any]) -> None:
+    if options:
+        raise UserError(
+            f"The data set {name} is not one of gan_jax's own ({', '.join(DATASETS)}), so it has no options: "
+            f"{', '.join(sorted(options))}."
+        )
+
+
+def _missing_idx(builder: IdxBuilder, data_dir: str | None) -> str:
+    command = f"gan-jax data prepare {builder.name}{data_dir_flag(data_dir)}"
+    return (
+        f"The data set {builder.name} is not prepared: {Path(builder.data_dir) / INFO_FILE} is not there. "
+        f"To download and prepare it: {command}\n"
+        f"With its files at hand ({builder.wanted_files()}): {command} --from FOLDER"
+    )
+
+
+def _missing_stock(name: str, root: Path, data_dir: str | None) -> str:
+    return (
+        f"The data set {name} is neither one of gan_jax's own ({', '.join(DATASETS)}) nor prepared by tfds: "
+        f"{root / name.partition(':')[0]}/VERSION/{INFO_FILE} is not there. Any tfds data set works once it "
+        f"is prepared with file_format='array_record'; with TensorFlow (pip install 'gan-jax[tf]'): "
+        f"gan-jax data prepare {name}{data_dir_flag(data_dir)}"
+    )
+
+
+def _prepare_stock(name: str, root: Path) -> Path:
+    """Has tfds prepare one of its own sets; the one place that may import TensorFlow, and tfds does it."""
+    if importlib.util.find_spec("tensorflow") is None:
+        raise UserError(
+            f"{name} is not one of gan_jax's own data sets ({', '.join(DATASETS)}). tfds prepares its own "
+            "sets only with TensorFlow: pip install 'gan-jax[tf]' and run this again."
+        )
+    try:
+        builder = tfds.builder(name, data_dir=root, file_format="array_record")
+        builder.download_and_prepare()
+    except Exception as error:  # tfds raises many kinds, for the name, the network and the disk
+        raise UserError(f"tfds could not prepare {name} in {root}: {error}") from error
+    return Path(builder.data_dir)

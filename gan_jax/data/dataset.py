@@ -1,0 +1,97 @@
+"""A data set that is ready to be read: records by index, or all of it as arrays."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Protocol
+
+import numpy as np
+
+from gan_jax.errors import UserError
+
+_CHUNK = 2048  # records decoded at a time: enough to amortise the call, little memory
+
+
+class Source(Protocol):
+    """Random access to records: a list of dicts, or what tfds's `as_data_source` returns."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int, /) -> dict[str, Any]: ...
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """One split of a data set, with all that a run needs to know about it.
+
+    Attributes:
+        name: as given to `load`, for example "fashion_mnist".
+        split: for example "train".
+        source: `source[i]` is {"image": uint8 [H, W, C], "label": int (where labelled), ...}.
+        image_shape: (H, W, C), the same for every example.
+        num_classes: number of labels; None where there are none.
+        class_names: what the labels mean, in order; empty where there are none.
+        fingerprint: text that is the same only for the same pixels in the same order.
+        options: the options it was made with; a run records them.
+    """
+
+    name: str
+    split: str
+    source: Source
+    image_shape: tuple[int, int, int]
+    num_classes: int | None
+    class_names: tuple[str, ...]
+    fingerprint: str
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The fields of a batch: ("image", "label"), or ("image",) where there are no labels."""
+        return ("image",) if self.num_classes is None else ("image", "label")
+
+    def records(self, indices: Sequence[int]) -> Sequence[dict[str, Any]]:
+        """The records with these indices, read in one call where the source can.
+
+        Raises:
+            UserError: the files are damaged (array_record keeps checksums and finds any flipped bit).
+        """
+        batched: Callable[[Sequence[int]], Sequence[dict[str, Any]]] | None
+        batched = getattr(self.source, "__getitems__", None)
+        try:
+            return batched(indices) if batched else [self.source[i] for i in indices]
+        except RuntimeError as error:
+            raise UserError(
+                f"The prepared files of {self.name} are damaged ({error}). Delete the folder {self.name} in "
+                "the data folder and prepare the set again."
+            ) from error
+
+    def gather(self, indices: np.ndarray) -> dict[str, np.ndarray]:
+        """A batch: {"image": uint8 [B, H, W, C], "label": int32 [B] (where labelled)} for indices [B]."""
+        records = self.records([int(i) for i in indices])
+        batch = {"image": np.stack([record["image"] for record in records])}
+        if self.num_classes is not None:
+            batch["label"] = np.array([record["label"] for record in records], np.int32)
+        return batch
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """All of it: {"image": uint8 [N, H, W, C], "label": int32 [N] (where labelled)}.
+
+        Decoded at the first call and kept; the arrays are read-only because every caller gets the same ones.
+        """
+        return dict(self._arrays)
+
+    @cached_property
+    def _arrays(self) -> dict[str, np.ndarray]:
+        arrays: dict[str, np.ndarray] = {"image": np.empty((len(self), *self.image_shape), np.uint8)}
+        if self.num_classes is not None:
+            arrays["label"] = np.empty(len(self), np.int32)
+        for start in range(0, len(self), _CHUNK):
+            part = slice(start, min(start + _CHUNK, len(self)))
+            for name, values in self.gather(np.arange(part.start, part.stop)).items():
+                arrays[name][part] = values
+        for values in arrays.values():
+            values.flags.writeable = False
+        return arrays

@@ -1,0 +1,132 @@
+"""Prepared data sets on the disk: finding one, and opening it without TensorFlow."""
+
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import tensorflow_datasets as tfds
+
+from gan_jax.data.builder import INFO_FILE
+from gan_jax.data.dataset import Dataset
+from gan_jax.errors import UserError
+
+_VERSION = re.compile(r"\d+\.\d+\.\d+")
+
+
+def data_root(data_dir: str | None) -> Path:
+    """The data folder by tfds's convention: as given, else TFDS_DATA_DIR, else ~/tensorflow_datasets.
+
+    Raises:
+        UserError: it is a file.
+    """
+    root = (
+        Path(data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser().absolute()
+    )
+    if root.exists() and not root.is_dir():
+        raise UserError(f"The data folder {root} is a file: give a folder (--data_dir, --config.data.dir).")
+    return root
+
+
+def data_dir_flag(data_dir: str | None) -> str:
+    """The flag that a suggested command needs to mean the same data folder."""
+    return f" --data_dir {data_dir}" if data_dir else ""
+
+
+def find_folder(root: Path, name: str) -> Path | None:
+    """The folder of a set that tfds itself prepared, by tfds's own naming; None if it isn't there.
+
+    Args:
+        root: the data folder.
+        name: "cifar10", "cifar10:3.0.2", "celeb_a_hq/256" or "celeb_a_hq/256:2.0.0"; without a version
+            the newest one.
+
+    Raises:
+        UserError: the set has configurations and none was named.
+    """
+    path, _, version = name.partition(":")
+    if not path:
+        return None
+    base = root / path
+    versions = [p.parent for p in base.glob(f"*/{INFO_FILE}") if _VERSION.fullmatch(p.parent.name)]
+    if version:
+        versions = [v for v in versions if v.name == version]
+    if versions:
+        return max(versions, key=lambda v: tuple(int(n) for n in v.name.split(".")))
+    configs = sorted({p.parent.parent.name for p in base.glob(f"*/*/{INFO_FILE}")})
+    if configs and not version:
+        choices = ", ".join(f"{path}/{config}" for config in configs)
+        raise UserError(f"The data set {path} is prepared in several configurations; name one: {choices}.")
+    return None
+
+
+def open_folder(
+    folder: Path, *, name: str, split: str, content: str | None, options: dict[str, Any]
+) -> Dataset:
+    """One split of the prepared set in a folder.
+
+    Args:
+        folder: where `dataset_info.json` lies.
+        name: for the record and for messages.
+        split: "train", "test", or any of tfds's sub-splits such as "train[:1000]".
+        content: digest of what went in; None to take tfds's own account of the split.
+        options: for the record; the folder's name tells them apart.
+
+    Raises:
+        UserError: unknown split, another file format, no pictures of one size, a damaged set.
+    """
+    again = f"Move {folder} away and prepare the set again."
+    try:
+        builder = tfds.builder_from_directory(str(folder))
+    except Exception as error:  # tfds raises whatever its parsers raise
+        raise UserError(f"The prepared data set {name} is damaged: {error!r}. {again}") from error
+    formats = {f.value for f in builder.info.available_file_formats()}
+    if "array_record" not in formats:
+        raise UserError(
+            f"The data set {name} in {folder} is prepared as {', '.join(sorted(formats))}, which only "
+            f"TensorFlow reads; array_record is needed. Move that folder away and run: "
+            f"gan-jax data prepare {name}"
+        )
+    if split.partition("[")[0] not in builder.info.splits:
+        raise UserError(f"The data set {name} has no split {split!r}: choose {_listed(builder.info.splits)}.")
+    missing = [p.name for p in builder.info.splits[split.partition("[")[0]].filepaths if not p.exists()]
+    if missing:
+        raise UserError(f"{missing[0]} of the data set {name} is not in {folder}. {again}")
+    try:
+        info, source = builder.info.splits[split], builder.as_data_source(split, file_format="array_record")
+    except Exception as error:
+        raise UserError(f"Cannot read the split {split!r} of {name}: {error!r}. {again}") from error
+    shape, class_names = _features(builder.info.features, name)
+    if content is None:
+        whole = builder.info.splits[split.partition("[")[0]]
+        content = f"{int(whole.num_bytes)} bytes in shards of {','.join(map(str, whole.shard_lengths))}"
+    return Dataset(
+        name=name,
+        split=split,
+        source=source,
+        image_shape=shape,
+        num_classes=None if class_names is None else len(class_names),
+        class_names=class_names or (),
+        fingerprint=f"{builder.info.full_name} [{split}] {info.num_examples} examples {content}".strip(),
+        options=options,
+    )
+
+
+def _features(features: Any, name: str) -> tuple[tuple[int, int, int], tuple[str, ...] | None]:
+    """(H, W, C) and the class names (None without labels) of a set."""
+    if "image" not in features:
+        raise UserError(f"The data set {name} has no feature 'image', only {_listed(features)}.")
+    shape = tuple(features["image"].shape)
+    if len(shape) != 3 or None in shape:
+        raise UserError(
+            f"The pictures of {name} have shape {shape}: all must have one size and three dimensions. Write "
+            "them to a folder and use the data set image_folder, which resizes and crops."
+        )
+    label = features["label"] if "label" in features else None  # noqa: SIM401  (not a dict)
+    if not isinstance(label, tfds.features.ClassLabel):
+        return shape, None
+    return shape, tuple(label.names)
+
+
+def _listed(names: Any) -> str:
+    return ", ".join(sorted(names))

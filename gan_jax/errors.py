@@ -1,0 +1,9 @@
+"""The one exception that means: the user can mend this."""
+
+
+class UserError(Exception):
+    """Something outside the program is wrong: a flag, a config, a file, a disk.
+
+    The message is shown as it is, without a traceback, so it says what was given, what was
+    expected and what to do. Programs that use gan_jax as a library may catch it.
+    """

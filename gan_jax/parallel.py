@@ -1,0 +1,154 @@
+"""Everything that knows about devices: the mesh, placement, and the ways to run a step.
+
+`compile_step` is the production path: `jit` over a mesh, the batch split over all devices, the state
+replicated, global-batch semantics. `pmap_step`, `shard_map_step` and `seeds_step` run the same
+`Algorithm.step` and give the same numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+
+from gan_jax.algorithm import Algorithm, Batch, Metrics
+from gan_jax.errors import UserError
+from gan_jax.noise import INPUT
+from gan_jax.state import PyTree, TrainState
+
+Array = jax.Array
+Step = Callable[[TrainState, Batch], tuple[TrainState, Metrics]]
+# (state, constants, items, count) -> (state, metrics [steps_per_call])
+Call = Callable[[TrainState, PyTree, PyTree, Array], tuple[TrainState, Metrics]]
+# (constants, item, key of the step) -> batches of the step
+Fetch = Callable[[PyTree, PyTree, Array], Batch]
+
+AXIS = "batch"
+
+
+def make_mesh(devices: list[jax.Device] | None = None) -> Mesh:
+    """A one-dimensional mesh over `devices` (default: all)."""
+    found = jax.devices() if devices is None else devices
+    return Mesh(np.array(found), (AXIS,), axis_types=(AxisType.Auto,))
+
+
+def check_batch(batch_size: int, mesh: Mesh) -> None:
+    """Raises a UserError if the devices do not divide the batch."""
+    if batch_size % mesh.size:
+        below, above = batch_size // mesh.size * mesh.size, -(-batch_size // mesh.size) * mesh.size
+        choices = f"{below} or {above}" if below else f"{above}"
+        raise UserError(
+            f"batch_size={batch_size} cannot be split over {mesh.size} devices: "
+            f"set --config.batch_size={choices}, or run on fewer devices"
+        )
+
+
+def replicated(mesh: Mesh) -> NamedSharding:
+    """A whole copy on every device."""
+    return NamedSharding(mesh, PartitionSpec())
+
+
+def split_on(mesh: Mesh, dimension: int) -> NamedSharding:
+    """Split over the devices along `dimension`."""
+    return NamedSharding(mesh, PartitionSpec(*[None] * dimension, AXIS))
+
+
+def initial_state(algorithm: Algorithm, key: Array, batch: PyTree, mesh: Mesh) -> TrainState:
+    """A fresh state on every device; `batch` is one mini-batch of arrays or of shapes."""
+    zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), batch)
+    return jax.jit(algorithm.init, out_shardings=replicated(mesh))(key, zeros)
+
+
+def abstract_state(algorithm: Algorithm, batch: PyTree, mesh: Mesh) -> TrainState:
+    """The shapes, dtypes and placement of a state, with no arrays."""
+    state = jax.eval_shape(algorithm.init, jax.random.key(0), batch)
+    sharding = replicated(mesh)
+    return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding), state)
+
+
+def compile_step(algorithm: Algorithm, fetch: Fetch, mesh: Mesh, steps_per_call: int) -> Call:
+    """Up to `steps_per_call` train steps as one compiled call.
+
+    The number of steps is an argument of the call, so one program serves every interval of the
+    loop, and the bits never depend on how the steps were grouped.
+
+    Args:
+        fetch: makes a step's batches, leaves [minibatches, B, ...], inside the program.
+
+    Returns:
+        call(state, constants, items, count): `constants` are arrays that every step may read (a data
+        set on the device), `items` leaves are [steps_per_call, minibatches, B, ...], `count` int32
+        [] says how many of them to run. The state is donated. Metrics are float32
+        [steps_per_call], NaN beyond `count`.
+    """
+
+    def one(state: TrainState, constants: PyTree, items: PyTree, index: Array) -> tuple[TrainState, Metrics]:
+        item = jax.tree.map(lambda x: x[index], items)
+        key = jax.random.fold_in(jax.random.fold_in(state.key, state.step), INPUT)
+        return algorithm.step(state, fetch(constants, item, key))
+
+    def call(state: TrainState, constants: PyTree, items: PyTree, count: Array) -> tuple[TrainState, Metrics]:
+        shapes = jax.eval_shape(one, state, constants, items, jnp.int32(0))[1]
+        metrics = jax.tree.map(lambda x: jnp.full((steps_per_call, *x.shape), jnp.nan, x.dtype), shapes)
+
+        def body(index: Array, carry: tuple[TrainState, Metrics]) -> tuple[TrainState, Metrics]:
+            state, metrics = carry
+            state, new = one(state, constants, items, index)
+            return state, jax.tree.map(lambda all_, x: all_.at[index].set(x), metrics, new)
+
+        return jax.lax.fori_loop(0, count, body, (state, metrics))
+
+    whole = replicated(mesh)
+    return jax.jit(
+        call,
+        donate_argnums=0,
+        in_shardings=(whole, whole, split_on(mesh, 2), whole),
+        out_shardings=whole,
+    )
+
+
+def place(tree: PyTree, sharding: NamedSharding) -> PyTree:
+    """Host arrays onto the devices."""
+    return jax.tree.map(lambda x: jax.device_put(x, sharding), tree)
+
+
+def pmap_step(algorithm: Algorithm) -> Step:
+    """One step under `pmap`: state leaves [devices, ...], batches [devices, minibatches, B/devices, ...]."""
+    return jax.pmap(algorithm.with_axis(AXIS).step, axis_name=AXIS, donate_argnums=0)
+
+
+def shard_map_step(algorithm: Algorithm, mesh: Mesh) -> Step:
+    """One step under `shard_map`: the state replicated, batches [minibatches, B, ...] split on B."""
+    whole, split = PartitionSpec(), PartitionSpec(None, AXIS)
+    mapped = jax.shard_map(
+        algorithm.with_axis(AXIS).step, mesh=mesh, in_specs=(whole, split), out_specs=(whole, whole)
+    )
+    return jax.jit(mapped)
+
+
+def seeds_axes(state: Any) -> Any:
+    """The in_axes of a state whose leaves have a leading axis of seeds, but for `step`.
+
+    `step` stays unbatched: a batched one would turn the `cond` of lazy updates into a `select`.
+    """
+    return jax.tree.map(lambda _: 0, state).replace(step=None)
+
+
+def seeds_init(algorithm: Algorithm, keys: Array, batch: PyTree) -> TrainState:
+    """States of independent seeds: leaves [S, ...], but for `step`; `keys` is [S]."""
+    state = jax.jit(jax.vmap(algorithm.init, in_axes=(0, None)))(keys, batch)
+    return state.replace(step=state.step[0])
+
+
+def seeds_step(algorithm: Algorithm) -> Step:
+    """One step of independent seeds: state from `seeds_init`, batches [S, minibatches, B, ...]."""
+
+    def step(state: TrainState, batches: Batch) -> tuple[TrainState, Metrics]:
+        axes = seeds_axes(state)
+        return jax.vmap(algorithm.step, in_axes=(axes, 0), out_axes=(axes, 0))(state, batches)
+
+    return jax.jit(step, donate_argnums=0)

@@ -1,0 +1,64 @@
+"""How far a run is: a bar on a terminal, now and then a plain line anywhere else."""
+
+from __future__ import annotations
+
+import datetime
+import sys
+import time
+from collections.abc import Mapping
+
+from tqdm import tqdm
+
+_LINE_SECONDS = 10.0  # at least so long between two plain lines
+
+
+class Progress:
+    """Shows the step, the losses, the rate and the time left, on standard error.
+
+    Args:
+        num_steps: steps of the whole run.
+        first_step: steps already done.
+    """
+
+    def __init__(self, *, num_steps: int, first_step: int) -> None:
+        self._num_steps = num_steps
+        self._bar: tqdm | None = None
+        self._line = ""  # the newest line, as long as it has not been shown
+        self._shown_at = -float("inf")
+        if sys.stderr.isatty():
+            self._bar = tqdm(
+                total=num_steps, initial=first_step, unit="step", dynamic_ncols=True, file=sys.stderr
+            )
+
+    def update(self, step: int, losses: Mapping[str, float], rate: float) -> None:
+        """Shows that `step` steps are done, at `rate` steps per second."""
+        shown = "  ".join(f"{name} {value:.3g}" for name, value in losses.items())
+        if self._bar is not None:
+            self._bar.set_postfix_str(shown, refresh=False)
+            self._bar.update(step - self._bar.n)
+            return
+        left = datetime.timedelta(seconds=round((self._num_steps - step) / rate))
+        parts = [f"step {step}/{self._num_steps}", shown, f"{rate:.3g} steps/s", f"{left} left"]
+        self._line = "  ".join(part for part in parts if part)
+        if step >= self._num_steps or time.monotonic() - self._shown_at >= _LINE_SECONDS:
+            self._flush()
+
+    def say(self, text: str) -> None:
+        """Writes a line of its own, above the bar if there is one."""
+        if self._bar is not None:
+            self._bar.write(text, file=sys.stderr)
+            return
+        sys.stderr.write(text + "\n")
+        sys.stderr.flush()
+
+    def close(self) -> None:
+        """Shows the last state and leaves it there."""
+        if self._bar is not None:
+            self._bar.close()
+        else:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._line:
+            self.say(self._line)
+            self._line, self._shown_at = "", time.monotonic()

@@ -1,0 +1,215 @@
+"""The only loop: train(config, workdir) -> TrainState.
+
+A run is continued by calling `train` again with the same config and workdir. Nothing waits for the
+devices but where something is written: the losses of every step stay on the devices until then.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import ml_collections
+import numpy as np
+
+from gan_jax import parallel
+from gan_jax.algorithm import Batch, Metrics
+from gan_jax.build import DataSpec, Plan, build, example_batch
+from gan_jax.checkpoint import Checkpoints
+from gan_jax.data import Feed, make_feed, random_flip, to_float
+from gan_jax.errors import UserError
+from gan_jax.interrupt import Interrupted, StopRequest
+from gan_jax.logs import RunLog, read_losses
+from gan_jax.noise import PICTURES, example_keys
+from gan_jax.pictures import curves, grid, save_png
+from gan_jax.report import parameter_report
+from gan_jax.sample import make_sampler
+from gan_jax.state import PyTree, TrainState
+from gan_jax.workdir import open_workdir
+
+PICTURED = 64  # images in a grid
+
+
+class Diverged(UserError):
+    """A loss is no longer a number; the last checkpoint is from before."""
+
+
+def train(config: ml_collections.ConfigDict, workdir: str | Path) -> TrainState:
+    """Trains, or continues, the run in `workdir` up to `config.num_steps`.
+
+    Raises:
+        UserError: the config, the data or the workdir do not fit; nothing was changed.
+        Diverged: a loss became infinite or NaN.
+        Interrupted: SIGINT or SIGTERM came; the state was saved.
+    """
+    plan = build(config)
+    mesh = parallel.make_mesh()
+    parallel.check_batch(plan.batch_size, mesh)
+    folder = Path(workdir)
+    open_workdir(folder, config, plan.dataset)
+    checkpoints = Checkpoints(folder / "checkpoints")
+    state = restore_or_init(plan, checkpoints, mesh)
+    try:
+        with StopRequest() as stop:
+            return Loop(plan, folder, checkpoints, mesh, int(state.step)).run(state, stop)
+    finally:
+        checkpoints.close()
+
+
+def restore_or_init(plan: Plan, checkpoints: Checkpoints, mesh: jax.sharding.Mesh) -> TrainState:
+    """The newest good checkpoint, or a fresh state."""
+    spec = DataSpec(plan.dataset.image_shape, plan.dataset.num_classes)
+    batch = example_batch(spec, plan.batch_size)
+    state = checkpoints.restore(parallel.abstract_state(plan.algorithm, batch, mesh))
+    if state is None:
+        return parallel.initial_state(plan.algorithm, plan.key, batch, mesh)
+    if int(state.step) > plan.num_steps:
+        raise UserError(
+            f"this run has {int(state.step)} steps already and num_steps={plan.num_steps}: "
+            "ask for more, or choose another --workdir"
+        )
+    return state
+
+
+def make_fetch(feed: Feed, flip: bool) -> parallel.Fetch:
+    """From a feed's item to a step's batches [minibatches, B, ...]: gathered, scaled, flipped."""
+
+    def fetch(constants: PyTree, item: PyTree, key: jax.Array) -> Batch:
+        batches = dict(feed.fetch(constants, item))
+        image = to_float(batches["image"])
+        if flip:
+            keys = jax.vmap(lambda i: example_keys(jax.random.fold_in(key, i), image.shape[1]))
+            image = jax.vmap(random_flip)(image, keys(jnp.arange(image.shape[0])))
+        return {**batches, "image": image}
+
+    return fetch
+
+
+class Loop:
+    """What one call of `train` needs while it runs."""
+
+    def __init__(
+        self, plan: Plan, folder: Path, checkpoints: Checkpoints, mesh: jax.sharding.Mesh, first_step: int
+    ) -> None:
+        self.plan = plan
+        self.folder = folder
+        self.checkpoints = checkpoints
+        self.feed = make_feed(
+            plan.dataset, plan.sampler, steps_per_call=plan.steps_per_call, placement=plan.placement
+        )
+        self.sharding = parallel.split_on(mesh, 2)
+        self.constants = parallel.place(self.feed.constants, parallel.replicated(mesh))
+        self.call = parallel.compile_step(
+            plan.algorithm, make_fetch(self.feed, plan.flip), mesh, plan.steps_per_call
+        )
+        self.sampler = make_sampler(
+            plan.algorithm, DataSpec(plan.dataset.image_shape, plan.dataset.num_classes)
+        )
+        self.log = RunLog(folder, num_steps=plan.num_steps, first_step=first_step)
+        self.unwritten: list[dict[str, np.ndarray]] = []
+        self.pending: list[tuple[int, Metrics]] = []  # (steps, metrics) of calls not looked at yet
+
+    def run(self, state: TrainState, stop: StopRequest) -> TrainState:
+        """Steps to the end, or to the first request to stop."""
+        plan, step = self.plan, int(state.step)
+        try:
+            if step == 0:
+                self.begin(state)
+            while step < plan.num_steps and stop.signum is None:
+                count = min(self.boundary(step) - step, plan.steps_per_call)
+                items = parallel.place(self.feed.get(step, count), self.sharding)
+                state, metrics = self.call(state, self.constants, items, jnp.int32(count))
+                self.pending.append((count, metrics))
+                step += count
+                self.after(step, state)
+            return self.finish(step, state, stop)
+        finally:
+            self.log.close()
+            self.feed.close()
+
+    def boundary(self, step: int) -> int:
+        """The next step after which something is written."""
+        plan = self.plan
+        intervals = (plan.log_every_steps, plan.checkpoint_every_steps, plan.sample_every_steps)
+        return min(plan.num_steps, *((step // every + 1) * every for every in intervals))
+
+    def begin(self, state: TrainState) -> None:
+        """What is written once, before the first step."""
+        self.log.say(parameter_report(state))
+        plan = self.plan
+        first = plan.sampler.indices(0, 1)[0, 0, :PICTURED]
+        reals = np.asarray(to_float(jnp.asarray(plan.dataset.gather(first)["image"])))
+        save_png(self.folder / "reals.png", grid(reals))
+        self.picture(0, state)
+
+    def after(self, step: int, state: TrainState) -> None:
+        """What is due after this step."""
+        plan = self.plan
+        last = step == plan.num_steps
+        if last or step % plan.log_every_steps == 0:
+            self.collect(step)
+            self.write_row(step)
+        if last or step % plan.checkpoint_every_steps == 0:
+            self.collect(step)  # a state whose losses are not finite is never saved
+            self.checkpoints.save(state)
+        if last or step % plan.sample_every_steps == 0:
+            self.collect(step)
+            self.picture(step, state)
+
+    def finish(self, step: int, state: TrainState, stop: StopRequest) -> TrainState:
+        """Saves where a request to stop came between two checkpoints, and says how it ended."""
+        if stop.signum is None or step == self.plan.num_steps:
+            self.checkpoints.wait()
+            self.log.say(
+                f"{step} steps done. Everything is in {self.folder}: samples/step_{step:07d}.png, "
+                "curves.png, metrics.jsonl, losses.npy, tensorboard/, checkpoints/"
+            )
+            return state
+        self.collect(step)
+        self.checkpoints.save(state)
+        self.checkpoints.wait()
+        raise Interrupted(
+            stop.signum, f"stopped and saved at step {step}; the same command continues the run"
+        )
+
+    def collect(self, step: int) -> None:
+        """Brings the losses of all steps so far to the host; stops the run if one is not finite."""
+        if not self.pending:
+            return
+        fetched = jax.device_get(self.pending)
+        self.pending = []
+        parts = [{name: values[:count] for name, values in metrics.items()} for count, metrics in fetched]
+        metrics = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        self.unwritten.append(metrics)
+        check_finite(step, metrics)
+
+    def write_row(self, step: int) -> None:
+        rows, self.unwritten = self.unwritten, []
+        self.log.write(step, {name: np.concatenate([row[name] for row in rows]) for name in rows[0]})
+
+    def picture(self, step: int, state: TrainState) -> None:
+        """Samples from the run's fixed latents, and the curves so far."""
+        images = self.sampler(state, PICTURED, jax.random.fold_in(self.plan.key, PICTURES))
+        picture = grid(images)
+        save_png(self.folder / "samples" / f"step_{step:07d}.png", picture)
+        self.log.picture(step, "samples", picture)
+        if step:
+            losses = read_losses(self.folder)
+            if losses is not None:
+                curves(losses, self.folder / "curves.png")
+
+
+def check_finite(step: int, metrics: dict[str, np.ndarray]) -> None:
+    """Raises Diverged at the first step, of those that end at `step`, with a loss that is not finite."""
+    losses = {name: values for name, values in metrics.items() if name.endswith("_loss")}
+    bad = np.stack([~np.isfinite(values) for values in losses.values()])
+    if not bad.any():
+        return
+    index = int(np.argmax(bad.any(axis=0)))
+    at = {name: values[index] for name, values in losses.items()}
+    what = ", ".join(f"{name} is {value}" for name, value in at.items() if not np.isfinite(value))
+    raise Diverged(
+        f"the training diverged: at step {step - bad.shape[1] + index + 1} {what}. The last checkpoint "
+        "is from before. Try a lower learning rate or another seed in a new --workdir"
+    )

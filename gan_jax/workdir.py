@@ -1,0 +1,84 @@
+"""A run's folder: which run it is, and whether a config may continue it.
+
+config.json     the resolved config, the data and, for each start, versions, devices and git revision
+reals.png, samples/, curves.png, metrics.jsonl, losses.npy, tensorboard/, checkpoints/
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import ml_collections
+
+from gan_jax.build import DataSpec, describe_data, differences, from_json, recorded_spec, to_json
+from gan_jax.data import Dataset
+from gan_jax.errors import UserError
+from gan_jax.files import write_json
+from gan_jax.provenance import describe_environment
+
+FILE = "config.json"
+
+
+def open_workdir(folder: Path, config: ml_collections.ConfigDict, dataset: Dataset) -> None:
+    """Makes the folder a run's, or checks that it is this run's; notes the start in config.json.
+
+    Raises:
+        UserError: it holds something else, or a run that this config or these data cannot continue.
+    """
+    record = read_record(folder) if (folder / FILE).exists() else None
+    described = describe_data(dataset)
+    if record is None:
+        check_unused(folder)
+        record = {"config": to_json(config), "data": described, "starts": []}
+    else:
+        changed = differences(record["config"], to_json(config))
+        if record["data"]["fingerprint"] != described["fingerprint"]:
+            changed.append(f"data: {record['data']['fingerprint']} -> {described['fingerprint']}")
+        if changed:
+            raise UserError(
+                f"{folder} holds a run with another config; continuing it would not be the same run. "
+                f"Differing: {'; '.join(changed)}. Undo the change, or choose another --workdir"
+            )
+        record = {**record, "config": to_json(config)}
+    record["starts"].append(describe_environment())
+    write_json(folder / FILE, record)
+
+
+def check_unused(folder: Path) -> None:
+    """Raises a UserError if the folder cannot become a run's."""
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"--workdir={folder} is a file; give a folder")
+    if folder.is_dir() and any(folder.iterdir()):
+        raise UserError(
+            f"--workdir={folder} is not empty and holds no run (no {FILE}); give a new or an empty folder"
+        )
+
+
+def read_record(folder: Path) -> dict[str, Any]:
+    """What config.json says.
+
+    Raises:
+        UserError: there is none, or it cannot be read.
+    """
+    path = folder / FILE
+    try:
+        record = json.loads(path.read_text())
+        if not {"config", "data", "starts"} <= record.keys():
+            raise ValueError("it lacks config, data or starts")
+        return record
+    except FileNotFoundError:
+        raise UserError(
+            f"{folder} holds no run: there is no {FILE} in it; give the --workdir of a run"
+        ) from None
+    except NotADirectoryError:
+        raise UserError(f"--workdir={folder} is a file; give the folder of a run") from None
+    except (ValueError, AttributeError) as error:
+        raise UserError(f"{path} cannot be read ({error}); restore it from a copy, or start anew") from None
+
+
+def recorded_run(folder: Path) -> tuple[ml_collections.ConfigDict, DataSpec, dict[str, Any]]:
+    """A run's config, what its networks know of the data, and the whole record."""
+    record = read_record(folder)
+    return from_json(record["config"]), recorded_spec(record["data"]), record
