@@ -53,26 +53,36 @@ class RunLog:
         with files.disk_errors(self._doing):
             self._rows = (workdir / METRICS).open("a", encoding="utf-8")
         self._progress = Progress(num_steps=num_steps, first_step=first_step)
-        self._written_at = time.monotonic()
+        self._interval = _unfinished_interval(workdir, first_step)
+        self._trained = 0  # steps of this process since the last row
+        self._row_at = time.monotonic()
 
-    def write(self, step: int, metrics: Mapping[str, np.ndarray]) -> None:
-        """Records the interval that ends with `step`.
+    def record(self, step: int, metrics: Mapping[str, np.ndarray]) -> None:
+        """Keeps every step's values.
 
         Args:
             step: completed steps.
             metrics: for each name [n], the values of the steps step - n + 1 to step.
         """
         values = {name: np.asarray(value, np.float32) for name, value in metrics.items()}
-        now, count = time.monotonic(), len(next(iter(values.values())))
-        rate = count / max(now - self._written_at, 1e-9)
-        self._written_at = now
-        means = {name: float(value.mean(dtype=np.float64)) for name, value in values.items()}
+        self._losses.write(step, values)
+        self._interval.append(values)
+        self._trained += len(next(iter(values.values())))
+
+    def row(self, step: int) -> None:
+        """Writes the means over the interval that ends with `step`: all that was recorded since the last row.
+
+        NaN values are left out of a mean: a lazy update has none at most steps.
+        """
+        now = time.monotonic()
+        rate = self._trained / max(now - self._row_at, 1e-9)
+        means = _means(self._interval)
+        self._interval, self._trained, self._row_at = [], 0, now
         row = {"step": step, "time": round(time.time(), 3), "steps_per_second": round(rate, 4), **means}
         finite = {name: x if math.isfinite(x) else None for name, x in row.items()}
         with files.disk_errors(self._doing):
             self._rows.write(json.dumps(finite) + "\n")
             self._rows.flush()
-        self._losses.write(step, values)
         self._events.scalars(step, {"steps_per_second": rate, **means})
         losses = {name: mean for name, mean in means.items() if name.endswith("_loss")}
         self._progress.update(step, losses, rate)
@@ -197,6 +207,26 @@ def _rows(path: Path) -> list[tuple[str, dict[str, Any]]]:
         if isinstance(row, dict) and isinstance(row.get("step"), int):
             rows.append((line, row))
     return rows
+
+
+def _unfinished_interval(workdir: Path, first_step: int) -> list[dict[str, np.ndarray]]:
+    """What was recorded between the last row and `first_step`: the row that comes next needs it."""
+    row, losses = last_metrics(workdir), read_losses(workdir)
+    begun = row["step"] if row else 0
+    if losses is None or begun >= first_step:
+        return []
+    return [{name: losses[name][begun:first_step] for name in losses.dtype.names or ()}]
+
+
+def _means(interval: list[dict[str, np.ndarray]]) -> dict[str, float]:
+    """Each metric's mean over the parts of an interval, without the NaNs; NaN where there is nothing else."""
+    names = dict.fromkeys(name for part in interval for name in part)
+    means = {}
+    for name in names:
+        values = np.concatenate([part[name] for part in interval if name in part])
+        values = values[~np.isnan(values)]
+        means[name] = float(values.mean(dtype=np.float64)) if values.size else math.nan
+    return means
 
 
 def _drop_rows_after(path: Path, first_step: int) -> None:

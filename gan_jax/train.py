@@ -107,7 +107,6 @@ class Loop:
             plan.algorithm, DataSpec(plan.dataset.image_shape, plan.dataset.num_classes)
         )
         self.log = RunLog(folder, num_steps=plan.num_steps, first_step=first_step)
-        self.unwritten: list[dict[str, np.ndarray]] = []
         self.pending: list[tuple[int, Metrics]] = []  # (steps, metrics) of calls not looked at yet
 
     def run(self, state: TrainState, stop: StopRequest) -> TrainState:
@@ -149,7 +148,7 @@ class Loop:
         last = step == plan.num_steps
         if last or step % plan.log_every_steps == 0:
             self.collect(step)
-            self.write_row(step)
+            self.log.row(step)
         if last or step % plan.checkpoint_every_steps == 0:
             self.collect(step)  # a state whose losses are not finite is never saved
             self.checkpoints.save(state)
@@ -181,12 +180,8 @@ class Loop:
         self.pending = []
         parts = [{name: values[:count] for name, values in metrics.items()} for count, metrics in fetched]
         metrics = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-        self.unwritten.append(metrics)
+        self.log.record(step, metrics)
         check_finite(step, metrics)
-
-    def write_row(self, step: int) -> None:
-        rows, self.unwritten = self.unwritten, []
-        self.log.write(step, {name: np.concatenate([row[name] for row in rows]) for name in rows[0]})
 
     def picture(self, step: int, state: TrainState) -> None:
         """Samples from the run's fixed latents, and the curves so far."""

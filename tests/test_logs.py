@@ -23,6 +23,11 @@ from gan_jax.logs import RunLog, last_metrics, read_losses, read_metrics
 NAMES = ("discriminator_loss", "generator_loss")
 
 
+def write(log, step, metrics):
+    log.record(step, metrics)
+    log.row(step)
+
+
 def metrics_of(first, last, names=NAMES):
     """Each step's metrics, functions of the step alone: arrays [last - first + 1]."""
     steps = np.arange(first, last + 1, dtype=np.float32)
@@ -34,7 +39,7 @@ def log_steps(workdir, first, last, *, every=4, num_steps=20, names=NAMES):
     with closing(RunLog(workdir, num_steps=num_steps, first_step=first - 1)) as log:
         for start in range(first, last + 1, every):
             end = min(start + every - 1, last)
-            log.write(end, metrics_of(start, end, names))
+            write(log, end, metrics_of(start, end, names))
 
 
 def without_time(rows):
@@ -70,7 +75,7 @@ def test_nothing_recorded_yet(tmp_path):
 
 def test_rows_are_on_the_disk_at_once(tmp_path):
     with closing(RunLog(tmp_path, num_steps=5, first_step=0)) as log:
-        log.write(1, metrics_of(1, 1))
+        write(log, 1, metrics_of(1, 1))
         assert len(read_metrics(tmp_path)) == 1
         losses = read_losses(tmp_path)
         assert losses is not None
@@ -114,7 +119,7 @@ def test_others_rows_stay_and_are_not_the_last_metrics(tmp_path):
 
 def test_values_that_are_not_finite_are_null(tmp_path):
     with closing(RunLog(tmp_path, num_steps=2, first_step=0)) as log:
-        log.write(2, {"a_loss": np.array([1, math.nan]), "b_loss": np.array([math.inf, 1])})
+        write(log, 2, {"a_loss": np.array([math.nan] * 2), "b_loss": np.array([math.inf, 1])})
 
     def refuse(constant):
         raise AssertionError(constant)
@@ -141,9 +146,9 @@ def test_losses_grow_with_the_run_and_never_shrink(tmp_path, num_steps, rows):
 def test_metrics_may_join_and_leave(tmp_path):
     """A phase of another kind: every metric keeps its column, NaN where it did not exist."""
     with closing(RunLog(tmp_path, num_steps=6, first_step=0)) as log:
-        log.write(2, {"a": np.ones(2)})
-        log.write(4, {"b": np.ones(2), "a": np.ones(2)})
-        log.write(6, {"b": np.ones(2)})
+        write(log, 2, {"a": np.ones(2)})
+        write(log, 4, {"b": np.ones(2), "a": np.ones(2)})
+        write(log, 6, {"b": np.ones(2)})
     losses = read_losses(tmp_path)
     assert losses is not None
     nan = np.nan
@@ -211,9 +216,9 @@ def test_plain_lines_where_there_is_no_terminal(tmp_path, capsys, monkeypatch):
     with closing(RunLog(tmp_path, num_steps=400, first_step=0)) as log:
         log.say("hello")
         for step in range(100, 400, 100):
-            log.write(step, {"a_loss": np.full(100, 0.5), "other": np.ones(100)})
+            write(log, step, {"a_loss": np.full(100, 0.5), "other": np.ones(100)})
         monkeypatch.setattr(progress, "_LINE_SECONDS", 0.0)
-        log.write(400, {"a_loss": np.full(100, 0.25)})
+        write(log, 400, {"a_loss": np.full(100, 0.25)})
     hello, first, last = capsys.readouterr().err.splitlines()
     assert hello == "hello"
     assert first.startswith("step 100/400  a_loss 0.5  ")
@@ -283,12 +288,12 @@ class FullDisk:
 @pytest.mark.parametrize("part", ["_rows", "_losses", "_events"])
 def test_full_disk(tmp_path, part):
     log = RunLog(tmp_path, num_steps=9, first_step=0)
-    log.write(1, metrics_of(1, 1))
+    write(log, 1, metrics_of(1, 1))
     owner, name = (log, part) if part == "_rows" else (getattr(log, part), "_file")
     getattr(owner, name).close()
     setattr(owner, name, FullDisk())
     with pytest.raises(UserError, match=r"cannot write .*No space left on device\. Free some space"):
-        log.write(2, metrics_of(2, 2))
+        write(log, 2, metrics_of(2, 2))
     log.close()
 
 
@@ -333,3 +338,21 @@ def test_nothing_heavy_is_imported():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert not done.stderr.strip(), done.stderr
+
+
+def test_a_run_resumed_between_two_rows_writes_the_same_rows(tmp_path):
+    log_steps(tmp_path / "whole", 1, 8)
+    with closing(RunLog(tmp_path / "parts", num_steps=20, first_step=0)) as log:
+        write(log, 4, metrics_of(1, 4))
+        log.record(6, metrics_of(5, 6))
+    with closing(RunLog(tmp_path / "parts", num_steps=20, first_step=5)) as log:
+        log.record(8, metrics_of(6, 8))
+        log.row(8)
+    whole, parts = (read_metrics(tmp_path / name) for name in ("whole", "parts"))
+    assert without_time(parts) == without_time(whole)
+
+
+def test_a_lazy_metric_is_averaged_over_the_steps_that_have_it(tmp_path):
+    with closing(RunLog(tmp_path, num_steps=4, first_step=0)) as log:
+        write(log, 4, {"a_loss": np.ones(4), "penalty": np.array([3, math.nan, 5, math.nan])})
+    assert read_metrics(tmp_path)[0]["penalty"] == 4.0
