@@ -17,7 +17,8 @@ import jax.numpy as jnp
 import optax
 from flax import struct
 
-from gan_jax.noise import INIT, Latent, example_keys, latents
+from gan_jax.checks import check_count
+from gan_jax.noise import INIT, LATENTS, Latent, example_keys, latents
 from gan_jax.state import Player, PyTree, TrainState
 
 Array = jax.Array
@@ -57,8 +58,8 @@ class Update:
     repeat: int = 1
 
     def __post_init__(self) -> None:
-        if self.every < 1 or self.repeat < 1:
-            raise ValueError(f"every and repeat must be at least 1, got {self.every} and {self.repeat}")
+        check_count(self.every, "every")
+        check_count(self.repeat, "repeat")
 
 
 def apply_network(
@@ -96,6 +97,11 @@ class Algorithm:
     axis: str | None = None
 
     conditional = False  # whether `sample` reads the batch's labels
+
+    def __post_init__(self) -> None:
+        if self.latent not in LATENTS:
+            raise ValueError(f"latent={self.latent!r} is not one of {', '.join(LATENTS)}")
+        check_count(self.latent_size, "latent_size")
 
     def updates(self) -> tuple[Update, ...]:
         """What one step does, in order."""

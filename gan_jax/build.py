@@ -19,6 +19,7 @@ import ml_collections
 from gan_jax import data
 from gan_jax.algorithm import Algorithm
 from gan_jax.algorithms import ALGORITHMS
+from gan_jax.checks import is_count
 from gan_jax.data.feed import Placement
 from gan_jax.errors import UserError
 from gan_jax.models import MODELS
@@ -137,10 +138,15 @@ def check_fields(config: ml_collections.ConfigDict) -> None:
         wrong = f"lacks {', '.join(missing)}" if missing else f"has no use for {', '.join(unknown)}"
         raise UserError(f"the config {wrong}; its fields are {', '.join(sorted(expected))}")
     for name in COUNTS:
-        if config[name] < 1:
-            raise UserError(f"{name}={config[name]}: it must be at least 1; set --config.{name}=...")
-    if not 0 <= config.seed < 2**32:
-        raise UserError(f"seed={config.seed}: it must be from 0 to 2**32 - 1")
+        if not is_count(config[name]):
+            raise UserError(f"{name}={config[name]!r}: it must be at least 1; set --config.{name}=...")
+    if not (isinstance(config.seed, int) and 0 <= config.seed < 2**32):
+        raise UserError(f"seed={config.seed!r}: it must be from 0 to 2**32 - 1")
+    for name in COMPONENTS:
+        if not isinstance(config[name], ml_collections.ConfigDict):
+            raise UserError(
+                f"{name}={config[name]!r}: it must be dict(name=..., and the fields of that name)"
+            )
     absent = [name for name in DATA_FIELDS if name not in config.data]
     if absent:
         raise UserError(f"the config lacks data.{', data.'.join(absent)}; start from build.base_config()")
@@ -150,8 +156,8 @@ def build_algorithm(config: ml_collections.ConfigDict, spec: DataSpec) -> Algori
     """Networks, optimizers and method, for data of this kind; every shape is checked."""
     fields = config.algorithm.to_dict()
     decay = fields.pop("ema_decay", 0.0)
-    if not 0.0 <= decay < 1.0:
-        raise UserError(f"algorithm.ema_decay={decay}: it must be in [0, 1); 0 is no averaging")
+    if not (isinstance(decay, int | float) and 0.0 <= decay < 1.0):
+        raise UserError(f"algorithm.ema_decay={decay!r}: it must be in [0, 1); 0 is no averaging")
     given = {
         "generator": construct(MODELS, config.generator, "generator", image_shape=spec.image_shape),
         "discriminator": construct(MODELS, config.discriminator, "discriminator"),
@@ -160,10 +166,17 @@ def build_algorithm(config: ml_collections.ConfigDict, spec: DataSpec) -> Algori
         "ema_decay": ema_schedule(decay),
     }
     algorithm = construct(ALGORITHMS, fields, "algorithm", **given)
+    key, batch = jax.random.key(0), example_batch(spec, 2)
     try:
-        jax.eval_shape(algorithm.init, jax.random.key(0), example_batch(spec, 1))
+        state = jax.eval_shape(algorithm.init, key, batch)
+        sample = jax.eval_shape(algorithm.sample, state, batch, key)
     except (ValueError, TypeError) as error:
         raise UserError(f"the networks do not fit together or the data: {error}") from error
+    if sample.shape != batch["image"].shape:
+        made, wanted = sample.shape[1:], spec.image_shape
+        raise UserError(
+            f"generator ({config.generator.name}) makes arrays {made}, but the images are {wanted}"
+        )
     return algorithm
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import jax
@@ -73,9 +74,8 @@ def sample(workdir: Path, *, num: int, seed: int, out: Path, label: int | None) 
         if spec.num_classes is None or not 0 <= label < spec.num_classes:
             raise UserError(f"--label={label}: the classes are 0 to {(spec.num_classes or 0) - 1}")
     mesh = parallel.make_mesh(jax.devices()[:1])
-    checkpoints = Checkpoints(workdir / "checkpoints")
-    state = checkpoints.restore(parallel.abstract_state(algorithm, example_batch(spec, 1), mesh))
-    checkpoints.close()
+    with closing(Checkpoints(workdir / "checkpoints")) as checkpoints:
+        state = checkpoints.restore(parallel.abstract_state(algorithm, example_batch(spec, 1), mesh))
     if state is None:
         raise UserError(f"{workdir} has no checkpoint yet; let gan-jax train reach one")
     images = make_sampler(algorithm, spec, label)(state, num, jax.random.key(seed))
@@ -90,9 +90,14 @@ def info(workdir: Path) -> None:
     state = jax.eval_shape(algorithm.init, jax.random.key(0), example_batch(spec, 1))
     _say(f"{config}\n{parameter_report(state)}")
     _say(f"data: {record['data']['examples']} examples, {record['data']['fingerprint']}")
-    _say(f"starts: {len(record['starts'])}, the last with {record['starts'][-1]}")
-    metrics = last_metrics(workdir)
-    _say(f"last metrics: {metrics if metrics else 'none yet'}")
+    last = record["starts"][-1]
+    _say(
+        f"starts: {len(record['starts'])}, the last {last['time']} on {last['devices']['count']} x "
+        f"{last['devices']['kind']} with jax {last['packages']['jax']}, git revision {last['git_revision']}"
+    )
+    metrics = last_metrics(workdir) or {}
+    shown = [f"{name} {value}" for name, value in metrics.items() if name != "time"]
+    _say(f"last metrics: {', '.join(shown) or 'none yet'}")
     checkpoints = Checkpoints(workdir / "checkpoints")
     steps = checkpoints.steps()
     for step in steps:

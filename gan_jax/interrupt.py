@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from types import FrameType, TracebackType
 
+_AGAIN_SECONDS = 1.0
 
-class Interrupted(Exception):
-    """A run was asked to stop; it has saved its state and can be continued.
+
+class Interrupted(BaseException):
+    """The program was asked to stop; like KeyboardInterrupt, no `except Exception` holds it up.
 
     Attributes:
         signum: the signal that asked.
@@ -17,6 +20,18 @@ class Interrupted(Exception):
     def __init__(self, signum: int, message: str) -> None:
         super().__init__(message)
         self.signum = signum
+
+
+def interrupt(signum: int, frame: FrameType | None) -> None:
+    """A program's signal handler: stops it as Ctrl-C would, where there is nothing to save.
+
+    Python drops what is raised in the middle of a garbage collection, and JAX has a callback there:
+    whoever is still running a second later gets the signal again.
+    """
+    again = threading.Timer(_AGAIN_SECONDS, os.kill, (os.getpid(), signum))
+    again.daemon = True
+    again.start()
+    raise Interrupted(signum, "stopped; what was saved before stays")
 
 
 class StopRequest:

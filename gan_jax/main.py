@@ -7,18 +7,24 @@ Exit codes: 0 done; 1 something the user can mend, said in one line; 2 wrong usa
 from __future__ import annotations
 
 import os
+import re
+import runpy
+import signal
 import sys
+import textwrap
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import ml_collections
 from absl import flags, logging
 from ml_collections import config_flags
 
 from gan_jax import commands
 from gan_jax.errors import UserError
-from gan_jax.interrupt import Interrupted
+from gan_jax.interrupt import Interrupted, interrupt
 
 USAGE = """\
 usage: gan-jax COMMAND [--flag=value ...]
@@ -35,30 +41,77 @@ gan-jax COMMAND --help lists a command's flags. Exit codes: 0 done; 1 an error, 
 """
 
 
+OVERRIDE = re.compile(r"--?(?:no)?config\.([\w.]+)")
+
+
 @dataclass(frozen=True)
 class Command:
     """One command.
 
     Attributes:
         about: a line for the help.
-        define: adds the command's flags.
+        define: adds the command's flags; takes the command line and returns what is left to parse.
         run: takes the parsed flags and the positional arguments.
     """
 
     about: str
-    define: Callable[[flags.FlagValues, list[str]], None]
+    define: Callable[[flags.FlagValues, list[str]], list[str]]
     run: Callable[[flags.FlagValues, list[str]], None]
 
 
-def _train_flags(values: flags.FlagValues, argv: list[str]) -> None:
-    config_flags.DEFINE_config_file(
-        "config",
-        help_string="The config file; any of its fields can be set with --config.field=value.",
-        flag_values=values,
-        sys_argv=argv,
-    )
-    flags.DEFINE_string("workdir", None, "The run's folder.", flag_values=values)
+def _train_flags(values: flags.FlagValues, argv: list[str]) -> list[str]:
+    flags.DEFINE_string("workdir", None, "The run's folder, new or to be continued.", flag_values=values)
     flags.DEFINE_bool("dry_run", False, "Show what would be trained and train nothing.", flag_values=values)
+    about = "The config file; any of its fields can be set with --config.field=value."
+    file = flags.FlagValues()
+    file.set_gnu_getopt()
+    flags.DEFINE_string("config", None, about, flag_values=file)
+    others = file(argv, known_only=True)
+    if not file.config:
+        flags.DEFINE_string("config", None, about, flag_values=values)
+        if any(OVERRIDE.match(arg) for arg in others):
+            raise flags.Error("--config is missing")
+        return others
+    config = _run_config_file(file.config)
+    for arg in others:
+        if match := OVERRIDE.match(arg):
+            _check_field(config, match[1])
+    config_flags.DEFINE_config_dict("config", config, about, flag_values=values, sys_argv=others)
+    return others
+
+
+def _check_field(config: ml_collections.ConfigDict, name: str) -> None:
+    """Raises flags.Error, with the choices, unless the config has a field "a.b.c"."""
+    node, above = config, ""
+    for field in name.split("."):
+        if not isinstance(node, ml_collections.ConfigDict):
+            raise flags.Error(f"--config.{name}: {above} is a value and has no fields")
+        if field not in node:
+            choices = ", ".join(sorted(node))
+            raise flags.Error(f"--config.{name}: {above or 'the config'} has no {field!r}; it has {choices}")
+        node, above = node[field], f"{above}.{field}".lstrip(".")
+
+
+def _run_config_file(path: str) -> ml_collections.ConfigDict:
+    """What get_config() of a config file returns; `path` may end in ":" and its argument."""
+    file, *argument = path.split(":", 1)
+    if not Path(file).is_file():
+        raise UserError(
+            f"--config={path}: there is no such file; give a config file, such as those in configs/"
+        )
+    try:
+        module = runpy.run_path(file)
+        config = module["get_config"](*argument) if "get_config" in module else None
+    except Exception as error:
+        lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == file]
+        where = f"{file}, line {lines[-1]}" if lines else file
+        raise UserError(f"the config file {where}: {type(error).__name__}: {error}") from error
+    if not isinstance(config, ml_collections.ConfigDict):
+        raise UserError(
+            f"the config file {file} must have a function get_config() that returns a ConfigDict; "
+            "start from build.base_config() as the files in configs/ do"
+        )
+    return config
 
 
 def _train(values: flags.FlagValues, rest: list[str]) -> None:
@@ -70,12 +123,13 @@ def _train(values: flags.FlagValues, rest: list[str]) -> None:
         commands.train(config, Path(_required(values, "workdir")))
 
 
-def _sample_flags(values: flags.FlagValues, argv: list[str]) -> None:
+def _sample_flags(values: flags.FlagValues, argv: list[str]) -> list[str]:
     flags.DEFINE_string("workdir", None, "The run's folder.", flag_values=values)
     flags.DEFINE_integer("num", 64, "How many images.", lower_bound=1, flag_values=values)
     flags.DEFINE_integer("seed", 0, "Of the latents.", lower_bound=0, flag_values=values)
     flags.DEFINE_string("out", None, "The PNG to write.", flag_values=values)
     flags.DEFINE_integer("label", None, "The class, where the run is conditional.", flag_values=values)
+    return argv
 
 
 def _sample(values: flags.FlagValues, rest: list[str]) -> None:
@@ -89,8 +143,9 @@ def _sample(values: flags.FlagValues, rest: list[str]) -> None:
     )
 
 
-def _info_flags(values: flags.FlagValues, argv: list[str]) -> None:
+def _info_flags(values: flags.FlagValues, argv: list[str]) -> list[str]:
     flags.DEFINE_string("workdir", None, "The run's folder.", flag_values=values)
+    return argv
 
 
 def _info(values: flags.FlagValues, rest: list[str]) -> None:
@@ -98,11 +153,12 @@ def _info(values: flags.FlagValues, rest: list[str]) -> None:
     commands.info(Path(_required(values, "workdir")))
 
 
-def _data_flags(values: flags.FlagValues, argv: list[str]) -> None:
+def _data_flags(values: flags.FlagValues, argv: list[str]) -> list[str]:
     flags.DEFINE_string("from", None, "A folder that has the files; otherwise download.", flag_values=values)
     flags.DEFINE_string(
         "data_dir", None, "Default: $TFDS_DATA_DIR, else ~/tensorflow_datasets.", flag_values=values
     )
+    return argv
 
 
 def _data(values: flags.FlagValues, rest: list[str]) -> None:
@@ -120,7 +176,7 @@ COMMANDS = {
 
 
 def _required(values: flags.FlagValues, name: str) -> Any:
-    if values[name].value is None:
+    if values[name].value in (None, ""):
         raise flags.Error(f"--{name} is missing")
     return values[name].value
 
@@ -138,54 +194,57 @@ def main(argv: list[str]) -> int:
         return 0 if argv else 2
     if argv[0] not in COMMANDS:
         return _fail(f"unknown command {argv[0]!r}; the commands are {', '.join(COMMANDS)}", 2)
-    command = COMMANDS[argv[0]]
-    values = flags.FlagValues()
-    flags.DEFINE_bool("help", False, "Show this help.", short_name="h", flag_values=values)
-    flags.DEFINE_bool("traceback", False, "Show the traceback of an error.", flag_values=values)
-    traceback = any(arg.lstrip("-") in ("traceback", "traceback=true") for arg in argv)
     try:
-        command.define(values, ["gan-jax", *argv[1:]])
-        rest = values(["gan-jax", *argv[1:]])[1:]
-        if values.help:
-            sys.stdout.write(f"gan-jax {argv[0]}: {command.about}\n{values.get_help()}\n")
-            return 0
-        command.run(values, rest)
-        return 0
+        return _run(argv[0], argv[1:])
     except Interrupted as stop:
         return _fail(str(stop), 128 + stop.signum)
     except KeyboardInterrupt:
         return _fail("stopped; what was saved before stays", 130)
-    except Exception as error:
-        if traceback:
+    except (UserError, flags.Error, OSError) as error:
+        if any(arg.lstrip("-") in ("traceback", "traceback=true") for arg in argv):
             raise
-        return _explain(error, argv[0])
+        if isinstance(error, UserError):
+            return _fail(str(error), 1)
+        if isinstance(error, flags.Error):
+            return _fail(f"{error}; see gan-jax {argv[0]} --help", 2)
+        return _fail(f"{error.filename or 'the system'}: {error.strerror or error}", 1)
 
 
-def _explain(error: Exception, command: str) -> int:
-    """The exit code for an error, after one line about it."""
-    if isinstance(error, UserError):
-        return _fail(str(error), 1)
-    if isinstance(error, flags.Error):
-        return _fail(f"{error}; see gan-jax {command} --help", 2)
-    if isinstance(error, OSError):
-        return _fail(f"{error.strerror or error}: {error.filename or ''}", 1)
-    # An unknown or ill-typed config field reaches us as what ml_collections happened to raise.
-    if isinstance(error, (AttributeError, KeyError, TypeError, ValueError)) and _from_config(error):
-        return _fail(f"the config: {str(error).strip(chr(34))}", 2)
-    raise error
+def _run(name: str, arguments: list[str]) -> int:
+    """Parses the flags of a command and runs it."""
+    command = COMMANDS[name]
+    values = flags.FlagValues()
+    flags.DEFINE_bool("help", False, "Show this help.", short_name="h", flag_values=values)
+    flags.DEFINE_bool("traceback", False, "Show the traceback of an error.", flag_values=values)
+    values.set_gnu_getopt()
+    try:
+        rest = values(command.define(values, [f"gan-jax {name}", *arguments]))[1:]
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        # absl raises flags.Error; ml_collections, while it sets a field, whatever came up.
+        raise flags.Error(f"--config.field=value: {error}") from error
+    if values.help:
+        sys.stdout.write(f"gan-jax {name}: {command.about}\n\n{_listed(values)}\n")
+    else:
+        command.run(values, rest)
+    return 0
 
 
-def _from_config(error: Exception) -> bool:
-    frame = error.__traceback__
-    names = []
-    while frame is not None:
-        names.append(frame.tb_frame.f_globals.get("__name__", ""))
-        frame = frame.tb_next
-    return any(name.startswith("ml_collections") for name in names)
+def _listed(values: flags.FlagValues) -> str:
+    """A line or two about each flag."""
+    lines = []
+    for name in sorted(set(values) - {"h", *flags.FlagValues()}):
+        if OVERRIDE.match(f"--{name}"):
+            continue
+        flag = values[name]
+        default = f" Default: {flag.default}." if type(flag.default) is int else ""
+        shown = f"--{name}" if flag.boolean else f"--{name}=..."
+        indent = " " * 18
+        lines.append(textwrap.fill(f"  {shown:15s} {flag.help}{default}", 100, subsequent_indent=indent))
+    return "\n".join(lines)
 
 
 def _fail(message: str, code: int) -> int:
-    sys.stderr.write(f"gan-jax: {message}\n")
+    sys.stderr.write(f"gan-jax: {'; '.join(message.splitlines())}\n")
     return code
 
 
@@ -193,6 +252,8 @@ def cli() -> None:
     """The console command."""
     logging.set_verbosity(logging.WARNING)
     logging.use_absl_handler()
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(signum, interrupt)
     code = main(sys.argv[1:])
     sys.stdout.flush()
     sys.stderr.flush()

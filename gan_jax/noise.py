@@ -6,13 +6,14 @@ so one device, eight, `pmap` and vmapped seeds draw the same numbers.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 import jax
 import jax.numpy as jnp
 
 Array = jax.Array
 Latent = Literal["normal", "uniform"]
+LATENTS: tuple[Latent, ...] = get_args(Latent)
 
 # Steps fold 0, 1, 2, ... into the run's key, and updates theirs into the step's; what else is drawn
 # folds in a number that those never reach.
@@ -40,6 +41,17 @@ def latents(keys: Array, size: int, distribution: Latent = "normal") -> Array:
     return jax.vmap(lambda key: jax.random.uniform(key, (size,), minval=-1.0))(keys)
 
 
+def drop_threshold(rate: float) -> int:
+    """The random bytes below this number drop: `rate` in 256ths, rounded.
+
+    Raises:
+        ValueError: a rate that is negative, or would drop everything.
+    """
+    if not (rate >= 0.0 and round(rate * 256) <= 255):
+        raise ValueError(f"dropout rate {rate}: it must be at least 0 and below 255.5/256 = 0.998")
+    return round(rate * 256)
+
+
 def keep_mask(keys: Array, shape: tuple[int, ...], rate: float) -> tuple[Array, float]:
     """A dropout mask per example, and the share that it really keeps.
 
@@ -49,14 +61,12 @@ def keep_mask(keys: Array, shape: tuple[int, ...], rate: float) -> tuple[Array, 
     Args:
         keys: [B], one per example.
         shape: of one example.
-        rate: share to drop, in [0, 1).
+        rate: share to drop, see `drop_threshold`.
 
     Returns:
         bool [B, *shape], True where kept; the exact probability of True.
     """
-    threshold = round(rate * 256)
-    if not 0 <= threshold <= 255:
-        raise ValueError(f"dropout rate must be in [0, 1), got {rate}")
+    threshold = drop_threshold(rate)
     size = 1
     for n in shape:
         size *= n

@@ -25,8 +25,8 @@ from gan_jax.noise import PICTURES, example_keys
 from gan_jax.pictures import curves, grid, save_png
 from gan_jax.report import parameter_report
 from gan_jax.sample import make_sampler
-from gan_jax.state import PyTree, TrainState
-from gan_jax.workdir import open_workdir
+from gan_jax.state import Player, PyTree, TrainState
+from gan_jax.workdir import check_workdir, note_start
 
 PICTURED = 64  # images in a grid
 
@@ -47,13 +47,16 @@ def train(config: ml_collections.ConfigDict, workdir: str | Path) -> TrainState:
     mesh = parallel.make_mesh()
     parallel.check_batch(plan.batch_size, mesh)
     folder = Path(workdir)
-    open_workdir(folder, config, plan.dataset)
+    record = check_workdir(folder, config, plan.dataset)
+    feed = make_feed(plan.dataset, plan.sampler, steps_per_call=plan.steps_per_call, placement=plan.placement)
     checkpoints = Checkpoints(folder / "checkpoints")
-    state = restore_or_init(plan, checkpoints, mesh)
     try:
+        state = restore_or_init(plan, checkpoints, mesh)
+        note_start(folder, record)  # from here on the folder changes
         with StopRequest() as stop:
-            return Loop(plan, folder, checkpoints, mesh, int(state.step)).run(state, stop)
+            return Loop(plan, folder, checkpoints, mesh, feed, int(state.step)).run(state, stop)
     finally:
+        feed.close()
         checkpoints.close()
 
 
@@ -90,14 +93,18 @@ class Loop:
     """What one call of `train` needs while it runs."""
 
     def __init__(
-        self, plan: Plan, folder: Path, checkpoints: Checkpoints, mesh: jax.sharding.Mesh, first_step: int
+        self,
+        plan: Plan,
+        folder: Path,
+        checkpoints: Checkpoints,
+        mesh: jax.sharding.Mesh,
+        feed: Feed,
+        first_step: int,
     ) -> None:
         self.plan = plan
         self.folder = folder
         self.checkpoints = checkpoints
-        self.feed = make_feed(
-            plan.dataset, plan.sampler, steps_per_call=plan.steps_per_call, placement=plan.placement
-        )
+        self.feed = feed
         self.sharding = parallel.split_on(mesh, 2)
         self.constants = parallel.place(self.feed.constants, parallel.replicated(mesh))
         self.call = parallel.compile_step(
@@ -125,7 +132,6 @@ class Loop:
             return self.finish(step, state, stop)
         finally:
             self.log.close()
-            self.feed.close()
 
     def boundary(self, step: int) -> int:
         """The next step after which something is written."""
@@ -146,15 +152,21 @@ class Loop:
         """What is due after this step."""
         plan = self.plan
         last = step == plan.num_steps
-        if last or step % plan.log_every_steps == 0:
-            self.collect(step)
+        logged, saved, pictured = (
+            last or step % every == 0
+            for every in (plan.log_every_steps, plan.checkpoint_every_steps, plan.sample_every_steps)
+        )
+        if not (logged or saved or pictured):
+            return
+        self.collect(step)
+        if logged:
             self.log.row(step)
-        if last or step % plan.checkpoint_every_steps == 0:
-            self.collect(step)  # a state whose losses are not finite is never saved
-            self.checkpoints.save(state)
-        if last or step % plan.sample_every_steps == 0:
-            self.collect(step)
+        if pictured or saved:
+            check_state(step, state)
+        if pictured:
             self.picture(step, state)
+        if saved:  # last: what is due at a step is there whenever a run continues from that step
+            self.checkpoints.save(state)
 
     def finish(self, step: int, state: TrainState, stop: StopRequest) -> TrainState:
         """Saves where a request to stop came between two checkpoints, and says how it ended."""
@@ -166,6 +178,7 @@ class Loop:
             )
             return state
         self.collect(step)
+        check_state(step, state)
         self.checkpoints.save(state)
         self.checkpoints.wait()
         raise Interrupted(
@@ -204,7 +217,31 @@ def check_finite(step: int, metrics: dict[str, np.ndarray]) -> None:
     index = int(np.argmax(bad.any(axis=0)))
     at = {name: values[index] for name, values in losses.items()}
     what = ", ".join(f"{name} is {value}" for name, value in at.items() if not np.isfinite(value))
-    raise Diverged(
-        f"the training diverged: at step {step - bad.shape[1] + index + 1} {what}. The last checkpoint "
-        "is from before. Try a lower learning rate or another seed in a new --workdir"
+    raise diverged(step - bad.shape[1] + index + 1, what)
+
+
+def check_state(step: int, state: TrainState) -> None:
+    """Raises Diverged if a player holds a number that is not finite, as it can before any loss does."""
+    sums = jax.device_get(_sums_of_bad({"generator": state.generator, "discriminator": state.discriminator}))
+    bad = [f"a number of the {role} (parameters or optimizer) is {x}" for role, x in sums.items() if x != 0]
+    if bad:
+        raise diverged(step, ", ".join(bad))
+
+
+@jax.jit
+def _sums_of_bad(players: dict[str, Player]) -> dict[str, jax.Array]:
+    """For each player the sum of all that is not finite: 0 is a player without."""
+
+    def of(player: Player) -> jax.Array:
+        leaves = [x for x in jax.tree.leaves(player) if jnp.issubdtype(x.dtype, jnp.inexact)]
+        return jnp.stack([jnp.sum(jnp.where(jnp.isfinite(x), 0.0, x)) for x in leaves]).sum()
+
+    return {role: of(player) for role, player in players.items()}
+
+
+def diverged(step: int, what: str) -> Diverged:
+    """The error for what was first seen at `step`."""
+    return Diverged(
+        f"the training diverged: at step {step} {what}. Nothing of it was saved: the checkpoints are from "
+        "before. Try a lower learning rate or another seed in a new --workdir"
     )

@@ -21,36 +21,39 @@ from gan_jax.provenance import describe_environment
 FILE = "config.json"
 
 
-def open_workdir(folder: Path, config: ml_collections.ConfigDict, dataset: Dataset) -> None:
-    """Makes the folder a run's, or checks that it is this run's; notes the start in config.json.
+def check_workdir(folder: Path, config: ml_collections.ConfigDict, dataset: Dataset) -> dict[str, Any]:
+    """The record with which `note_start` makes the folder this run's; writes nothing.
 
     Raises:
         UserError: it holds something else, or a run that this config or these data cannot continue.
     """
-    record = read_record(folder) if (folder / FILE).exists() else None
     described = describe_data(dataset)
-    if record is None:
+    if not (folder / FILE).exists():
         check_unused(folder)
-        record = {"config": to_json(config), "data": described, "starts": []}
-    else:
-        changed = differences(record["config"], to_json(config))
-        if record["data"]["fingerprint"] != described["fingerprint"]:
-            changed.append(f"data: {record['data']['fingerprint']} -> {described['fingerprint']}")
-        if changed:
-            raise UserError(
-                f"{folder} holds a run with another config; continuing it would not be the same run. "
-                f"Differing: {'; '.join(changed)}. Undo the change, or choose another --workdir"
-            )
-        record = {**record, "config": to_json(config)}
-    record["starts"].append(describe_environment())
-    write_json(folder / FILE, record)
+        return {"config": to_json(config), "data": described, "starts": []}
+    record = read_record(folder)
+    changed = differences(record["config"], to_json(config))
+    if record["data"]["fingerprint"] != described["fingerprint"]:
+        changed.append(f"the data: {record['data']['fingerprint']} -> {described['fingerprint']}")
+    if changed:
+        raise UserError(
+            f"{folder} holds a run with another config; continuing it would not be the same run. "
+            f"Differing: {'; '.join(changed)}. Undo the change, or choose another --workdir"
+        )
+    return {**record, "config": to_json(config)}
+
+
+def note_start(folder: Path, record: dict[str, Any]) -> None:
+    """Writes config.json with one more start."""
+    write_json(folder / FILE, {**record, "starts": [*record["starts"], describe_environment()]})
 
 
 def check_unused(folder: Path) -> None:
     """Raises a UserError if the folder cannot become a run's."""
     if folder.exists() and not folder.is_dir():
         raise UserError(f"--workdir={folder} is a file; give a folder")
-    if folder.is_dir() and any(folder.iterdir()):
+    # A start that was killed may have left a half-written config.json.
+    if folder.is_dir() and any(not path.match(f".{FILE}.*.tmp") for path in folder.iterdir()):
         raise UserError(
             f"--workdir={folder} is not empty and holds no run (no {FILE}); give a new or an empty folder"
         )
@@ -65,8 +68,9 @@ def read_record(folder: Path) -> dict[str, Any]:
     path = folder / FILE
     try:
         record = json.loads(path.read_text())
-        if not {"config", "data", "starts"} <= record.keys():
+        if not {"config", "data", "starts"} <= record.keys() or not record["starts"]:
             raise ValueError("it lacks config, data or starts")
+        recorded_spec(record["data"])
         return record
     except FileNotFoundError:
         raise UserError(
@@ -74,8 +78,10 @@ def read_record(folder: Path) -> dict[str, Any]:
         ) from None
     except NotADirectoryError:
         raise UserError(f"--workdir={folder} is a file; give the folder of a run") from None
-    except (ValueError, AttributeError) as error:
-        raise UserError(f"{path} cannot be read ({error}); restore it from a copy, or start anew") from None
+    except (ValueError, AttributeError, KeyError, TypeError) as error:
+        raise UserError(
+            f"{path} is damaged ({error}); put back a copy of it, or start anew in another --workdir"
+        ) from None
 
 
 def recorded_run(folder: Path) -> tuple[ml_collections.ConfigDict, DataSpec, dict[str, Any]]:

@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from gan_jax.algorithm import Algorithm, Batch, Key, LossOut, Update, apply_network
+from gan_jax.checks import check_count
 from gan_jax.losses import LOSSES
 from gan_jax.state import PyTree, TrainState
 
@@ -32,10 +33,10 @@ class GAN(Algorithm):
     discriminator_steps: int = 1
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.loss not in LOSSES:
             raise ValueError(f"loss={self.loss!r} is not one of {', '.join(LOSSES)}")
-        if self.discriminator_steps < 1:
-            raise ValueError(f"discriminator_steps must be at least 1, got {self.discriminator_steps}")
+        check_count(self.discriminator_steps, "discriminator_steps")
 
     def updates(self) -> tuple[Update, ...]:
         return (

@@ -99,8 +99,9 @@ class LocalBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # 
         except (OSError, RuntimeError) as error:  # array_record raises RuntimeError for a full disk
             if not self.is_prepared:  # otherwise another process was quicker, which is as good
                 raise UserError(
-                    f"Cannot write the data set {self.name} to {self.data_dir}: {error}. Free some space, or "
-                    "choose another data folder (--data_dir, --config.data.dir or TFDS_DATA_DIR)."
+                    f"Cannot write the data set {self.name} to {self.data_dir}: {error}. Free some space "
+                    "there if it is full, or choose another data folder (--data_dir, --config.data.dir or "
+                    "TFDS_DATA_DIR)."
                 ) from error
         return Path(self.data_dir)
 

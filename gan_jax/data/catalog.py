@@ -41,10 +41,10 @@ def load(name: str, *, data_dir: str | None = None, split: str = "train", **opti
     """
     root = data_root(data_dir)
     if name not in DATASETS:
-        _no_options(name, options)
         folder = find_folder(root, name)
         if folder is None:
             raise UserError(_missing_stock(name, root, data_dir))
+        _no_options(name, options)
         return open_folder(folder, name=name, split=split, content=None, options={})
     builder = _builder(name, root, options)
     if not builder.is_prepared:
@@ -111,8 +111,8 @@ def _missing_idx(builder: IdxBuilder, data_dir: str | None) -> str:
     command = f"gan-jax data prepare {builder.name}{data_dir_flag(data_dir)}"
     return (
         f"The data set {builder.name} is not prepared: {Path(builder.data_dir) / INFO_FILE} is not there. "
-        f"To download and prepare it: {command}\n"
-        f"With its files at hand ({builder.wanted_files()}): {command} --from FOLDER"
+        f"To download and prepare it: {command} "
+        f"(or, with its files at hand ({builder.wanted_files()}): {command} --from FOLDER)"
     )
 
 

@@ -47,7 +47,9 @@ class ImageFolderOptions:
 
     def __post_init__(self) -> None:
         if not self.folder:
-            raise UserError("image_folder: no folder is given: set the option `folder`.")
+            raise UserError(
+                "image_folder: no folder is given: set --config.data.folder to one with pictures."
+            )
         if self.height < 1 or self.width < 0:
             raise UserError(
                 f"image_folder: pictures of height {self.height} and width {self.width}; the height must be "

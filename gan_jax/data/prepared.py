@@ -95,7 +95,8 @@ def open_folder(
     try:
         info, source = builder.info.splits[split], builder.as_data_source(split, file_format="array_record")
     except Exception as error:
-        raise UserError(f"Cannot read the split {split!r} of {name}: {error!r}. {again}") from error
+        advice = f"Write a part of one as 'train[:1000]' or 'train[10%:]'. If that is right: {again}"
+        raise UserError(f"Cannot read the split {split!r} of {name}: {error!r}. {advice}") from error
     shape, class_names = _features(builder.info.features, name)
     if content is None:
         whole = builder.info.splits[split.partition("[")[0]]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import flax.linen as nn
 import jax
 
+from gan_jax.checks import check_count, check_widths
 from gan_jax.models.layers import (
     ACTIVATIONS,
     INITIALIZERS,
@@ -65,6 +66,10 @@ class DCGANGenerator(nn.Module):
 
     @nn.compact
     def __call__(self, latent: Array, train: bool) -> Array:
+        check_widths(self.widths)
+        check_count(self.kernel_size, "kernel_size")
+        if self.output_kernel_size != 0:
+            check_count(self.output_kernel_size, "output_kernel_size")
         activation = choose(ACTIVATIONS, self.activation, "activation")
         init = choose(INITIALIZERS, self.initializer, "initializer")
         height, width, channels = self.image_shape
@@ -129,6 +134,8 @@ class DCGANDiscriminator(nn.Module):
 
     @nn.compact
     def __call__(self, image: Array, train: bool) -> Array:
+        check_widths(self.widths)
+        check_count(self.kernel_size, "kernel_size")
         activation = choose(ACTIVATIONS, self.activation, "activation")
         init = choose(INITIALIZERS, self.initializer, "initializer")
         x = image

@@ -13,8 +13,9 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from gan_jax.checks import check_decay
 from gan_jax.models import conv
-from gan_jax.noise import example_keys, keep_mask
+from gan_jax.noise import drop_threshold, example_keys, keep_mask
 
 Array = jax.Array
 T = TypeVar("T")
@@ -54,6 +55,8 @@ class Conv(nn.Module):
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
+        if x.ndim != 4:
+            raise ValueError(f"a convolution takes images [B, H, W, C], not an array of shape {x.shape}")
         k, s = self.kernel_size, self.stride
         kernel = self.param("kernel", self.kernel_init, (k, k, x.shape[-1], self.features))
         y = conv.convolve(x, kernel, conv.geometry((x.shape[1], x.shape[2]), (k, k), (s, s), self.padding))
@@ -143,6 +146,7 @@ class BatchNorm(nn.Module):
 
     @nn.compact
     def __call__(self, x: Array, train: bool) -> Array:
+        check_decay(self.momentum, "momentum")
         norm = nn.BatchNorm(
             use_running_average=not train,
             momentum=self.momentum,
@@ -161,6 +165,7 @@ class Dropout(nn.Module):
 
     @nn.compact
     def __call__(self, x: Array, train: bool) -> Array:
+        drop_threshold(self.rate)  # a bad rate is an error also where nothing is dropped
         if not train or self.rate == 0.0:
             return x
         keys = example_keys(self.make_rng("dropout"), x.shape[0], self.axis)

@@ -7,6 +7,7 @@ import math
 import flax.linen as nn
 import jax
 
+from gan_jax.checks import check_widths
 from gan_jax.models.layers import ACTIVATIONS, INITIALIZERS, BatchNorm, Dropout, choose
 
 Array = jax.Array
@@ -34,6 +35,7 @@ class MLPGenerator(nn.Module):
 
     @nn.compact
     def __call__(self, latent: Array, train: bool) -> Array:
+        check_widths(self.widths)
         activation = choose(ACTIVATIONS, self.activation, "activation")
         init = choose(INITIALIZERS, self.initializer, "initializer")
         x = latent
@@ -63,6 +65,7 @@ class MLPDiscriminator(nn.Module):
 
     @nn.compact
     def __call__(self, image: Array, train: bool) -> Array:
+        check_widths(self.widths)
         activation = choose(ACTIVATIONS, self.activation, "activation")
         init = choose(INITIALIZERS, self.initializer, "initializer")
         x = image.reshape(image.shape[0], -1)

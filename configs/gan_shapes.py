@@ -1,0 +1,47 @@
+"""The MLP GAN on procedural shapes, 28x28x1: the quickest run of all.
+
+    gan-jax train --config configs/gan_shapes.py --workdir runs/gan_shapes
+
+Goodfellow et al. 2014 (arXiv:1406.2661) with the second course's networks, see `gan_course_mnist.py`.
+"""
+
+import ml_collections
+
+from gan_jax.build import base_config
+
+
+def get_config() -> ml_collections.ConfigDict:
+    config = base_config()
+    config.batch_size = 64
+    config.num_steps = 4_000
+    config.steps_per_call = 50
+    config.log_every_steps = 100
+    config.checkpoint_every_steps = 1_000
+    config.sample_every_steps = 1_000
+    config.data.update(name="shapes", resolution=28, channels=1, num_examples=20_000, seed=0)
+    config.algorithm = dict(
+        name="gan",
+        loss="non_saturating",
+        discriminator_steps=1,
+        latent_size=100,
+        latent="normal",
+        ema_decay=0.99,
+    )
+    config.generator = dict(
+        name="mlp_generator",
+        widths=(256, 512, 1024),
+        activation="leaky_relu",
+        batch_norm=True,
+        momentum=0.8,
+        initializer="glorot_uniform",
+    )
+    config.discriminator = dict(
+        name="mlp_discriminator",
+        widths=(512, 256),
+        activation="leaky_relu",
+        dropout=0.0,
+        initializer="glorot_uniform",
+    )
+    config.generator_optimizer = dict(name="adam", learning_rate=2e-4, b1=0.5, b2=0.999, eps=1e-8)
+    config.discriminator_optimizer = dict(name="adam", learning_rate=2e-4, b1=0.5, b2=0.999, eps=1e-8)
+    return config
