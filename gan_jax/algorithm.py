@@ -85,6 +85,8 @@ class Algorithm:
         latent_size: L.
         latent: the latents' distribution.
         axis: the mapped axis that splits the batch under `pmap` or `shard_map`; None under `jit`.
+        split: lays a batch that is drawn inside the step out as the given ones are; the identity on one
+            device. `compile_step` sets it.
     """
 
     generator: nn.Module
@@ -95,6 +97,7 @@ class Algorithm:
     latent_size: int = 100
     latent: Latent = "normal"
     axis: str | None = None
+    split: Callable[[Array], Array] = lambda x: x
 
     conditional = False  # whether `sample` reads the batch's labels
 
@@ -123,7 +126,7 @@ class Algorithm:
 
     def latents(self, key: Key, count: int) -> Array:
         """Latents [count, L] for the examples on this device."""
-        return latents(example_keys(key, count, self.axis), self.latent_size, self.latent)
+        return self.split(latents(example_keys(key, count, self.axis), self.latent_size, self.latent))
 
     def init(self, key: Key, batch: Batch) -> TrainState:
         """The state before the first step; `batch` is one mini-batch and only its shapes matter."""

@@ -199,7 +199,7 @@ def construct(table: Mapping[str, Callable[..., Any]], component: Any, where: st
     if name not in table:
         raise UserError(f"{where}.name={name!r} is not one of {', '.join(sorted(table))}")
     make = table[name]
-    allowed = set(inspect.signature(make).parameters) - {"axis", "parent", "name"}
+    allowed = set(inspect.signature(make).parameters) - {"axis", "split", "parent", "name"}
     given = {key: value for key, value in given.items() if key in allowed}
     unknown = sorted(set(fields) - (allowed - set(given)))
     if unknown:

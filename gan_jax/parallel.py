@@ -7,6 +7,7 @@ replicated, global-batch semantics. `pmap_step`, `shard_map_step` and `seeds_ste
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -85,6 +86,11 @@ def compile_step(algorithm: Algorithm, fetch: Fetch, mesh: Mesh, steps_per_call:
         [] says how many of them to run. The state is donated. Metrics are float32
         [steps_per_call], NaN beyond `count`.
     """
+
+    if mesh.size > 1:
+        # Without this GSPMD replicates what has no sharded input: every device would draw all fakes.
+        batch = split_on(mesh, 0)
+        algorithm = dataclasses.replace(algorithm, split=lambda x: jax.lax.with_sharding_constraint(x, batch))
 
     def one(state: TrainState, constants: PyTree, items: PyTree, index: Array) -> tuple[TrainState, Metrics]:
         item = jax.tree.map(lambda x: x[index], items)

@@ -122,6 +122,10 @@ class Loop:
         try:
             if step == 0:
                 self.begin(state)
+            if step < plan.num_steps:
+                self.log.say(
+                    f"from step {step} to {plan.num_steps}; compiling the train step takes a few seconds"
+                )
             while step < plan.num_steps and stop.signum is None:
                 count = min(self.boundary(step) - step, plan.steps_per_call)
                 items = parallel.place(self.feed.get(step, count), self.sharding)
@@ -173,8 +177,9 @@ class Loop:
         if stop.signum is None or step == self.plan.num_steps:
             self.checkpoints.wait()
             self.log.say(
-                f"{step} steps done. Everything is in {self.folder}: samples/step_{step:07d}.png, "
-                "curves.png, metrics.jsonl, losses.npy, tensorboard/, checkpoints/"
+                f"{step} steps done. The pictures: {self.sample_file(step)}; the losses: "
+                f"{self.folder / 'curves.png'}; everything else (metrics.jsonl, losses.npy, tensorboard/, "
+                f"checkpoints/) is beside them"
             )
             return state
         self.collect(step)
@@ -196,11 +201,15 @@ class Loop:
         self.log.record(step, metrics)
         check_finite(step, metrics)
 
+    def sample_file(self, step: int) -> Path:
+        """Where the samples of this step are."""
+        return self.folder / "samples" / f"step_{step:07d}.png"
+
     def picture(self, step: int, state: TrainState) -> None:
         """Samples from the run's fixed latents, and the curves so far."""
         images = self.sampler(state, PICTURED, jax.random.fold_in(self.plan.key, PICTURES))
         picture = grid(images)
-        save_png(self.folder / "samples" / f"step_{step:07d}.png", picture)
+        save_png(self.sample_file(step), picture)
         self.log.picture(step, "samples", picture)
         if step:
             losses = read_losses(self.folder)

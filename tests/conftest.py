@@ -1,4 +1,4 @@
-"""Every test sees 8 virtual CPU devices, strict about dtypes and ranks."""
+"""Every test sees 8 virtual CPU devices."""
 
 import os
 

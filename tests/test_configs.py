@@ -97,7 +97,7 @@ def test_config_names_every_field_of_its_components(path):
     given = {"generator", "discriminator", "generator_tx", "discriminator_tx", "image_shape"}
     for where, table in tables.items():
         allowed = set(build.inspect.signature(table[config[where].name]).parameters)
-        assert set(config[where]) == (allowed - given - {"axis", "parent"}) | {"name"}, where
+        assert set(config[where]) == (allowed - given - {"axis", "split", "parent"}) | {"name"}, where
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)

@@ -53,7 +53,7 @@ def test_sigterm_sigint_and_sigkill_cost_nothing_but_time(tmp_path):
     process = start(*command(workdir, data_dir), **cache)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 0, err
-    assert f"400 steps done. Everything is in {workdir}" in err.splitlines()[-1]
+    assert f"400 steps done. The pictures: {workdir}/samples/step_0000400.png" in err.splitlines()[-1]
 
     process = start(*command(tmp_path / "straight", data_dir), **cache)
     process.communicate(timeout=60)

@@ -1,5 +1,6 @@
 """One step, six ways to run it, the same numbers: every method on one device, on eight, and over seeds."""
 
+import re
 from typing import Any
 
 import jax
@@ -172,6 +173,20 @@ def test_seeds_agree(game):
     for leaf in jax.tree.leaves(state.generator.params):
         assert leaf.shape[0] == 3
         assert not np.array_equal(leaf[0], leaf[1]) or leaf[1].size == 1
+
+
+def test_every_device_works_on_its_own_part_of_the_batch(quick_compiler):
+    """Fakes too, whose latents are drawn inside the program; only gradients and moments are exchanged."""
+    algorithm = make("gan", "dcgan-sgd")
+    mesh = parallel.make_mesh()
+    items = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), steps_of(algorithm))
+    call: Any = parallel.compile_step(algorithm, identity, mesh, CALL)
+    count = jax.ShapeDtypeStruct((), jnp.int32)
+    program = call.lower(parallel.abstract_state(algorithm, MINI, mesh), {}, items, count).compile().as_text()
+    whole, part = (re.findall(rf"= f32\[{size},\d+,\d+,\d+\]\S* convolution\(", program) for size in (16, 2))
+    assert whole == []
+    assert len(part) >= 6
+    assert not re.search("all-gather|all-to-all|collective-permute", program)
 
 
 # Several steps in one call
