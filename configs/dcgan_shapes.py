@@ -1,4 +1,11 @@
-"""The embedded default: a small DCGAN on procedural shapes, 32x32x3; `make train`."""
+"""The embedded default, `make train`: a small DCGAN on procedural shapes, 28x28x1.
+
+    gan-jax train --config configs/dcgan_shapes.py --workdir runs/dcgan_shapes
+
+Radford et al. 2016 (arXiv:1511.06434) with two layers in each network, dropout instead of BatchNorm in
+the discriminator, and a higher learning rate, chosen for pictures one can recognise within two minutes on
+two cores. In colour (--config.data.channels=3) that takes several times longer.
+"""
 
 import ml_collections
 
@@ -7,13 +14,13 @@ from gan_jax.build import base_config
 
 def get_config() -> ml_collections.ConfigDict:
     config = base_config()
-    config.batch_size = 64
-    config.num_steps = 2_000
+    config.batch_size = 32
+    config.num_steps = 5_000
     config.steps_per_call = 25
     config.log_every_steps = 50
-    config.checkpoint_every_steps = 500
-    config.sample_every_steps = 500
-    config.data.update(name="shapes", resolution=32, channels=3, num_examples=20_000, seed=0)
+    config.checkpoint_every_steps = 1_000
+    config.sample_every_steps = 1_000
+    config.data.update(name="shapes", resolution=28, channels=1, num_examples=20_000, seed=0)
     config.algorithm = dict(
         name="gan",
         loss="non_saturating",
@@ -24,8 +31,8 @@ def get_config() -> ml_collections.ConfigDict:
     )
     config.generator = dict(
         name="dcgan_generator",
-        widths=(128, 64, 32),
-        kernel_size=4,
+        widths=(64, 32),
+        kernel_size=5,
         output_kernel_size=0,
         activation="relu",
         norm_first=True,
@@ -35,11 +42,11 @@ def get_config() -> ml_collections.ConfigDict:
     )
     config.discriminator = dict(
         name="dcgan_discriminator",
-        widths=(32, 64, 128),
-        kernel_size=4,
+        widths=(32, 64),
+        kernel_size=5,
         activation="leaky_relu",
-        dropout=0.0,
-        batch_norm=True,
+        dropout=0.3,
+        batch_norm=False,
         momentum=0.9,
         initializer="normal",
     )
