@@ -149,12 +149,14 @@ def test_a_plan_is_what_the_config_says(monkeypatch):
 
     monkeypatch.setattr(data, "load", load)
     config = config_with(batch_size=16, num_steps=7, seed=5, algorithm__discriminator_steps=3)
+    config.update(log_every_steps=50, checkpoint_every_steps=400, sample_every_steps=500)
+    config.data.update(resolution=40, channels=3)
     plan = build.build(config)
     assert asked == dict(
-        name="shapes", data_dir=None, split="train", resolution=32, channels=3, num_examples=20_000, seed=0
+        name="shapes", data_dir=None, split="train", resolution=40, channels=3, num_examples=20_000, seed=0
     )
     assert (plan.batch_size, plan.num_steps, plan.steps_per_call) == (16, 7, 25)
-    assert (plan.log_every_steps, plan.checkpoint_every_steps, plan.sample_every_steps) == (50, 500, 500)
+    assert (plan.log_every_steps, plan.checkpoint_every_steps, plan.sample_every_steps) == (50, 400, 500)
     assert plan.sampler.indices(0, 2).shape == (2, 3, 16)
     assert (plan.placement, plan.flip) == ("auto", False)
     assert jax.random.key_data(plan.key).tolist() == jax.random.key_data(jax.random.key(5)).tolist()
