@@ -204,8 +204,8 @@ def test_free_fields_may_differ(name):
     ("changes", "line"),
     [
         ({"seed": 1}, "seed: 0 -> 1"),
-        ({"batch_size": 32}, "batch_size: 64 -> 32"),
-        ({"generator__widths": (128, 64)}, "generator.widths: [128, 64, 32] -> [128, 64]"),
+        ({"batch_size": 16}, "batch_size: 32 -> 16"),
+        ({"generator__widths": (128, 64)}, "generator.widths: [64, 32] -> [128, 64]"),
         ({"algorithm__loss": "minimax"}, "algorithm.loss: non_saturating -> minimax"),
         ({"generator_optimizer__learning_rate": 0.1}, "generator_optimizer.learning_rate: 0.001 -> 0.1"),
         ({"data__flip": True}, "data.flip: False -> True"),
