@@ -8,7 +8,6 @@ by round, so that it holds when the machine's speed drifts. "plain" is the same 
 """
 
 import argparse
-import importlib.util
 import statistics
 import sys
 import time
@@ -18,25 +17,18 @@ from unittest import mock
 
 import jax
 import jax.numpy as jnp
+import ml_collections
 import numpy as np
 
 from gan_jax import parallel
 from gan_jax.build import DataSpec, build_algorithm, example_batch
+from gan_jax.config_flag import run_config_file
 from gan_jax.models import conv
 
 STEPS = 10  # in one compiled call
 
 
-def load_config(path: str):
-    spec = importlib.util.spec_from_file_location("config", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.get_config()
-
-
-def make_round(config, batch_size: int) -> Callable[[], float]:
+def make_round(config: ml_collections.ConfigDict, batch_size: int) -> Callable[[], float]:
     """A function that trains STEPS steps and returns steps per second."""
     spec = DataSpec((28, 28, 1), None)
     algorithm = build_algorithm(config, spec)
@@ -65,7 +57,7 @@ def main() -> None:
     parser.add_argument("--batch_size", type=int, default=32)
     parser.add_argument("--rounds", type=int, default=7)
     args = parser.parse_args()
-    config = load_config(args.config)
+    config = run_config_file(args.config)
     ours = make_round(config, args.batch_size)
     with (
         mock.patch.object(conv, "convolve", conv._conv),

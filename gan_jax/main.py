@@ -7,22 +7,18 @@ Exit codes: 0 done; 1 something the user can mend, said in one line; 2 wrong usa
 from __future__ import annotations
 
 import os
-import re
-import runpy
 import signal
 import sys
 import textwrap
-import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import ml_collections
 from absl import flags, logging
-from ml_collections import config_flags
 
 from gan_jax import commands
+from gan_jax.config_flag import OVERRIDE, define_config
 from gan_jax.errors import UserError
 from gan_jax.interrupt import Interrupted, interrupt
 
@@ -39,9 +35,6 @@ usage: gan-jax COMMAND [--flag=value ...]
 gan-jax COMMAND --help lists a command's flags. Exit codes: 0 done; 1 an error, said in one line;
 2 wrong usage; 130 (Ctrl-C) or 143 (SIGTERM) stopped early with everything saved.
 """
-
-
-OVERRIDE = re.compile(r"--?(?:no)?config\.([\w.]+)")
 
 
 @dataclass(frozen=True)
@@ -62,56 +55,7 @@ class Command:
 def _train_flags(values: flags.FlagValues, argv: list[str]) -> list[str]:
     flags.DEFINE_string("workdir", None, "The run's folder, new or to be continued.", flag_values=values)
     flags.DEFINE_bool("dry_run", False, "Show what would be trained and train nothing.", flag_values=values)
-    about = "The config file; any of its fields can be set with --config.field=value."
-    file = flags.FlagValues()
-    file.set_gnu_getopt()
-    flags.DEFINE_string("config", None, about, flag_values=file)
-    others = file(argv, known_only=True)
-    if not file.config:
-        flags.DEFINE_string("config", None, about, flag_values=values)
-        if any(OVERRIDE.match(arg) for arg in others):
-            raise flags.Error("--config is missing")
-        return others
-    config = _run_config_file(file.config)
-    for arg in others:
-        if match := OVERRIDE.match(arg):
-            _check_field(config, match[1])
-    config_flags.DEFINE_config_dict("config", config, about, flag_values=values, sys_argv=others)
-    return others
-
-
-def _check_field(config: ml_collections.ConfigDict, name: str) -> None:
-    """Raises flags.Error, with the choices, unless the config has a field "a.b.c"."""
-    node, above = config, ""
-    for field in name.split("."):
-        if not isinstance(node, ml_collections.ConfigDict):
-            raise flags.Error(f"--config.{name}: {above} is a value and has no fields")
-        if field not in node:
-            choices = ", ".join(sorted(node))
-            raise flags.Error(f"--config.{name}: {above or 'the config'} has no {field!r}; it has {choices}")
-        node, above = node[field], f"{above}.{field}".lstrip(".")
-
-
-def _run_config_file(path: str) -> ml_collections.ConfigDict:
-    """What get_config() of a config file returns; `path` may end in ":" and its argument."""
-    file, *argument = path.split(":", 1)
-    if not Path(file).is_file():
-        raise UserError(
-            f"--config={path}: there is no such file; give a config file, such as those in configs/"
-        )
-    try:
-        module = runpy.run_path(file)
-        config = module["get_config"](*argument) if "get_config" in module else None
-    except Exception as error:
-        lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == file]
-        where = f"{file}, line {lines[-1]}" if lines else file
-        raise UserError(f"the config file {where}: {type(error).__name__}: {error}") from error
-    if not isinstance(config, ml_collections.ConfigDict):
-        raise UserError(
-            f"the config file {file} must have a function get_config() that returns a ConfigDict; "
-            "start from build.base_config() as the files in configs/ do"
-        )
-    return config
+    return define_config(values, argv)
 
 
 def _train(values: flags.FlagValues, rest: list[str]) -> None:
