@@ -79,7 +79,15 @@ def test_a_stopped_preparation_leaves_nothing_that_looks_prepared(signum, code, 
     assert not list(tmp_path.rglob("dataset_info.json"))
 
 
-def test_a_request_to_stop_is_noted_and_the_next_one_acts_as_usual():
+@pytest.fixture
+def usual_handler():
+    """Python's own SIGINT handler, which a process started in the background does not have."""
+    inherited = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, inherited)
+
+
+def test_a_request_to_stop_is_noted_and_the_next_one_acts_as_usual(usual_handler):
     before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
     with StopRequest() as stop:
         assert stop.signum is None
