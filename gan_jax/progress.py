@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import os
 import sys
 import time
 from collections.abc import Mapping
@@ -26,8 +27,14 @@ class Progress:
         self._line = ""  # the newest line, as long as it has not been shown
         self._shown_at = -float("inf")
         if sys.stderr.isatty():
+            known = os.get_terminal_size(sys.stderr.fileno()).columns > 0  # a container's is often 0 wide
             self._bar = tqdm(
-                total=num_steps, initial=first_step, unit="step", dynamic_ncols=True, file=sys.stderr
+                total=num_steps,
+                initial=first_step,
+                unit="step",
+                ncols=None if known else 80,
+                dynamic_ncols=known,
+                file=sys.stderr,
             )
 
     def update(self, step: int, losses: Mapping[str, float], rate: float) -> None:

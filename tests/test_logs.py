@@ -243,9 +243,10 @@ def test_last_line_is_shown_when_a_run_ends_early(capsys):
     assert [line.split()[1] for line in capsys.readouterr().err.splitlines()] == ["1/10", "3/10"]
 
 
-def test_bar_on_a_terminal(monkeypatch):
+@pytest.mark.parametrize("columns", [100, 0])  # 0: it does not say how wide it is, as in many containers
+def test_bar_on_a_terminal(monkeypatch, columns):
     reader, writer = pty.openpty()
-    termios.tcsetwinsize(writer, (24, 100))
+    termios.tcsetwinsize(writer, (24, columns))
     with os.fdopen(writer, "w") as terminal:
         monkeypatch.setattr(sys, "stderr", terminal)
         shown = progress.Progress(num_steps=100, first_step=40)
