@@ -7,6 +7,7 @@ Section 4 and figure 1: uniform latents of size 100, 4x4x1024 up to 64x64x3 by t
 BatchNorm in both networks but for the generator's output and the discriminator's input, ReLU and LeakyReLU
 0.2, weights from N(0, 0.02^2), batch 128, Adam with learning rate 2e-4 and beta1 0.5, no augmentation.
 Deviations: pictures are cropped to a square and resized with Lanczos; sampling uses averaged weights.
+Not trained to the end yet: it needs a GPU.
 """
 
 import ml_collections

@@ -3,7 +3,8 @@
     gan-jax train --config configs/gan_course_mnist.py --workdir runs/gan_course_mnist
 
 Goodfellow et al. 2014 (arXiv:1406.2661). Generator 256-512-1024, each LeakyReLU 0.2 and BatchNorm 0.8;
-discriminator 512-256 with LeakyReLU 0.2.
+discriminator 512-256 with LeakyReLU 0.2. Expect legible digits, a few of them broken
+(`experiments/gallery/gan_course_mnist.png`); 191 s on two x86 cores beside another training.
 """
 
 import ml_collections
