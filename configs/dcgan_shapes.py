@@ -4,8 +4,8 @@
 
 Radford et al. 2016 (arXiv:1511.06434) with two layers in each network, dropout instead of BatchNorm in
 the discriminator, and a higher learning rate, chosen for pictures one can recognise within two minutes on
-two cores (125 seconds in all, `experiments/gallery/dcgan_shapes.png`). Colour (--config.data.channels=3) is harder:
-after as long the figures are still blobs.
+two cores (125 seconds in all, `experiments/gallery/dcgan_shapes.png`). Colour (--config.data.channels=3) is
+harder: after as long the figures are still blobs.
 """
 
 import ml_collections

@@ -3,8 +3,8 @@
     gan-jax train --config configs/gan_shapes.py --workdir runs/gan_shapes
 
 Goodfellow et al. 2014 (arXiv:1406.2661) with the second course's networks, see `gan_course_mnist.py`.
-46 seconds on two x86 cores. Expect noisy blobs of the right places and sizes (`experiments/gallery/`): a fully
-connected network has to learn each place by itself.
+46 seconds on two x86 cores. Expect noisy blobs of the right places and sizes (`experiments/gallery/`): a
+fully connected network has to learn each place by itself.
 """
 
 import ml_collections

@@ -11,6 +11,7 @@ import ml_collections
 import numpy as np
 
 from gan_jax import data, parallel
+from gan_jax.algorithm import Algorithm
 from gan_jax.build import DataSpec, build, build_algorithm, example_batch
 from gan_jax.checkpoint import Checkpoints
 from gan_jax.errors import UserError
@@ -18,6 +19,7 @@ from gan_jax.logs import last_metrics
 from gan_jax.pictures import grid, save_png
 from gan_jax.report import mebibytes, parameter_report, tree_bytes
 from gan_jax.sample import make_sampler
+from gan_jax.state import TrainState
 from gan_jax.train import make_fetch
 from gan_jax.train import train as run_training
 from gan_jax.workdir import recorded_run
@@ -61,23 +63,30 @@ def dry_run(config: ml_collections.ConfigDict) -> None:
     )
 
 
-def sample(workdir: Path, *, num: int, seed: int, out: Path, label: int | None) -> None:
-    """gan-jax sample: a grid of `num` images from the newest good checkpoint."""
+def restored_run(workdir: Path) -> tuple[Algorithm, DataSpec, TrainState]:
+    """A run's algorithm, what it knows of the data, and the state of its newest good checkpoint.
+
+    Raises:
+        UserError: no run there, no checkpoint yet, or none that is intact.
+    """
     config, spec, _ = recorded_run(workdir)
     algorithm = build_algorithm(config, spec)
-    if label is not None:
-        if not algorithm.conditional:
-            raise UserError(
-                f"--label={label}: the run in {workdir} is unconditional ({config.algorithm.name}); "
-                "leave --label out"
-            )
-        if spec.num_classes is None or not 0 <= label < spec.num_classes:
-            raise UserError(f"--label={label}: the classes are 0 to {(spec.num_classes or 0) - 1}")
     mesh = parallel.make_mesh(jax.devices()[:1])
     with closing(Checkpoints(workdir / "checkpoints")) as checkpoints:
         state = checkpoints.restore(parallel.abstract_state(algorithm, example_batch(spec, 1), mesh))
     if state is None:
         raise UserError(f"{workdir} has no checkpoint yet; let gan-jax train reach one")
+    return algorithm, spec, state
+
+
+def sample(workdir: Path, *, num: int, seed: int, out: Path, label: int | None) -> None:
+    """gan-jax sample: a grid of `num` images from the newest good checkpoint."""
+    algorithm, spec, state = restored_run(workdir)
+    if label is not None:
+        if not algorithm.conditional:
+            raise UserError(f"--label={label}: the run in {workdir} is unconditional; leave --label out")
+        if spec.num_classes is None or not 0 <= label < spec.num_classes:
+            raise UserError(f"--label={label}: the classes are 0 to {(spec.num_classes or 0) - 1}")
     images = make_sampler(algorithm, spec, label)(state, num, jax.random.key(seed))
     save_png(out, grid(images))
     _say(f"{num} images from step {int(state.step)} in {out}")

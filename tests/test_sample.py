@@ -68,7 +68,7 @@ def test_the_grid_shows_the_first_pictures_whatever_their_number(trained, tmp_pa
 @pytest.mark.parametrize(
     ("more", "words"),
     [
-        (["--label=3"], "is unconditional (gan); leave --label out"),
+        (["--label=3"], "is unconditional; leave --label out"),
         (["--num=0"], "--num=0"),
         (["--num=few"], "--num=few"),
         (["--seed=-1"], "--seed=-1"),

@@ -15,11 +15,9 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from gan_jax import data, parallel
-from gan_jax.build import build_algorithm, example_batch
-from gan_jax.checkpoint import Checkpoints
+from gan_jax import data
+from gan_jax.commands import restored_run
 from gan_jax.sample import make_sampler
-from gan_jax.workdir import recorded_run
 
 NEIGHBOURS = 5
 CHUNK = 250  # queries at a time
@@ -46,29 +44,17 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--data_dir", default=None)
     args = parser.parse_args()
-    config, spec, record = recorded_run(Path(args.workdir))
-    algorithm = build_algorithm(config, spec)
-    checkpoints = Checkpoints(Path(args.workdir) / "checkpoints")
-    mesh = parallel.make_mesh(jax.devices()[:1])
-    state = checkpoints.restore(parallel.abstract_state(algorithm, example_batch(spec, 1), mesh))
-    checkpoints.close()
-    if state is None:
-        sys.exit(f"{args.workdir} has no checkpoint yet")
+    algorithm, spec, state = restored_run(Path(args.workdir))
     samples = make_sampler(algorithm, spec)(state, args.num, jax.random.key(args.seed))
-    train, test = (
-        data.load(config.data.name, data_dir=args.data_dir, split=split).arrays()
-        for split in ("train", "test")
-    )
+    sets = [data.load("fashion_mnist", data_dir=args.data_dir, split=split) for split in ("train", "test")]
+    train, test = (dataset.arrays() for dataset in sets)
     reals, held_out = (x["image"].astype(np.float32) / 127.5 - 1 for x in (train, test))
     held_out, truth = held_out[: args.num], test["label"][: args.num]
     guessed, real_distance = neighbours(held_out, reals, train["label"])
     classes, distance = neighbours(samples, reals, train["label"])
-    counts = np.bincount(classes, minlength=spec.num_classes or 0)
+    counts = np.bincount(classes, minlength=len(sets[0].class_names))
     lines = [f"step {int(state.step)}, {args.num} samples, seed {args.seed}"]
-    lines += [
-        f"{name:12s} {n / args.num:6.1%}"
-        for name, n in zip(record["data"]["class_names"], counts, strict=True)
-    ]
+    lines += [f"{name:12s} {n / args.num:6.1%}" for name, n in zip(sets[0].class_names, counts, strict=True)]
     lines += [
         f"accuracy of the classifier on {len(truth)} test images: {np.mean(guessed == truth):.1%}",
         f"median distance to the nearest training image, RMS per pixel of [-1, 1]: samples "
