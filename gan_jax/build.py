@@ -99,6 +99,11 @@ class Plan:
         """The run's key."""
         return jax.random.key(self.seed)
 
+    @property
+    def spec(self) -> DataSpec:
+        """What the networks know about the data."""
+        return DataSpec(self.dataset.image_shape, self.dataset.num_classes)
+
 
 def build(config: ml_collections.ConfigDict) -> Plan:
     """Reads a whole config and opens its data set.

@@ -39,8 +39,7 @@ def dry_run(config: ml_collections.ConfigDict) -> None:
     plan = build(config)
     mesh = parallel.make_mesh()
     parallel.check_batch(plan.batch_size, mesh)
-    spec = DataSpec(plan.dataset.image_shape, plan.dataset.num_classes)
-    state = parallel.abstract_state(plan.algorithm, example_batch(spec, plan.batch_size), mesh)
+    state = parallel.abstract_state(plan.algorithm, example_batch(plan.spec, plan.batch_size), mesh)
     _say(f"{config}\n{parameter_report(state)}")
     epochs = plan.num_steps * plan.algorithm.minibatches / plan.sampler.minibatches_per_epoch
     _say(

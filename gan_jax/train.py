@@ -15,7 +15,7 @@ import numpy as np
 
 from gan_jax import parallel
 from gan_jax.algorithm import Batch, Metrics
-from gan_jax.build import DataSpec, Plan, build, example_batch
+from gan_jax.build import Plan, build, example_batch
 from gan_jax.checkpoint import Checkpoints
 from gan_jax.data import Feed, make_feed, random_flip, to_float
 from gan_jax.errors import UserError
@@ -62,8 +62,7 @@ def train(config: ml_collections.ConfigDict, workdir: str | Path) -> TrainState:
 
 def restore_or_init(plan: Plan, checkpoints: Checkpoints, mesh: jax.sharding.Mesh) -> TrainState:
     """The newest good checkpoint, or a fresh state."""
-    spec = DataSpec(plan.dataset.image_shape, plan.dataset.num_classes)
-    batch = example_batch(spec, plan.batch_size)
+    batch = example_batch(plan.spec, plan.batch_size)
     state = checkpoints.restore(parallel.abstract_state(plan.algorithm, batch, mesh))
     if state is None:
         return parallel.initial_state(plan.algorithm, plan.key, batch, mesh)
@@ -110,9 +109,7 @@ class Loop:
         self.call = parallel.compile_step(
             plan.algorithm, make_fetch(self.feed, plan.flip), mesh, plan.steps_per_call
         )
-        self.sampler = make_sampler(
-            plan.algorithm, DataSpec(plan.dataset.image_shape, plan.dataset.num_classes)
-        )
+        self.sampler = make_sampler(plan.algorithm, plan.spec)
         self.log = RunLog(folder, num_steps=plan.num_steps, first_step=first_step)
         self.pending: list[tuple[int, Metrics]] = []  # (steps, metrics) of calls not looked at yet
 

@@ -7,11 +7,10 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from gan_jax.build import example_batch
+from gan_jax.build import DataSpec, build, example_batch
 from gan_jax.main import main
 from gan_jax.report import LayerRow, layer_rows, mebibytes, tree_bytes
 from gan_jax.state import Player
-from gan_jax.train import DataSpec, build
 from tests import runs
 from tests.runs import run, tiny
 

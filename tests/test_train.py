@@ -178,8 +178,7 @@ def finite_checkpoints(workdir, config):
 def abstract_state(config):
     plan = loop.build(config)
     mesh = parallel.make_mesh(jax.devices()[:1])
-    batch = loop.example_batch(loop.DataSpec(plan.dataset.image_shape, plan.dataset.num_classes), 1)
-    return parallel.abstract_state(plan.algorithm, batch, mesh)
+    return parallel.abstract_state(plan.algorithm, loop.example_batch(plan.spec, 1), mesh)
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_before_anything_of_it_is_saved(tmp_path, data_dir):
