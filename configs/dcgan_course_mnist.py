@@ -5,8 +5,8 @@
 Generator: Dense 7x7x256, 4x4 transposed convolutions 128 and 64, each with BatchNorm and LeakyReLU 0.2,
 7x7 output convolution. Discriminator: 3x3 convolutions 64, 128, 256 with stride 2, dropout 0.25 and,
 after the first, BatchNorm. A layer right before BatchNorm has no bias here (Keras keeps a useless one).
-After 1,500 batches (8 minutes on two x86 cores) most digits are legible, see `experiments/gallery/`; the whole
-run has not been made yet.
+After 1,500 batches (8 minutes on two x86 cores) most digits are legible, see `experiments/gallery/`; the
+whole run has not been made yet.
 """
 
 import ml_collections
