@@ -15,15 +15,7 @@ from tests.runs import run, tiny
 CONFIG = ("train", "--config", "tests/runs.py")
 
 
-@pytest.fixture(scope="module", autouse=True)
-def compiled_once(tmp_path_factory):
-    with runs.compiled_once(tmp_path_factory.getbasetemp() / "programs"):
-        yield
-
-
-@pytest.fixture(scope="module")
-def data_dir(tmp_path_factory):
-    return tmp_path_factory.mktemp("data")
+pytestmark = pytest.mark.usefixtures("compiled_once")
 
 
 @pytest.fixture(autouse=True)

@@ -20,15 +20,7 @@ GENERATOR = "generator: 2,376 parameters (2,360 trained)"
 DISCRIMINATOR = "discriminator: 2,065 parameters (2,065 trained)"
 
 
-@pytest.fixture(scope="module", autouse=True)
-def compiled_once(tmp_path_factory):
-    with runs.compiled_once(tmp_path_factory.getbasetemp() / "programs"):
-        yield
-
-
-@pytest.fixture(scope="module")
-def data_dir(tmp_path_factory):
-    return tmp_path_factory.mktemp("data")
+pytestmark = pytest.mark.usefixtures("compiled_once")
 
 
 @pytest.fixture(scope="module")

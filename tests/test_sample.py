@@ -13,11 +13,7 @@ from gan_jax.main import main
 from tests import runs
 from tests.runs import run, tiny
 
-
-@pytest.fixture(scope="module", autouse=True)
-def compiled_once(tmp_path_factory):
-    with runs.compiled_once(tmp_path_factory.getbasetemp() / "programs"):
-        yield
+pytestmark = pytest.mark.usefixtures("compiled_once")
 
 
 @pytest.fixture(scope="module")

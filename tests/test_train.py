@@ -17,16 +17,7 @@ from gan_jax.train import Diverged, check_finite
 from tests import runs
 from tests.runs import STEPS, assert_same_bits, assert_same_records, losses_of, run, tiny
 
-
-@pytest.fixture(scope="module", autouse=True)
-def compiled_once(tmp_path_factory):
-    with runs.compiled_once(tmp_path_factory.getbasetemp() / "programs"):
-        yield
-
-
-@pytest.fixture(scope="module")
-def data_dir(tmp_path_factory):
-    return tmp_path_factory.mktemp("data")
+pytestmark = pytest.mark.usefixtures("compiled_once")
 
 
 @pytest.fixture(scope="module")

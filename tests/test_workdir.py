@@ -18,16 +18,7 @@ from gan_jax.workdir import check_workdir, note_start, read_record
 from tests import runs
 from tests.runs import STEPS, digests, losses_of, run, tiny
 
-
-@pytest.fixture(scope="module", autouse=True)
-def compiled_once(tmp_path_factory):
-    with runs.compiled_once(tmp_path_factory.getbasetemp() / "programs"):
-        yield
-
-
-@pytest.fixture(scope="module")
-def data_dir(tmp_path_factory):
-    return tmp_path_factory.mktemp("data")
+pytestmark = pytest.mark.usefixtures("compiled_once")
 
 
 @pytest.fixture(scope="module")
