@@ -25,12 +25,12 @@ def get_config() -> ml_collections.ConfigDict:
     config.data.name = "mnist"
     config.algorithm = dict(
         name="gan",
-        loss="non_saturating",
         discriminator_steps=1,
         latent_size=100,
         latent="normal",
-        ema_decay=0.999,
     )
+    config.loss = dict(name="non_saturating")
+    config.ema = dict(name="decay", decay=0.999)
     config.generator = dict(
         name="dcgan_generator",
         widths=(256, 128, 64),
@@ -48,7 +48,7 @@ def get_config() -> ml_collections.ConfigDict:
         kernel_size=3,
         activation="leaky_relu",
         dropout=0.25,
-        batch_norm=True,
+        norm="batch",
         momentum=0.8,
         initializer="glorot_uniform",
     )

@@ -25,12 +25,12 @@ def get_config() -> ml_collections.ConfigDict:
     config.data.name = "fashion_mnist"
     config.algorithm = dict(
         name="gan",
-        loss="non_saturating",
         discriminator_steps=1,
         latent_size=100,
         latent="normal",
-        ema_decay=0.999,
     )
+    config.loss = dict(name="non_saturating")
+    config.ema = dict(name="decay", decay=0.999)
     config.generator = dict(
         name="dcgan_generator",
         widths=(128, 64),
@@ -48,7 +48,7 @@ def get_config() -> ml_collections.ConfigDict:
         kernel_size=5,
         activation="leaky_relu",
         dropout=0.4,
-        batch_norm=False,
+        norm="none",
         momentum=0.99,
         initializer="glorot_uniform",
     )

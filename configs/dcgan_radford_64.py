@@ -34,12 +34,12 @@ def get_config() -> ml_collections.ConfigDict:
     )
     config.algorithm = dict(
         name="gan",
-        loss="non_saturating",
         discriminator_steps=1,
         latent_size=100,
         latent="uniform",
-        ema_decay=0.999,
     )
+    config.loss = dict(name="non_saturating")
+    config.ema = dict(name="decay", decay=0.999)
     config.generator = dict(
         name="dcgan_generator",
         widths=(1024, 512, 256, 128),
@@ -57,7 +57,7 @@ def get_config() -> ml_collections.ConfigDict:
         kernel_size=5,
         activation="leaky_relu",
         dropout=0.0,
-        batch_norm=True,
+        norm="batch",
         momentum=0.9,
         initializer="normal",
     )

@@ -24,12 +24,12 @@ def get_config() -> ml_collections.ConfigDict:
     config.data.update(name="shapes", resolution=28, channels=1, num_examples=20_000, seed=0)
     config.algorithm = dict(
         name="gan",
-        loss="non_saturating",
         discriminator_steps=1,
         latent_size=64,
         latent="normal",
-        ema_decay=0.99,
     )
+    config.loss = dict(name="non_saturating")
+    config.ema = dict(name="decay", decay=0.99)
     config.generator = dict(
         name="dcgan_generator",
         widths=(64, 32),
@@ -47,7 +47,7 @@ def get_config() -> ml_collections.ConfigDict:
         kernel_size=5,
         activation="leaky_relu",
         dropout=0.3,
-        batch_norm=False,
+        norm="none",
         momentum=0.9,
         initializer="normal",
     )

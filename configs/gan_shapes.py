@@ -23,17 +23,17 @@ def get_config() -> ml_collections.ConfigDict:
     config.data.update(name="shapes", resolution=28, channels=1, num_examples=20_000, seed=0)
     config.algorithm = dict(
         name="gan",
-        loss="non_saturating",
         discriminator_steps=1,
         latent_size=100,
         latent="normal",
-        ema_decay=0.99,
     )
+    config.loss = dict(name="non_saturating")
+    config.ema = dict(name="decay", decay=0.99)
     config.generator = dict(
         name="mlp_generator",
         widths=(256, 512, 1024),
         activation="leaky_relu",
-        batch_norm=True,
+        norm="batch",
         momentum=0.8,
         initializer="glorot_uniform",
     )

@@ -7,7 +7,6 @@ the constructor's. Whatever is unknown is an error that lists the choices.
 from __future__ import annotations
 
 import inspect
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -19,11 +18,17 @@ import ml_collections
 from gan_jax import data
 from gan_jax.algorithm import Algorithm
 from gan_jax.algorithms import ALGORITHMS
+from gan_jax.augment import AUGMENTS
 from gan_jax.checks import is_count
+from gan_jax.contradictions import check_contradictions
 from gan_jax.data.feed import Placement
 from gan_jax.errors import UserError
+from gan_jax.games import GAMES
+from gan_jax.losses import LOSSES
 from gan_jax.models import MODELS
-from gan_jax.optim import OPTIMIZERS, ema_schedule
+from gan_jax.optim import EMAS, OPTIMIZERS, lazy_pace
+from gan_jax.penalties import PENALTIES, Penalty
+from gan_jax.schedules import SCHEDULES
 
 COUNTS = (
     "batch_size",
@@ -33,17 +38,26 @@ COUNTS = (
     "checkpoint_every_steps",
     "sample_every_steps",
 )
-COMPONENTS = (
-    "data",
-    "algorithm",
-    "generator",
-    "discriminator",
-    "generator_optimizer",
-    "discriminator_optimizer",
+# The components with a name; their tables. `penalties` has any number of named ones.
+TABLES: dict[str, Mapping[str, Callable[..., Any]]] = {
+    "algorithm": ALGORITHMS,
+    "loss": LOSSES,
+    "augment": AUGMENTS,
+    "game": GAMES,
+    "ema": EMAS,
+    "generator": MODELS,
+    "discriminator": MODELS,
+    "generator_optimizer": OPTIMIZERS,
+    "discriminator_optimizer": OPTIMIZERS,
+}
+COMPONENTS = ("data", "penalties", *TABLES)
+# Parameters of the constructors that no config sets.
+OURS = frozenset(
+    {"axis", "split", "parent", "name", "image_shape", "num_classes", "batch_size", "pace"}
+    | {"generator_tx", "discriminator_tx", "ema_decay", "penalties"}
+    | set(TABLES)
 )
 DATA_FIELDS = ("name", "dir", "split", "remainder", "placement", "flip")  # the others are the data set's own
-# What may differ when a run is continued, because it does not touch the mathematics.
-FREE_FIELDS = frozenset({*COUNTS[1:], "data.dir", "data.placement"})
 
 
 def base_config() -> ml_collections.ConfigDict:
@@ -65,6 +79,11 @@ def base_config() -> ml_collections.ConfigDict:
                 placement="auto",  # "device", "stream", or by size
                 flip=False,  # mirror half of the reals
             ),
+            loss=dict(name="non_saturating"),
+            penalties=dict(),  # for example dict(r1=dict(weight=1.0, every=16))
+            augment=dict(name="none"),
+            game=dict(name="alternating"),
+            ema=dict(name="none"),  # the moving average of the generator that pictures are drawn with
         )
     )
 
@@ -108,6 +127,8 @@ class Plan:
 def build(config: ml_collections.ConfigDict) -> Plan:
     """Reads a whole config and opens its data set.
 
+    The step is traced once, so that what does not fit together is said before anything is compiled.
+
     Raises:
         UserError: an unknown field, name or value; a data set that is missing or does not fit.
     """
@@ -115,7 +136,9 @@ def build(config: ml_collections.ConfigDict) -> Plan:
     chosen = config.data.to_dict()
     options = {name: value for name, value in chosen.items() if name not in DATA_FIELDS}
     dataset = data.load(chosen["name"], data_dir=chosen["dir"] or None, split=chosen["split"], **options)
-    algorithm = build_algorithm(config, DataSpec(dataset.image_shape, dataset.num_classes))
+    spec = DataSpec(dataset.image_shape, dataset.num_classes)
+    algorithm = build_algorithm(config, spec)
+    trace_step(algorithm, spec, config.batch_size)
     sampler = data.Sampler(
         len(dataset),
         config.batch_size,
@@ -152,6 +175,12 @@ def check_fields(config: ml_collections.ConfigDict) -> None:
             raise UserError(
                 f"{name}={config[name]!r}: it must be dict(name=..., and the fields of that name)"
             )
+    for name, fields in config.penalties.items():
+        if name not in PENALTIES or not isinstance(fields, ml_collections.ConfigDict):
+            raise UserError(
+                f"penalties.{name}={fields!r}: penalties are dict(NAME=dict(weight=...)) with NAME one of "
+                f"{', '.join(sorted(PENALTIES))}"
+            )
     absent = [name for name in DATA_FIELDS if name not in config.data]
     if absent:
         raise UserError(f"the config lacks data.{', data.'.join(absent)}; start from build.base_config()")
@@ -159,22 +188,28 @@ def check_fields(config: ml_collections.ConfigDict) -> None:
 
 def build_algorithm(config: ml_collections.ConfigDict, spec: DataSpec) -> Algorithm:
     """Networks, optimizers and method, for data of this kind; every shape is checked."""
-    fields = config.algorithm.to_dict()
-    decay = fields.pop("ema_decay", 0.0)
-    if not (isinstance(decay, int | float) and 0.0 <= decay < 1.0):
-        raise UserError(f"algorithm.ema_decay={decay!r}: it must be in [0, 1); 0 is no averaging")
+    shapes = {"image_shape": spec.image_shape, "num_classes": spec.num_classes}
+    penalties = build_penalties(config)
+    steps = config.algorithm.get("discriminator_steps", 1)  # an interval is one of train steps
+    pace = lazy_pace([penalty.every * steps for penalty in penalties if penalty.every > 1])
     given = {
-        "generator": construct(MODELS, config.generator, "generator", image_shape=spec.image_shape),
-        "discriminator": construct(MODELS, config.discriminator, "discriminator"),
-        "generator_tx": construct(OPTIMIZERS, config.generator_optimizer, "generator_optimizer"),
-        "discriminator_tx": construct(OPTIMIZERS, config.discriminator_optimizer, "discriminator_optimizer"),
-        "ema_decay": ema_schedule(decay),
+        "generator": component(config, "generator", **shapes),
+        "discriminator": component(config, "discriminator", **shapes),
+        "generator_tx": component(config, "generator_optimizer"),
+        "discriminator_tx": component(config, "discriminator_optimizer", pace=pace),
+        "ema_decay": component(config, "ema", batch_size=config.batch_size),
+        "loss": component(config, "loss"),
+        "penalties": penalties,
+        "augment": component(config, "augment"),
+        "game": component(config, "game"),
     }
-    algorithm = construct(ALGORITHMS, fields, "algorithm", **given)
+    algorithm = component(config, "algorithm", **given)
     key, batch = jax.random.key(0), example_batch(spec, 2)
+    asked = batch | {"label": jax.ShapeDtypeStruct((2,), jnp.int32)}  # a code, where the data have no label
     try:
+        check_contradictions(config, algorithm)
         state = jax.eval_shape(algorithm.init, key, batch)
-        sample = jax.eval_shape(algorithm.sample, state, batch, key)
+        sample = jax.eval_shape(algorithm.sample, state, asked, key)
     except (ValueError, TypeError) as error:
         raise UserError(f"the networks do not fit together or the data: {error}") from error
     if sample.shape != batch["image"].shape:
@@ -185,6 +220,32 @@ def build_algorithm(config: ml_collections.ConfigDict, spec: DataSpec) -> Algori
     return algorithm
 
 
+def build_penalties(config: ml_collections.ConfigDict) -> tuple[Penalty, ...]:
+    """The penalties of a config, in the order of their table."""
+    return tuple(
+        construct(PENALTIES, {"name": name, **config.penalties[name].to_dict()}, "penalties")
+        for name in PENALTIES
+        if name in config.penalties
+    )
+
+
+def component(config: ml_collections.ConfigDict, where: str, **given: Any) -> Any:
+    """What the component config[where] names."""
+    return construct(TABLES[where], config[where].to_dict(), where, **given)
+
+
+def trace_step(algorithm: Algorithm, spec: DataSpec, batch_size: int) -> None:
+    """Raises a UserError if a step of the algorithm cannot be run on batches of this size."""
+    batch = example_batch(spec, batch_size)
+    state = jax.eval_shape(algorithm.init, jax.random.key(0), batch)
+    lead = algorithm.minibatches
+    batches = jax.tree.map(lambda x: jax.ShapeDtypeStruct((lead, *x.shape), x.dtype), batch)
+    try:
+        jax.eval_shape(algorithm.step, state, batches)
+    except (ValueError, TypeError) as error:
+        raise UserError(f"a step on {batch_size} images does not work: {error}") from error
+
+
 def example_batch(spec: DataSpec, size: int) -> dict[str, jax.ShapeDtypeStruct]:
     """The shapes of one mini-batch as the networks see it."""
     batch = {"image": jax.ShapeDtypeStruct((size, *spec.image_shape), jnp.float32)}
@@ -193,73 +254,69 @@ def example_batch(spec: DataSpec, size: int) -> dict[str, jax.ShapeDtypeStruct]:
     return batch
 
 
-def construct(table: Mapping[str, Callable[..., Any]], component: Any, where: str, **given: Any) -> Any:
+def construct(
+    table: Mapping[str, Callable[..., Any]], fields: dict[str, Any], where: str, **given: Any
+) -> Any:
     """table[name](**fields, **given); `given` is what the config does not say.
+
+    A field that is itself dict(name=...) is a schedule.
 
     Raises:
         UserError: unknown name or field, or a value that the constructor refuses; with the choices.
     """
-    fields = dict(component)
+    fields = dict(fields)
     name = fields.pop("name", None)
     if name not in table:
         raise UserError(f"{where}.name={name!r} is not one of {', '.join(sorted(table))}")
     make = table[name]
-    allowed = set(inspect.signature(make).parameters) - {"axis", "split", "parent", "name"}
-    given = {key: value for key, value in given.items() if key in allowed}
-    unknown = sorted(set(fields) - (allowed - set(given)))
+    allowed = choices(make)
+    unknown = sorted(set(fields) - allowed)
     if unknown:
-        choices = ", ".join(sorted(allowed - set(given)))
-        raise UserError(f"{where} ({name}) has no field {', '.join(unknown)}; its fields are {choices}")
+        raise UserError(
+            f"{where} ({name}) has no field {', '.join(unknown)}; its fields are {', '.join(sorted(allowed))}"
+        )
+    taken = inspect.signature(make).parameters
+    given = {key: value for key, value in given.items() if key in taken}
+    values = {key: _value(value, f"{where}.{key}") for key, value in fields.items()}
     try:
-        return make(**{key: _hashable(value) for key, value in fields.items()}, **given)
+        return make(**values, **given)
     except (ValueError, TypeError) as error:
         raise UserError(f"{where} ({name}): {error}") from error
 
 
-def _hashable(value: Any) -> Any:
+def choices(make: Callable[..., Any]) -> set[str]:
+    """The fields that a config may give this constructor."""
+    return set(inspect.signature(make).parameters) - OURS
+
+
+def complete(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
+    """A copy with the defaults of all fields that the config leaves out, so that it says it all."""
+    config = config.copy_and_resolve_references()
+    with config.unlocked():
+        for where, table in TABLES.items():
+            if where in config:
+                _complete(config[where], table)
+        for name, fields in config.get("penalties", {}).items():
+            _fill(fields, PENALTIES[name]) if name in PENALTIES else None
+    return config
+
+
+def _complete(component: Any, table: Mapping[str, Callable[..., Any]]) -> None:
+    if isinstance(component, ml_collections.ConfigDict) and component.get("name") in table:
+        _fill(component, table[component.name])
+
+
+def _fill(fields: ml_collections.ConfigDict, make: Callable[..., Any]) -> None:
+    parameters = inspect.signature(make).parameters
+    for key in sorted(choices(make) - set(fields)):
+        if parameters[key].default is not inspect.Parameter.empty:
+            fields[key] = parameters[key].default
+    for value in fields.values():
+        _complete(value, SCHEDULES)
+
+
+def _value(value: Any, where: str) -> Any:
+    """What a constructor is given for a field: tuples for lists, schedules for dicts."""
+    if isinstance(value, dict):
+        return construct(SCHEDULES, value, where)
     return tuple(value) if isinstance(value, list) else value
-
-
-def to_json(config: ml_collections.ConfigDict) -> dict[str, Any]:
-    """The resolved config as plain JSON values."""
-    return json.loads(config.to_json_best_effort())
-
-
-def from_json(record: dict[str, Any]) -> ml_collections.ConfigDict:
-    """The inverse of `to_json`, for a run that is sampled or looked at."""
-    return ml_collections.ConfigDict(record)
-
-
-def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
-    """Lines "field: was -> is" for every field whose change alters the mathematics."""
-    before, after = _flatten(old), _flatten(new)
-    return [
-        f"{name}: {before.get(name, 'absent')} -> {after.get(name, 'absent')}"
-        for name in sorted(before.keys() | after.keys())
-        if name not in FREE_FIELDS and before.get(name) != after.get(name)
-    ]
-
-
-def _flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for name, value in tree.items():
-        flat |= _flatten(value, f"{prefix}{name}.") if isinstance(value, dict) else {f"{prefix}{name}": value}
-    return flat
-
-
-def describe_data(dataset: data.Dataset) -> dict[str, Any]:
-    """What a run records of its data: enough to sample without them, and to notice other data."""
-    return {
-        "fingerprint": dataset.fingerprint,
-        "examples": len(dataset),
-        "image_shape": list(dataset.image_shape),
-        "num_classes": dataset.num_classes,
-        "class_names": list(dataset.class_names),
-        "options": dataset.options,
-    }
-
-
-def recorded_spec(record: dict[str, Any]) -> DataSpec:
-    """The DataSpec in what `describe_data` recorded."""
-    height, width, channels = record["image_shape"]
-    return DataSpec((height, width, channels), record["num_classes"])

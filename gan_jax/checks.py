@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import math
+from numbers import Real
+
+import numpy as np
+
 
 def is_count(value: object) -> bool:
     """Whether it is a positive integer (a bool is none)."""
@@ -24,3 +29,20 @@ def check_decay(value: float, field: str) -> None:
     """The weight of the old value in a moving average."""
     if not 0.0 <= value < 1.0:
         raise ValueError(f"{field}={value!r}: it must be in [0, 1)")
+
+
+def check_number(value: object, field: str, expected: str = "a finite number") -> float:
+    """The value as a float: a number (a bool is none) that float32 can hold."""
+    number = float(value) if isinstance(value, Real) and not isinstance(value, bool) else math.nan
+    if not abs(number) <= np.finfo(np.float32).max:
+        raise ValueError(f"{field}={value!r}: it must be {expected}")
+    return number
+
+
+def check_range(value: object, field: str, low: float = 0.0, high: float = math.inf) -> float:
+    """The value as a float that is finite and in [low, high]."""
+    expected = f"a finite number in [{low:g}, {high:g}{')' if high == math.inf else ']'}"
+    number = check_number(value, field, expected)
+    if not low <= number <= high:
+        raise ValueError(f"{field}={value!r}: it must be {expected}")
+    return number

@@ -18,7 +18,7 @@ from gan_jax.errors import UserError
 from gan_jax.logs import last_metrics
 from gan_jax.pictures import grid, save_png
 from gan_jax.report import mebibytes, parameter_report, tree_bytes
-from gan_jax.sample import make_sampler
+from gan_jax.sample import class_rows, make_sampler
 from gan_jax.state import TrainState
 from gan_jax.train import make_fetch
 from gan_jax.train import train as run_training
@@ -81,13 +81,15 @@ def restored_run(workdir: Path) -> tuple[Algorithm, DataSpec, TrainState]:
 def sample(workdir: Path, *, num: int, seed: int, out: Path, label: int | None) -> None:
     """gan-jax sample: a grid of `num` images from the newest good checkpoint."""
     algorithm, spec, state = restored_run(workdir)
+    labels, columns = class_rows(algorithm, num)
     if label is not None:
-        if not algorithm.conditional:
+        if algorithm.num_classes is None:
             raise UserError(f"--label={label}: the run in {workdir} is unconditional; leave --label out")
-        if spec.num_classes is None or not 0 <= label < spec.num_classes:
-            raise UserError(f"--label={label}: the classes are 0 to {(spec.num_classes or 0) - 1}")
-    images = make_sampler(algorithm, spec, label)(state, num, jax.random.key(seed))
-    save_png(out, grid(images))
+        if not 0 <= label < algorithm.num_classes:
+            raise UserError(f"--label={label}: the classes are 0 to {algorithm.num_classes - 1}")
+        labels, columns = np.full(num, label, np.int32), None
+    images = make_sampler(algorithm, spec)(state, num, jax.random.key(seed), labels)
+    save_png(out, grid(images, columns))
     _say(f"{num} images from step {int(state.step)} in {out}")
 
 

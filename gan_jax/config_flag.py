@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import runpy
 import traceback
@@ -11,10 +12,13 @@ import ml_collections
 from absl import flags
 from ml_collections import config_flags
 
+from gan_jax.build import complete
 from gan_jax.errors import UserError
 
 ABOUT = "The config file; any of its fields can be set with --config.field=value."
 OVERRIDE = re.compile(r"--?(?:no)?config\.([\w.]+)")
+NAME = re.compile(r"--?config\.([\w.]+)\.name=(.+)")
+PENALTY = re.compile(r"--?config\.penalties\.(\w+)\.")
 
 
 def define_config(values: flags.FlagValues, argv: list[str]) -> list[str]:
@@ -36,12 +40,26 @@ def define_config(values: flags.FlagValues, argv: list[str]) -> list[str]:
         if any(OVERRIDE.match(arg) for arg in others):
             raise flags.Error("--config is missing")
         return others
-    config = run_config_file(file.config)
+    config = complete(with_names(run_config_file(file.config), others))
     for arg in others:
         if match := OVERRIDE.match(arg):
             check_field(config, match[1])
     config_flags.DEFINE_config_dict("config", config, ABOUT, flag_values=values, sys_argv=others)
     return others
+
+
+def with_names(config: ml_collections.ConfigDict, argv: list[str]) -> ml_collections.ConfigDict:
+    """The config with the names of components, and the penalties, that the command line sets.
+
+    They decide which fields there are, so they come before the other overrides.
+    """
+    with config.unlocked():
+        for arg in argv:
+            if (match := PENALTY.match(arg)) and match[1] not in config.get("penalties", {match[1]}):
+                config.penalties[match[1]] = {"weight": math.nan}  # refused unless it is set too
+            elif (match := NAME.match(arg)) and isinstance(config.get(match[1]), ml_collections.ConfigDict):
+                config[match[1]].name = match[2]
+    return config
 
 
 def check_field(config: ml_collections.ConfigDict, name: str) -> None:

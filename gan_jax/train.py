@@ -15,7 +15,7 @@ import numpy as np
 
 from gan_jax import parallel
 from gan_jax.algorithm import Batch, Metrics
-from gan_jax.build import Plan, build, example_batch
+from gan_jax.build import Plan, build, complete, example_batch
 from gan_jax.checkpoint import Checkpoints
 from gan_jax.data import Feed, make_feed, random_flip, to_float
 from gan_jax.errors import UserError
@@ -24,7 +24,7 @@ from gan_jax.logs import RunLog, read_losses
 from gan_jax.noise import PICTURES, example_keys
 from gan_jax.pictures import curves, grid, save_png
 from gan_jax.report import parameter_report
-from gan_jax.sample import make_sampler
+from gan_jax.sample import class_rows, make_sampler
 from gan_jax.state import Player, PyTree, TrainState
 from gan_jax.workdir import check_workdir, note_start
 
@@ -43,6 +43,7 @@ def train(config: ml_collections.ConfigDict, workdir: str | Path) -> TrainState:
         Diverged: a loss became infinite or NaN.
         Interrupted: SIGINT or SIGTERM came; the state was saved.
     """
+    config = complete(config)
     plan = build(config)
     mesh = parallel.make_mesh()
     parallel.check_batch(plan.batch_size, mesh)
@@ -203,9 +204,12 @@ class Loop:
         return self.folder / "samples" / f"step_{step:07d}.png"
 
     def picture(self, step: int, state: TrainState) -> None:
-        """Samples from the run's fixed latents, and the curves so far."""
-        images = self.sampler(state, PICTURED, jax.random.fold_in(self.plan.key, PICTURES))
-        picture = grid(images)
+        """Samples from the run's fixed latents, a row for each class if there are any, and the curves."""
+        classes = self.plan.algorithm.num_classes or 1
+        count = PICTURED // classes * classes or PICTURED
+        labels, columns = class_rows(self.plan.algorithm, count)
+        images = self.sampler(state, count, jax.random.fold_in(self.plan.key, PICTURES), labels)
+        picture = grid(images, columns)
         save_png(self.sample_file(step), picture)
         self.log.picture(step, "samples", picture)
         if step:

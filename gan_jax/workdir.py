@@ -12,11 +12,12 @@ from typing import Any
 
 import ml_collections
 
-from gan_jax.build import DataSpec, describe_data, differences, from_json, recorded_spec, to_json
+from gan_jax.build import DataSpec
 from gan_jax.data import Dataset
 from gan_jax.errors import UserError
 from gan_jax.files import write_json
 from gan_jax.provenance import describe_environment
+from gan_jax.record import describe_data, differences, from_json, recorded_spec, to_json
 
 FILE = "config.json"
 

@@ -43,17 +43,17 @@ def get_config() -> ml_collections.ConfigDict:
     config.data.update(name="shapes", resolution=16, channels=1, num_examples=44, seed=0, flip=True)
     config.algorithm = dict(
         name="gan",
-        loss="non_saturating",
         discriminator_steps=1,
         latent_size=4,
         latent="normal",
-        ema_decay=0.9,
     )
+    config.loss = dict(name="non_saturating")
+    config.ema = dict(name="decay", decay=0.9)
     config.generator = dict(
         name="mlp_generator",
         widths=(8,),
         activation="leaky_relu",
-        batch_norm=True,
+        norm="batch",
         momentum=0.8,
         initializer="normal",
     )

@@ -1,11 +1,12 @@
 """Layers by hand, and the same on a batch that is split over devices."""
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gan_jax.models.layers import ACTIVATIONS, UPSAMPLINGS, BatchNorm, Dropout, Upsample, choose
+from gan_jax.models.layers import ACTIVATIONS, UPSAMPLINGS, Dense, Dropout, Embed, Upsample, choose
 
 KEY = jax.random.key(0)
 
@@ -22,85 +23,54 @@ def array(seed, *shape):
     return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
 
 
-# BatchNorm
-
 X = array(0, 16, 3, 2, 4) * np.array([1, 2, 5, 0.1], np.float32) + np.array([0, 3, -2, 1], np.float32)
 
 
-def batch_norm(momentum=0.9, axis=None):
-    layer = BatchNorm(momentum, axis)
-    return layer, layer.init(KEY, X[:1], train=False)
+# Dense, Embed
 
 
-def normalised(x, mean, variance):
-    """Keras's formula; its epsilon is 1e-3."""
-    return (np.float64(x) - mean) / np.sqrt(variance + 1e-3)
+class TwoDense(nn.Module):
+    """With and without a bias, named and unnamed, made of this class."""
+
+    dense: type
+
+    @nn.compact
+    def __call__(self, x):
+        init = nn.initializers.glorot_uniform()
+        x = self.dense(5, kernel_init=init, name="first")(x)
+        return self.dense(2, use_bias=False, kernel_init=nn.initializers.normal(0.02))(jnp.tanh(x))
 
 
-def test_batch_norm_starts_with_no_effect_but_epsilon():
-    layer, variables = batch_norm()
-    np.testing.assert_allclose(layer.apply(variables, X, False), normalised(X, 0, 1), rtol=1e-5)
-    moments = variables["batch_stats"]["norm"]
-    assert (moments["mean"] == 0).all()
-    assert (moments["var"] == 1).all()
+@pytest.mark.parametrize("shape", [(4,), (7, 4), (2, 3, 4)])
+def test_dense_is_flaxs_bit_for_bit(shape):
+    x = array(0, *shape)
+    expected = TwoDense(nn.Dense).init_with_output(KEY, x)
+    jax.tree.map(np.testing.assert_array_equal, TwoDense(Dense).init_with_output(KEY, x), expected)
+    params = jax.tree.map(lambda leaf: leaf + 0.1, expected[1])  # biases too
+    mine, flaxs = (TwoDense(kind).apply(params, x) for kind in (Dense, nn.Dense))
+    np.testing.assert_array_equal(mine, flaxs)
 
 
-def test_batch_norm_gives_every_channel_mean_0_and_variance_1_at_the_start():
-    layer, variables = batch_norm()
-    y, _ = layer.apply(variables, X * 100, True, mutable=["batch_stats"])
-    np.testing.assert_allclose(np.mean(y, (0, 1, 2)), 0, atol=1e-5)
-    np.testing.assert_allclose(np.var(y, (0, 1, 2)), 1, rtol=1e-4)
+def test_dense_starts_in_glorots_range_unless_told():
+    kernel = Dense(200).init(KEY, np.ones((1, 100), np.float32))["params"]["kernel"]
+    limit = (6 / 300) ** 0.5
+    assert 0.99 * limit < np.abs(kernel).max() <= limit
 
 
-def test_batch_norm_in_training():
-    layer, variables = batch_norm()
-    scale, bias = array(1, 4), array(2, 4)
-    variables = {**variables, "params": {"norm": {"scale": scale, "bias": bias}}}
-    y, changed = layer.apply(variables, X, True, mutable=["batch_stats"])
-    mean, variance = np.float64(X).mean((0, 1, 2)), np.float64(X).var((0, 1, 2))
-    np.testing.assert_allclose(y, normalised(X, mean, variance) * scale + bias, rtol=1e-3, atol=1e-4)
-    moments = changed["batch_stats"]["norm"]
-    np.testing.assert_allclose(moments["mean"], 0.1 * mean, rtol=1e-5, atol=1e-7)
-    np.testing.assert_allclose(moments["var"], 0.9 * 1 + 0.1 * variance, rtol=1e-5)
+def test_embeddings_are_the_rows_of_their_table():
+    label = np.array([2, 0, 2, 4], np.int32)
+    y, variables = Embed(5, 3).init_with_output(KEY, label)
+    table = variables["params"]["embedding"]
+    assert jax.tree.map(jnp.shape, variables) == {"params": {"embedding": (5, 3)}}
+    np.testing.assert_array_equal(y, np.asarray(table)[label])
+    gradient = jax.grad(lambda v: jnp.sum(Embed(5, 3).apply(v, label)))(variables)["params"]["embedding"]
+    np.testing.assert_array_equal(gradient, np.array([1, 0, 2, 0, 1])[:, None] * np.ones(3))
+    assert np.isnan(Embed(5, 3).apply(variables, np.array([5], np.int32))).all()
 
 
-def test_moving_averages_over_steps_are_what_evaluation_uses():
-    layer, variables = batch_norm(momentum=0.5)
-    params, moments = variables["params"], {"batch_stats": variables["batch_stats"]}
-    mean, variance = 0.0, 1.0
-    for seed in range(3):
-        x = array(seed, 8, 3, 2, 4) + seed
-        _, moments = layer.apply({"params": params, **moments}, x, True, mutable=["batch_stats"])
-        mean = 0.5 * mean + 0.5 * np.float64(x).mean((0, 1, 2))
-        variance = 0.5 * variance + 0.5 * np.float64(x).var((0, 1, 2))
-    y = layer.apply({"params": params, **moments}, X, False)
-    np.testing.assert_allclose(y, normalised(X, mean, variance), rtol=1e-4, atol=1e-5)
-
-
-def test_batch_norm_over_a_split_batch_sees_all_of_it():
-    layer, variables = batch_norm()
-    expected, changed = layer.apply(variables, X, True, mutable=["batch_stats"])
-    split, _ = batch_norm(axis="batch")
-
-    def local(x):
-        return split.apply(variables, x, True, mutable=["batch_stats"])
-
-    y, moments = jax.pmap(local, axis_name="batch")(X.reshape(8, 2, 3, 2, 4))
-    np.testing.assert_allclose(np.asarray(y).reshape(X.shape), expected, rtol=1e-4, atol=1e-5)
-    for name in ("mean", "var"):
-        for device in range(8):
-            np.testing.assert_allclose(
-                moments["batch_stats"]["norm"][name][device],
-                changed["batch_stats"]["norm"][name],
-                rtol=1e-5,
-                atol=1e-6,
-            )
-
-
-@pytest.mark.parametrize("momentum", [-0.1, 1.0, 2.0])
-def test_impossible_momentum_is_refused(momentum):
-    with pytest.raises(ValueError, match=r"momentum=.*must be in"):
-        batch_norm(momentum)
+def test_embeddings_of_one_hot_vectors_are_refused():
+    with pytest.raises(ValueError, match="labels as integers, not float32"):
+        Embed(5, 3).init(KEY, np.ones((2, 5), np.float32))
 
 
 # Dropout

@@ -36,7 +36,7 @@ def layer_sizes(variables):
 
 
 def shapes(module, *example):
-    return jax.eval_shape(lambda: module.init(KEY, *example, train=False))
+    return jax.eval_shape(lambda: module.init(KEY, *example, None, train=False))
 
 
 def random_variables(variables):
@@ -122,21 +122,21 @@ def thesis_logits(variables, image):
 
 def test_thesis_generator_is_its_formula(thesis):
     latent = np.asarray(latents(example_keys(KEY, 3), 100))
-    variables = random_variables(thesis.generator.init(KEY, latent, train=False))
-    found = np.asarray(thesis.generator.apply(variables, latent, train=False))
+    variables = random_variables(thesis.generator.init(KEY, latent, None, train=False))
+    found = np.asarray(thesis.generator.apply(variables, latent, None, train=False))
     assert found.shape == (3, 28, 28, 1)
     expected = thesis_images(variables, latent, train=False)
     assert 0.1 < np.abs(expected).mean() < 0.99  # not all at the ends of tanh, nor all grey
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4)
-    found, _ = thesis.generator.apply(variables, latent, train=True, mutable=["batch_stats"])
+    found, _ = thesis.generator.apply(variables, latent, None, train=True, mutable=["batch_stats"])
     expected = thesis_images(variables, latent, train=True)
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4)
 
 
 def test_thesis_discriminator_is_its_formula(thesis):
     image = np.random.default_rng(0).uniform(-1, 1, (3, 28, 28, 1)).astype(np.float32)
-    variables = random_variables(thesis.discriminator.init(KEY, image, train=False))
-    found = np.asarray(thesis.discriminator.apply(variables, image, train=False))
+    variables = random_variables(thesis.discriminator.init(KEY, image, None, train=False))
+    found = np.asarray(thesis.discriminator.apply(variables, image, None, train=False))
     np.testing.assert_allclose(found, thesis_logits(variables, image), rtol=1e-4, atol=1e-4)
 
 
@@ -149,8 +149,8 @@ def test_thesis_networks_in_pytorch(thesis):
         return torch.from_numpy(np.array(np.transpose(x, order) if order else x))
 
     latent = np.asarray(latents(example_keys(KEY, 2), 100))
-    g = random_variables(thesis.generator.init(KEY, latent, train=False))
-    d = random_variables(thesis.discriminator.init(KEY, jnp.zeros((1, 28, 28, 1)), train=False))
+    g = random_variables(thesis.generator.init(KEY, latent, None, train=False))
+    d = random_variables(thesis.discriminator.init(KEY, jnp.zeros((1, 28, 28, 1)), None, train=False))
 
     def norm(x, name):
         p, m = g["params"][name]["norm"], g["batch_stats"][name]["norm"]
@@ -171,13 +171,13 @@ def test_thesis_networks_in_pytorch(thesis):
     x = tensor(latent) @ tensor(p["kernel"]) + tensor(p["bias"])
     x = norm(x.reshape(-1, 7, 7, 128).permute(0, 3, 1, 2), "norm_0")
     image = torch.tanh(up(norm(functional.selu(up(x, "up_1")), "norm_1"), "up_2"))
-    found = np.asarray(thesis.generator.apply(g, latent, train=False))
+    found = np.asarray(thesis.generator.apply(g, latent, None, train=False))
     np.testing.assert_allclose(found, image.permute(0, 2, 3, 1).numpy(), rtol=1e-3, atol=1e-4)
 
     x = functional.leaky_relu(down(functional.leaky_relu(down(image, "conv_0"), 0.2), "conv_1"), 0.2)
     p = d["params"]["dense"]
     logits = x.permute(0, 2, 3, 1).reshape(2, -1) @ tensor(p["kernel"]) + tensor(p["bias"])
-    logits_found = thesis.discriminator.apply(d, found, train=False)
+    logits_found = thesis.discriminator.apply(d, found, None, train=False)
     np.testing.assert_allclose(logits_found, logits[:, 0].numpy(), rtol=1e-3, atol=1e-4)
 
 
@@ -207,7 +207,7 @@ def test_course_mlp_is_its_formula():
     """Each hidden layer: dense, LeakyReLU 0.2, BatchNorm; the image's pixels are in row-major order."""
     generator, discriminator = MLPGenerator((3, 4, 2), widths=(5, 6)), MLPDiscriminator(widths=(7, 4))
     latent = np.asarray(latents(example_keys(KEY, 4), 3))
-    g = random_variables(generator.init(KEY, latent, train=False))
+    g = random_variables(generator.init(KEY, latent, None, train=False))
     x = np.float64(latent)
     for i in range(2):
         p = g["params"][f"dense_{i}"]
@@ -215,16 +215,16 @@ def test_course_mlp_is_its_formula():
         x = normalise(x, g["params"][f"norm_{i}"]["norm"], g["batch_stats"][f"norm_{i}"]["norm"])
     p = g["params"]["output"]
     image = np.tanh(x @ p["kernel"] + p["bias"]).reshape(4, 3, 4, 2)
-    found = np.asarray(generator.apply(g, latent, train=False))
+    found = np.asarray(generator.apply(g, latent, None, train=False))
     np.testing.assert_allclose(found, image, rtol=1e-4, atol=1e-5)
 
-    d = random_variables(discriminator.init(KEY, found, train=False))
+    d = random_variables(discriminator.init(KEY, found, None, train=False))
     x = image.reshape(4, -1)
     for name in ("dense_0", "dense_1"):
         x = leaky_relu(x @ d["params"][name]["kernel"] + d["params"][name]["bias"])
     logits = x @ d["params"]["output"]["kernel"] + d["params"]["output"]["bias"]
     np.testing.assert_allclose(
-        np.asarray(discriminator.apply(d, found, train=False)), logits[:, 0], rtol=1e-4, atol=1e-5
+        np.asarray(discriminator.apply(d, found, None, train=False)), logits[:, 0], rtol=1e-4, atol=1e-5
     )
 
 
@@ -240,7 +240,7 @@ def test_course_dcgan_layer_by_layer():
         "norm_2": 4 * 64,
         "output": 7 * 7 * 64 + 1,
     }
-    discriminator = DCGANDiscriminator(widths=(64, 128, 256), kernel_size=3, batch_norm=True)
+    discriminator = DCGANDiscriminator(widths=(64, 128, 256), kernel_size=3, norm="batch")
     assert layer_sizes(shapes(discriminator, jnp.zeros((1, 28, 28, 1)))) == {
         "conv_0": 3 * 3 * 1 * 64 + 64,
         "conv_1": 3 * 3 * 64 * 128,
@@ -273,6 +273,24 @@ def test_halvings_round_up():
     assert halvings((5, 1), 0) == [(5, 1)]
 
 
+def test_wgan_critic_layer_by_layer():
+    """The second course's WGAN: its critic is the plain 512-256 network, without any norm."""
+    critic = shapes(MLPDiscriminator(widths=(512, 256)), jnp.zeros((1, 28, 28, 1)))
+    assert set(critic) == {"params"}
+    assert sum(layer_sizes(critic).values()) == 784 * 512 + 512 + 512 * 256 + 256 + 256 + 1
+
+
+def test_layers_before_another_norm_keep_their_bias():
+    generator = DCGANGenerator((8, 8, 1), widths=(4, 2), norm="layer")
+    assert layer_sizes(shapes(generator, jnp.zeros((1, 5)))) == {
+        "dense": 5 * 4 * 16 // 4 * 4 + 64,
+        "norm_0": 2 * 4,
+        "up_1": 25 * 4 * 2 + 2,
+        "norm_1": 2 * 2,
+        "up_2": 25 * 2 * 1 + 1,
+    }
+
+
 IMAGES = [(28, 28, 1), (45, 30, 3), (7, 20, 4), (1, 1, 1)]
 
 
@@ -283,12 +301,12 @@ def test_dcgan_draws_any_size(image_shape, output_kernel_size, upsampling):
     generator = DCGANGenerator(
         image_shape, widths=(4, 3, 2), output_kernel_size=output_kernel_size, upsampling=upsampling
     )
-    discriminator = DCGANDiscriminator(widths=(2, 3, 4), dropout=0.2, batch_norm=True)
+    discriminator = DCGANDiscriminator(widths=(2, 3, 4), dropout=0.2, norm="batch")
 
     def both(latent):
-        image, variables = generator.init_with_output(KEY, latent, train=False)
-        logits, _ = discriminator.init_with_output(KEY, image, train=False)
-        trained, _ = generator.apply(variables, latent, train=True, mutable=["batch_stats"])
+        image, variables = generator.init_with_output(KEY, latent, None, train=False)
+        logits, _ = discriminator.init_with_output(KEY, image, None, train=False)
+        trained, _ = generator.apply(variables, latent, None, train=True, mutable=["batch_stats"])
         return image, trained, logits
 
     image, trained, logits = jax.eval_shape(both, jax.ShapeDtypeStruct((5, 6), jnp.float32))
@@ -298,14 +316,14 @@ def test_dcgan_draws_any_size(image_shape, output_kernel_size, upsampling):
 
 
 @pytest.mark.parametrize("latent", ["normal", "uniform"])
-@pytest.mark.parametrize("name", ["dcgan_generator", "mlp_generator"])
+@pytest.mark.parametrize("name", ["dcgan_generator", "mlp_generator", "resnet_generator"])
 def test_images_are_in_range_and_differ(name, latent):
     generator = MODELS[name]((9, 6, 3), widths=(8, 4))
     z = latents(example_keys(KEY, 6), 5, latent)
 
     @jax.jit
     def images(z):
-        return generator.init_with_output(KEY, z, train=False)[0]
+        return generator.init_with_output(KEY, z, None, train=False)[0]
 
     found = np.asarray(images(z))
     assert found.shape == (6, 9, 6, 3)
@@ -314,27 +332,28 @@ def test_images_are_in_range_and_differ(name, latent):
     assert (np.abs(np.asarray(images(z * 1e6))) <= 1).all()
 
 
-@pytest.mark.parametrize("kind", ["dcgan", "mlp"])
+@pytest.mark.parametrize("kind", ["dcgan", "mlp", "resnet"])
 def test_a_mapped_axis_changes_no_parameter(kind):
     """`axis` is how a network runs, not what it is: checkpoints fit both."""
     generator, discriminator = MODELS[f"{kind}_generator"], MODELS[f"{kind}_discriminator"]
     image = jnp.zeros((1, 8, 8, 1))
-    one = generator((8, 8, 1), widths=(4, 4)).init(KEY, jnp.zeros((1, 5)), train=False)
-    two = generator((8, 8, 1), widths=(4, 4), axis="batch").init(KEY, jnp.zeros((1, 5)), train=False)
+    one = generator((8, 8, 1), widths=(4, 4)).init(KEY, jnp.zeros((1, 5)), None, train=False)
+    two = generator((8, 8, 1), widths=(4, 4), axis="batch").init(KEY, jnp.zeros((1, 5)), None, train=False)
     jax.tree.map(np.testing.assert_array_equal, one, two)
-    one = discriminator(widths=(4, 4)).init(KEY, image, train=False)
-    two = discriminator(widths=(4, 4), axis="batch").init(KEY, image, train=False)
+    more = dict(widths=(4, 4), minibatch="stddev", auxiliary=2)
+    one = discriminator(**more).init(KEY, image, None, train=False)
+    two = discriminator(**more, axis="batch").init(KEY, image, None, train=False)
     jax.tree.map(np.testing.assert_array_equal, one, two)
 
 
 def test_initializers():
     """Radford et al., section 4: N(0, 0.02^2); Keras's default: uniform to sqrt(6 / (in + out))."""
     z = jnp.zeros((1, 50))
-    kernel = DCGANGenerator((8, 8, 1), initializer="normal").init(KEY, z, train=False)["params"]["dense"]
+    kernel = DCGANGenerator((8, 8, 1), initializer="normal").init(KEY, z, None, train=False)["params"]["dense"]
     values = np.asarray(kernel["kernel"])
     assert abs(values.std() / 0.02 - 1) < 5 / np.sqrt(2 * values.size)
     assert abs(values.mean()) < 5 * 0.02 / np.sqrt(values.size)
-    values = np.asarray(MLPGenerator((8, 8, 1)).init(KEY, z, train=False)["params"]["dense_0"]["kernel"])
+    values = np.asarray(MLPGenerator((8, 8, 1)).init(KEY, z, None, train=False)["params"]["dense_0"]["kernel"])
     limit = np.sqrt(6 / (50 + 256))
     assert 0.99 * limit < np.abs(values).max() <= limit
     assert abs(values.std() / (limit / np.sqrt(3)) - 1) < 5 / np.sqrt(values.size)
@@ -354,6 +373,20 @@ def test_initializers():
         ("dcgan_generator", dict(momentum=1.0), "momentum=1.0"),
         ("dcgan_discriminator", dict(dropout=1.0), "dropout rate 1.0"),
         ("mlp_discriminator", dict(dropout=-0.5), "dropout rate -0.5"),
+        ("resnet_generator", dict(widths=(8, -1)), "widths="),
+        ("resnet_generator", dict(attention_size=3), "attention_size=3: there are maps of height 1, 2, 4, 8;"),
+        ("resnet_discriminator", dict(attention_size=8), "attention_size=8: there are maps of height 4, 2;"),
+        ("resnet_discriminator", dict(downsamplings=5), "downsamplings=5: .* from 0 to .* 4"),
+        ("resnet_discriminator", dict(downsamplings=1.5), "downsamplings=1.5"),
+        ("resnet_discriminator", dict(norm="spectral"), "norm='spectral' is not one of none, batch"),
+        ("dcgan_generator", dict(norm="bath"), "norm='bath' is not one of none, batch, instance"),
+        ("mlp_generator", dict(norm="group"), "norm='group' is not one of none, batch, layer"),
+        ("mlp_discriminator", dict(widths=(), norm="group"), "widths="),
+        ("mlp_discriminator", dict(norm="instance"), "norm='instance' is not one of none, batch, layer"),
+        ("dcgan_discriminator", dict(auxiliary=-1), "auxiliary=-1"),
+        ("mlp_discriminator", dict(auxiliary=2.0), "auxiliary=2.0"),
+        ("dcgan_discriminator", dict(minibatch="std"), "minibatch='std' is not one of none, discrim"),
+        ("mlp_discriminator", dict(minibatch="discrimination", minibatch_kernels=0), "kernels=0"),
         ("dcgan_generator", dict(upsampling="cubic"), "upsampling='cubic' is not one of"),
         ("mlp_generator", dict(activation="reul"), "activation='reul' is not one of"),
         ("mlp_discriminator", dict(initializer="he"), "initializer='he' is not one of"),

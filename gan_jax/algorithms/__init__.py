@@ -1,8 +1,20 @@
-"""The methods a config can name, one file per paper."""
+"""The methods a config can name, one file per paper.
+
+What differs from the GAN only in its objective, its penalties, its networks or its optimizers (WGAN,
+LSGAN, SNGAN, conditional GANs, ...) is a config of `gan`.
+"""
 
 from gan_jax.algorithm import Algorithm
+from gan_jax.algorithms.acgan import ACGAN
+from gan_jax.algorithms.feature_matching import FeatureMatching
 from gan_jax.algorithms.gan import GAN
+from gan_jax.algorithms.infogan import InfoGAN
+from gan_jax.algorithms.unrolled import UnrolledGAN
 
 ALGORITHMS: dict[str, type[Algorithm]] = {
     "gan": GAN,
+    "acgan": ACGAN,
+    "feature_matching": FeatureMatching,
+    "infogan": InfoGAN,
+    "unrolled": UnrolledGAN,
 }

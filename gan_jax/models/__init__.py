@@ -1,13 +1,20 @@
-"""The networks a config can name. A generator takes (latent, train), a discriminator (image, train)."""
+"""The networks a config can name.
+
+A generator takes (latent, label, train), a discriminator (image, label, train); both ignore the label,
+which may be None, unless their field `condition` says how it enters.
+"""
 
 import flax.linen as nn
 
 from gan_jax.models.dcgan import DCGANDiscriminator, DCGANGenerator
 from gan_jax.models.mlp import MLPDiscriminator, MLPGenerator
+from gan_jax.models.resnet import ResNetDiscriminator, ResNetGenerator
 
 MODELS: dict[str, type[nn.Module]] = {
     "dcgan_generator": DCGANGenerator,
     "dcgan_discriminator": DCGANDiscriminator,
     "mlp_generator": MLPGenerator,
     "mlp_discriminator": MLPDiscriminator,
+    "resnet_generator": ResNetGenerator,
+    "resnet_discriminator": ResNetDiscriminator,
 }

@@ -9,17 +9,30 @@ from __future__ import annotations
 
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
 
 from gan_jax.checks import check_count, check_widths
+from gan_jax.models.conditioning import (
+    DISCRIMINATOR,
+    GENERATOR,
+    JoinLabel,
+    JoinPlanes,
+    check_label,
+    head,
+    join_minibatch,
+    norm_classes,
+)
 from gan_jax.models.layers import (
     ACTIVATIONS,
     INITIALIZERS,
-    BatchNorm,
     Conv,
+    Dense,
     Dropout,
+    Initializer,
     Upsample,
     choose,
 )
+from gan_jax.models.norms import Norm, needs_no_bias
 
 Array = jax.Array
 
@@ -46,9 +59,16 @@ class DCGANGenerator(nn.Module):
         kernel_size: of the doublings.
         output_kernel_size: of a last convolution at full resolution; 0 for a doubling instead.
         activation: a name in `layers.ACTIVATIONS`.
-        norm_first: BatchNorm between layer and activation (Radford; the layers have no bias then).
-            Otherwise the activation comes first, and the dense layer has none (the thesis).
+        norm: a name in `norms.NORMS`.
+        norm_first: the norm between layer and activation (Radford; the layers have no bias then, where
+            the norm makes it useless). Otherwise the activation comes first, and the dense layer has none
+            (the thesis).
         upsampling: "transpose", "nearest" or "bilinear" (both with a convolution).
+        condition: "none", "embedding", "one_hot" (both join the label to the latent) or "batch_norm"
+            (BatchNorm with a scale and a shift for each class).
+        num_classes: of the data.
+        embedding_size: of condition="embedding".
+        spectral_norm: of every dense and convolutional layer and every embedding.
         momentum: of the moving statistics.
         initializer: a name in `layers.INITIALIZERS`.
     """
@@ -58,67 +78,112 @@ class DCGANGenerator(nn.Module):
     kernel_size: int = 5
     output_kernel_size: int = 0
     activation: str = "relu"
+    norm: str = "batch"
     norm_first: bool = True
     upsampling: str = "transpose"
+    condition: str = "none"
+    num_classes: int | None = None
+    embedding_size: int = 50
+    spectral_norm: bool = False
     momentum: float = 0.99
     initializer: str = "glorot_uniform"
     axis: str | None = None
 
+    @property
+    def conditional(self) -> bool:
+        """Whether the network looks at the label."""
+        return self.condition != "none"
+
     @nn.compact
-    def __call__(self, latent: Array, train: bool) -> Array:
+    def __call__(self, latent: Array, label: Array | None, train: bool) -> Array:
+        self._check()
+        check_label(self.condition, GENERATOR, self.num_classes, label, latent.shape[0])
+        activation = choose(ACTIVATIONS, self.activation, "activation")
+        init = choose(INITIALIZERS, self.initializer, "initializer")
+        doublings = len(self.widths) - (1 if self.output_kernel_size else 0)
+        sizes = halvings((self.image_shape[0], self.image_shape[1]), doublings)
+        use_bias = not (self.norm_first and needs_no_bias(self.norm))
+
+        x = JoinLabel(
+            self.condition, self.num_classes, self.embedding_size, self.spectral_norm, name="label"
+        )(latent, label, train)
+        dense = Dense(
+            sizes[0][0] * sizes[0][1] * self.widths[0],
+            use_bias=use_bias,
+            kernel_init=init,
+            spectral_norm=self.spectral_norm,
+            name="dense",
+        )
+        x = dense(x, train).reshape(-1, *sizes[0], self.widths[0])
+        x = self._norm(0)(x, label, train)
+        if self.norm_first:
+            x = activation(x)
+        for index, features in enumerate(self.widths[1:], start=1):
+            x = self._up(index, features, sizes[index], use_bias, init)(x, train)
+            norm = self._norm(index)
+            x = activation(norm(x, label, train)) if self.norm_first else norm(activation(x), label, train)
+        channels = self.image_shape[2]
+        if self.output_kernel_size:
+            output = Conv(
+                channels,
+                self.output_kernel_size,
+                kernel_init=init,
+                spectral_norm=self.spectral_norm,
+                name="output",
+            )
+            return jnp.tanh(output(x, train))
+        return jnp.tanh(self._up(doublings, channels, sizes[-1], True, init)(x, train))
+
+    def _check(self) -> None:
         check_widths(self.widths)
         check_count(self.kernel_size, "kernel_size")
         if self.output_kernel_size != 0:
             check_count(self.output_kernel_size, "output_kernel_size")
-        activation = choose(ACTIVATIONS, self.activation, "activation")
-        init = choose(INITIALIZERS, self.initializer, "initializer")
-        height, width, channels = self.image_shape
-        doublings = len(self.widths) - (1 if self.output_kernel_size else 0)
-        sizes = halvings((height, width), doublings)
 
-        def normalise(x: Array, index: int) -> Array:
-            return BatchNorm(self.momentum, self.axis, name=f"norm_{index}")(x, train)
+    def _norm(self, index: int) -> Norm:
+        return Norm(
+            self.norm,
+            self.momentum,
+            num_classes=norm_classes(self.condition, self.norm, self.num_classes),
+            axis=self.axis,
+            name=f"norm_{index}",
+        )
 
-        def up(x: Array, features: int, index: int, use_bias: bool) -> Array:
-            return Upsample(
-                features,
-                self.kernel_size,
-                sizes[index],
-                self.upsampling,
-                use_bias=use_bias,
-                kernel_init=init,
-                name=f"up_{index}",
-            )(x)
-
-        seed_height, seed_width = sizes[0]
-        x = nn.Dense(
-            seed_height * seed_width * self.widths[0],
-            use_bias=not self.norm_first,
+    def _up(
+        self, index: int, features: int, size: tuple[int, int], use_bias: bool, init: Initializer
+    ) -> Upsample:
+        return Upsample(
+            features,
+            self.kernel_size,
+            size,
+            self.upsampling,
+            use_bias=use_bias,
             kernel_init=init,
-            name="dense",
-        )(latent)
-        x = normalise(x.reshape(-1, seed_height, seed_width, self.widths[0]), 0)
-        if self.norm_first:
-            x = activation(x)
-        for index, features in enumerate(self.widths[1:], start=1):
-            x = up(x, features, index, use_bias=not self.norm_first)
-            x = activation(normalise(x, index)) if self.norm_first else normalise(activation(x), index)
-        if self.output_kernel_size:
-            x = Conv(channels, self.output_kernel_size, kernel_init=init, name="output")(x)
-        else:
-            x = up(x, channels, doublings, use_bias=True)
-        return jax.numpy.tanh(x)
+            spectral_norm=self.spectral_norm,
+            name=f"up_{index}",
+        )
 
 
 class DCGANDiscriminator(nn.Module):
-    """Images [B, H, W, C] -> logits [B].
+    """Images [B, H, W, C] -> logits [B], or (logits [B], auxiliary outputs [B, n]) with `auxiliary` = n.
 
     Attributes:
         widths: channels of each convolution; each halves the resolution.
         kernel_size: of every convolution.
         activation: a name in `layers.ACTIVATIONS`.
+        norm: a name in `norms.NORMS`, between convolution and activation, but for the first (Radford:
+            "batch").
         dropout: share of each map that is dropped, per example.
-        batch_norm: BatchNorm between convolution and activation, but for the first (Radford).
+        condition: "none", "embedding" (one more plane of the image), "one_hot" (`num_classes` more
+            planes) or "projection".
+        num_classes: of the data.
+        embedding_size: of condition="embedding".
+        spectral_norm: of every dense and convolutional layer and every embedding.
+        auxiliary: number of further outputs; 0 for none.
+        minibatch: "none", "discrimination" or "stddev", joined to the flattened last map, see
+            `conditioning.join_minibatch`.
+        minibatch_kernels: of minibatch="discrimination".
+        minibatch_group: examples in a group of minibatch="stddev".
         momentum: of the moving statistics.
         initializer: a name in `layers.INITIALIZERS`.
     """
@@ -126,31 +191,58 @@ class DCGANDiscriminator(nn.Module):
     widths: tuple[int, ...] = (64, 128)
     kernel_size: int = 5
     activation: str = "leaky_relu"
+    norm: str = "none"
     dropout: float = 0.0
-    batch_norm: bool = False
+    condition: str = "none"
+    num_classes: int | None = None
+    embedding_size: int = 50
+    spectral_norm: bool = False
+    auxiliary: int = 0
+    minibatch: str = "none"
+    minibatch_kernels: int = 100
+    minibatch_group: int = 4
     momentum: float = 0.99
     initializer: str = "glorot_uniform"
     axis: str | None = None
 
+    @property
+    def conditional(self) -> bool:
+        """Whether the network looks at the label."""
+        return self.condition != "none"
+
     @nn.compact
-    def __call__(self, image: Array, train: bool) -> Array:
+    def __call__(self, image: Array, label: Array | None, train: bool) -> Array | tuple[Array, Array]:
         check_widths(self.widths)
         check_count(self.kernel_size, "kernel_size")
+        check_label(self.condition, DISCRIMINATOR, self.num_classes, label, image.shape[0])
         activation = choose(ACTIVATIONS, self.activation, "activation")
         init = choose(INITIALIZERS, self.initializer, "initializer")
-        x = image
+        x = JoinPlanes(
+            self.condition, self.num_classes, self.embedding_size, self.spectral_norm, init, name="label"
+        )(image, label, train)
         for index, features in enumerate(self.widths):
-            normalised = self.batch_norm and index > 0
+            norm = self.norm if index > 0 else "none"
             x = Conv(
                 features,
                 self.kernel_size,
                 stride=2,
-                use_bias=not normalised,
+                use_bias=not needs_no_bias(norm),
                 kernel_init=init,
+                spectral_norm=self.spectral_norm,
                 name=f"conv_{index}",
-            )(x)
-            if normalised:
-                x = BatchNorm(self.momentum, self.axis, name=f"norm_{index}")(x, train)
+            )(x, train)
+            x = Norm(norm, self.momentum, axis=self.axis, name=f"norm_{index}")(x, None, train)
             x = Dropout(self.dropout, self.axis, name=f"dropout_{index}")(activation(x), train)
         x = x.reshape(x.shape[0], -1)
-        return nn.Dense(1, kernel_init=init, name="dense")(x)[:, 0]
+        x = join_minibatch(x, self.minibatch, self.minibatch_kernels, self.minibatch_group, self.axis)
+        return head(
+            x,
+            label,
+            train,
+            name="dense",
+            projection=self.condition == "projection",
+            num_classes=self.num_classes,
+            auxiliary=self.auxiliary,
+            spectral_norm=self.spectral_norm,
+            kernel_init=init,
+        )

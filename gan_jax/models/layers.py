@@ -13,8 +13,9 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from gan_jax.checks import check_decay
 from gan_jax.models import conv
+from gan_jax.models.norms import BatchNorm as BatchNorm  # its old place
+from gan_jax.models.spectral import spectral_normalise
 from gan_jax.noise import drop_threshold, example_keys, keep_mask
 
 Array = jax.Array
@@ -43,8 +44,57 @@ def choose(table: dict[str, T], name: str, field: str) -> T:
     return table[name]
 
 
+class Dense(nn.Module):
+    """Dense layer on the last axis with the kernel [in, out]: `nn.Dense`, with spectral normalisation.
+
+    `train` matters only with `spectral_norm` (`models.spectral`), where it moves the estimate.
+    """
+
+    features: int
+    use_bias: bool = True
+    kernel_init: Initializer = INITIALIZERS["glorot_uniform"]
+    spectral_norm: bool = False
+    power_iterations: int = 1
+
+    @nn.compact
+    def __call__(self, x: Array, train: bool = False) -> Array:
+        kernel = self.param("kernel", self.kernel_init, (x.shape[-1], self.features))
+        if self.spectral_norm:
+            kernel = spectral_normalise(self, kernel, train, self.power_iterations)
+        y = jax.lax.dot_general(x, kernel, (((x.ndim - 1,), (0,)), ((), ())))
+        if self.use_bias:
+            y = y + self.param("bias", nn.initializers.zeros, (self.features,))
+        return y
+
+
+class Embed(nn.Module):
+    """Labels int32 [B] in [0, num) -> learned vectors [B, features].
+
+    A label out of range gives NaN, not another class's vector; a negative one counts from the end.
+    `train` matters only with `spectral_norm` (`models.spectral`), where it moves the estimate.
+    """
+
+    num: int
+    features: int
+    embedding_init: Initializer = INITIALIZERS["glorot_uniform"]
+    spectral_norm: bool = False
+    power_iterations: int = 1
+
+    @nn.compact
+    def __call__(self, label: Array, train: bool = False) -> Array:
+        if not jnp.issubdtype(label.dtype, jnp.integer):
+            raise ValueError(f"an embedding takes labels as integers, not {label.dtype}")
+        embedding = self.param("embedding", self.embedding_init, (self.num, self.features))
+        if self.spectral_norm:
+            embedding = spectral_normalise(self, embedding, train, self.power_iterations)
+        return jnp.take(embedding, label, axis=0)
+
+
 class Conv(nn.Module):
-    """Convolution with the kernel [k, k, in, out]."""
+    """Convolution with the kernel [k, k, in, out].
+
+    `train` matters only with `spectral_norm` (`models.spectral`), where it moves the estimate.
+    """
 
     features: int
     kernel_size: int
@@ -52,13 +102,17 @@ class Conv(nn.Module):
     use_bias: bool = True
     padding: conv.Padding = "SAME"
     kernel_init: Initializer = INITIALIZERS["glorot_uniform"]
+    spectral_norm: bool = False
+    power_iterations: int = 1
 
     @nn.compact
-    def __call__(self, x: Array) -> Array:
+    def __call__(self, x: Array, train: bool = False) -> Array:
         if x.ndim != 4:
             raise ValueError(f"a convolution takes images [B, H, W, C], not an array of shape {x.shape}")
         k, s = self.kernel_size, self.stride
         kernel = self.param("kernel", self.kernel_init, (k, k, x.shape[-1], self.features))
+        if self.spectral_norm:
+            kernel = spectral_normalise(self, kernel, train, self.power_iterations)
         y = conv.convolve(x, kernel, conv.geometry((x.shape[1], x.shape[2]), (k, k), (s, s), self.padding))
         if self.use_bias:
             y = y + self.param("bias", nn.initializers.zeros, (self.features,))
@@ -79,9 +133,11 @@ class ConvTranspose(nn.Module):
     use_bias: bool = True
     padding: conv.Padding = "SAME"
     kernel_init: Initializer = INITIALIZERS["glorot_uniform"]
+    spectral_norm: bool = False
+    power_iterations: int = 1
 
     @nn.compact
-    def __call__(self, x: Array) -> Array:
+    def __call__(self, x: Array, train: bool = False) -> Array:
         k, s = self.kernel_size, self.stride
         geometry = conv.geometry(self.size, (k, k), (s, s), self.padding)
         if geometry.small != x.shape[1:3]:
@@ -90,6 +146,8 @@ class ConvTranspose(nn.Module):
                 f"{x.shape[1:3]} to {self.size}: its mirror takes {self.size} to {geometry.small}"
             )
         kernel = self.param("kernel", self.kernel_init, (k, k, self.features, x.shape[-1]))
+        if self.spectral_norm:
+            kernel = spectral_normalise(self, kernel, train, self.power_iterations, out_axis=2)
         y = conv.convolve_transpose(x, kernel, geometry)
         if self.use_bias:
             y = y + self.param("bias", nn.initializers.zeros, (self.features,))
@@ -109,9 +167,10 @@ class Upsample(nn.Module):
     method: str = "transpose"
     use_bias: bool = True
     kernel_init: Initializer = INITIALIZERS["glorot_uniform"]
+    spectral_norm: bool = False
 
     @nn.compact
-    def __call__(self, x: Array) -> Array:
+    def __call__(self, x: Array, train: bool = False) -> Array:
         if self.method == "transpose":
             return ConvTranspose(
                 self.features,
@@ -119,8 +178,9 @@ class Upsample(nn.Module):
                 self.size,
                 use_bias=self.use_bias,
                 kernel_init=self.kernel_init,
+                spectral_norm=self.spectral_norm,
                 name="transpose",
-            )(x)
+            )(x, train)
         if self.method not in UPSAMPLINGS:
             raise ValueError(f"upsampling={self.method!r} is not one of {', '.join(UPSAMPLINGS)}")
         x = jax.image.resize(x, (x.shape[0], *self.size, x.shape[3]), self.method)
@@ -129,32 +189,9 @@ class Upsample(nn.Module):
             self.kernel_size,
             use_bias=self.use_bias,
             kernel_init=self.kernel_init,
+            spectral_norm=self.spectral_norm,
             name="conv",
-        )(x)
-
-
-class BatchNorm(nn.Module):
-    """Batch normalisation over the global batch (Ioffe and Szegedy 2015), epsilon 1e-3 as in Keras.
-
-    `momentum` is the weight of the old moving statistics, which are used when `train` is False.
-    A layer right before it needs no bias: its true gradient is zero, and Adam would turn the
-    rounding noise in it into full-size steps.
-    """
-
-    momentum: float = 0.99
-    axis: str | None = None
-
-    @nn.compact
-    def __call__(self, x: Array, train: bool) -> Array:
-        check_decay(self.momentum, "momentum")
-        norm = nn.BatchNorm(
-            use_running_average=not train,
-            momentum=self.momentum,
-            epsilon=1e-3,
-            axis_name=self.axis,
-            name="norm",
-        )
-        return norm(x)
+        )(x, train)
 
 
 class Dropout(nn.Module):

@@ -1,4 +1,6 @@
-"""Fully connected networks: the second course's GAN, and Goodfellow et al. 2014 (arXiv:1406.2661)."""
+"""Fully connected networks: the second course's GAN, Goodfellow et al. 2014 (arXiv:1406.2661) and, with a
+label joined to each input, Mirza and Osindero 2014 (arXiv:1411.1784).
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,16 @@ import flax.linen as nn
 import jax
 
 from gan_jax.checks import check_widths
-from gan_jax.models.layers import ACTIVATIONS, INITIALIZERS, BatchNorm, Dropout, choose
+from gan_jax.models.conditioning import (
+    DISCRIMINATOR,
+    INPUTS,
+    JoinLabel,
+    check_label,
+    head,
+    join_minibatch,
+)
+from gan_jax.models.layers import ACTIVATIONS, INITIALIZERS, Dense, Dropout, choose
+from gan_jax.models.norms import FLAT_NORMS, Norm, check_norm
 
 Array = jax.Array
 
@@ -18,9 +29,13 @@ class MLPGenerator(nn.Module):
 
     Attributes:
         image_shape: (height, width, channels).
-        widths: of the hidden layers, each followed by its activation and BatchNorm.
+        widths: of the hidden layers, each followed by its activation and its norm.
         activation: a name in `layers.ACTIVATIONS`.
-        batch_norm: whether the hidden layers are normalised.
+        norm: a name in `norms.FLAT_NORMS`.
+        condition: "none", "embedding" or "one_hot" (both join the label to the latent).
+        num_classes: of the data.
+        embedding_size: of condition="embedding".
+        spectral_norm: of every dense layer and the embedding.
         momentum: of the moving statistics.
         initializer: a name in `layers.INITIALIZERS`.
     """
@@ -28,48 +43,109 @@ class MLPGenerator(nn.Module):
     image_shape: tuple[int, int, int]
     widths: tuple[int, ...] = (256, 512, 1024)
     activation: str = "leaky_relu"
-    batch_norm: bool = True
+    norm: str = "batch"
+    condition: str = "none"
+    num_classes: int | None = None
+    embedding_size: int = 50
+    spectral_norm: bool = False
     momentum: float = 0.8
     initializer: str = "glorot_uniform"
     axis: str | None = None
 
+    @property
+    def conditional(self) -> bool:
+        """Whether the network looks at the label."""
+        return self.condition != "none"
+
     @nn.compact
-    def __call__(self, latent: Array, train: bool) -> Array:
+    def __call__(self, latent: Array, label: Array | None, train: bool) -> Array:
         check_widths(self.widths)
+        check_norm(self.norm, choices=FLAT_NORMS)
+        check_label(self.condition, ("none", *INPUTS), self.num_classes, label, latent.shape[0])
         activation = choose(ACTIVATIONS, self.activation, "activation")
         init = choose(INITIALIZERS, self.initializer, "initializer")
-        x = latent
+
+        def dense(x: Array, features: int, name: str) -> Array:
+            layer = Dense(features, kernel_init=init, spectral_norm=self.spectral_norm, name=name)
+            return layer(x, train)
+
+        x = JoinLabel(
+            self.condition, self.num_classes, self.embedding_size, self.spectral_norm, name="label"
+        )(latent, label, train)
         for index, features in enumerate(self.widths):
-            x = activation(nn.Dense(features, kernel_init=init, name=f"dense_{index}")(x))
-            if self.batch_norm:
-                x = BatchNorm(self.momentum, self.axis, name=f"norm_{index}")(x, train)
-        x = nn.Dense(math.prod(self.image_shape), kernel_init=init, name="output")(x)
+            x = activation(dense(x, features, f"dense_{index}"))
+            x = Norm(self.norm, self.momentum, axis=self.axis, name=f"norm_{index}")(x, None, train)
+        x = dense(x, math.prod(self.image_shape), "output")
         return jax.numpy.tanh(x).reshape(-1, *self.image_shape)
 
 
 class MLPDiscriminator(nn.Module):
-    """Images [B, H, W, C] -> logits [B].
+    """Images [B, H, W, C] -> logits [B], or (logits [B], auxiliary outputs [B, n]) with `auxiliary` = n.
 
     Attributes:
         widths: of the hidden layers.
         activation: a name in `layers.ACTIVATIONS`.
+        norm: a name in `norms.FLAT_NORMS`, between activation and dropout.
         dropout: share of each hidden layer that is dropped, per example.
+        condition: "none", "embedding", "one_hot" (both join the label to the flattened image) or
+            "projection".
+        num_classes: of the data.
+        embedding_size: of condition="embedding".
+        spectral_norm: of every dense layer and every embedding.
+        auxiliary: number of further outputs; 0 for none.
+        minibatch: "none", "discrimination" or "stddev", joined to the last hidden layer, see
+            `conditioning.join_minibatch`.
+        minibatch_kernels: of minibatch="discrimination".
+        minibatch_group: examples in a group of minibatch="stddev".
+        momentum: of the moving statistics.
         initializer: a name in `layers.INITIALIZERS`.
     """
 
     widths: tuple[int, ...] = (512, 256)
     activation: str = "leaky_relu"
+    norm: str = "none"
     dropout: float = 0.0
+    condition: str = "none"
+    num_classes: int | None = None
+    embedding_size: int = 50
+    spectral_norm: bool = False
+    auxiliary: int = 0
+    minibatch: str = "none"
+    minibatch_kernels: int = 100
+    minibatch_group: int = 4
+    momentum: float = 0.8
     initializer: str = "glorot_uniform"
     axis: str | None = None
 
+    @property
+    def conditional(self) -> bool:
+        """Whether the network looks at the label."""
+        return self.condition != "none"
+
     @nn.compact
-    def __call__(self, image: Array, train: bool) -> Array:
+    def __call__(self, image: Array, label: Array | None, train: bool) -> Array | tuple[Array, Array]:
         check_widths(self.widths)
+        check_norm(self.norm, choices=FLAT_NORMS)
+        check_label(self.condition, DISCRIMINATOR, self.num_classes, label, image.shape[0])
         activation = choose(ACTIVATIONS, self.activation, "activation")
         init = choose(INITIALIZERS, self.initializer, "initializer")
-        x = image.reshape(image.shape[0], -1)
+        x = JoinLabel(
+            self.condition, self.num_classes, self.embedding_size, self.spectral_norm, name="label"
+        )(image.reshape(image.shape[0], -1), label, train)
         for index, features in enumerate(self.widths):
-            x = activation(nn.Dense(features, kernel_init=init, name=f"dense_{index}")(x))
+            layer = Dense(features, kernel_init=init, spectral_norm=self.spectral_norm, name=f"dense_{index}")
+            x = activation(layer(x, train))
+            x = Norm(self.norm, self.momentum, axis=self.axis, name=f"norm_{index}")(x, None, train)
             x = Dropout(self.dropout, self.axis, name=f"dropout_{index}")(x, train)
-        return nn.Dense(1, kernel_init=init, name="output")(x)[:, 0]
+        x = join_minibatch(x, self.minibatch, self.minibatch_kernels, self.minibatch_group, self.axis)
+        return head(
+            x,
+            label,
+            train,
+            name="output",
+            projection=self.condition == "projection",
+            num_classes=self.num_classes,
+            auxiliary=self.auxiliary,
+            spectral_norm=self.spectral_norm,
+            kernel_init=init,
+        )

@@ -1,0 +1,88 @@
+"""Feature matching.
+
+Salimans et al. 2016, arXiv:1606.03498, section 3.1: the generator matches the mean of what a layer of the
+discriminator says of the reals, || E f(x) - E f(G(z)) ||^2, in place of its adversarial loss.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from gan_jax.algorithm import apply_network
+from gan_jax.algorithms.gan import FAKE_VIEW, GAN, REAL_SCORE, REAL_VIEW
+from gan_jax.checks import check_range
+from gan_jax.gather import gather_batch
+from gan_jax.state import PyTree, TrainState
+from gan_jax.update import Array, Batch, Key, LossOut
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeatureMatching(GAN):
+    """The discriminator trains as ever; the generator matches the means of its layers.
+
+    Attributes:
+        layers: names of the discriminator's layers (`gan-jax train --dry_run` lists those with parameters;
+            "dropout_1" is what follows the activation of the second one).
+        adversarial_weight: of the generator's adversarial loss beside it; the paper's is 0.
+    """
+
+    layers: tuple[str, ...] = ("dropout_1",)
+    adversarial_weight: float = 0.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_range(self.adversarial_weight, "adversarial_weight")
+        if not isinstance(self.layers, tuple) or not self.layers:
+            raise ValueError(f"layers={self.layers!r}: it must be a tuple of names of layers")
+
+    def generator_loss(
+        self, params: PyTree, state: TrainState, batch: Batch, key: Key
+    ) -> tuple[Array, LossOut]:
+        """The squared distance of the layers' means, each divided by its size."""
+        latent_key, fake_key, generator_key = jax.random.split(key, 3)
+        latent, label = self.inputs(latent_key, batch)
+        fake, stats = apply_network(
+            self.generator, params, state.generator.stats, latent, label, key=generator_key, train=True
+        )
+        fake = self.view(state, fake, jax.random.fold_in(key, FAKE_VIEW))
+        real = self.view(state, batch["image"], jax.random.fold_in(key, REAL_VIEW))
+        real_key = jax.random.fold_in(key, REAL_SCORE)
+        real_logits, real_features = self.features(state, real, batch.get("label"), real_key)
+        fake_logits, fake_features = self.features(state, fake, label, fake_key)
+        distance = jnp.zeros(())
+        for name in self.layers:
+            apart = jnp.mean(real_features[name], axis=0) - jnp.mean(fake_features[name], axis=0)
+            distance = distance + jnp.mean(jnp.square(apart))
+        loss = distance + self.adversarial_weight * self.objective(real_logits, fake_logits, state.step)
+        return loss, LossOut(metrics={"feature_distance": distance}, stats=stats)
+
+    def features(
+        self, state: TrainState, view: Array, label: Array | None, key: Key
+    ) -> tuple[Array, dict[str, Array]]:
+        """The logits, and what the chosen layers say, both of the global batch."""
+        d = state.discriminator
+        logits, changed = self.discriminator.apply(
+            {"params": d.params, **d.stats},
+            view,
+            label,
+            True,
+            rngs={"dropout": key},
+            capture_intermediates=True,
+            mutable=[*d.stats, "intermediates"],
+        )
+        found: dict[str, Any] = {
+            name: said["__call__"][0]
+            for name, said in changed["intermediates"].items()
+            if isinstance(said, dict) and "__call__" in said
+        }
+        absent = [name for name in self.layers if name not in found]
+        if absent:
+            raise ValueError(
+                f"layers: the discriminator has no {', '.join(absent)}; it has {', '.join(found)}"
+            )
+        chosen = {name: gather_batch(found[name], self.axis) for name in self.layers}
+        return gather_batch(logits, self.axis), chosen

@@ -1,0 +1,13 @@
+"""Augmentations of what the discriminator sees, for training on few images; a config names one."""
+
+from gan_jax.augment.ada import ADA
+from gan_jax.augment.base import Augment, NoAugment
+from gan_jax.augment.diffaugment import DiffAugment
+
+__all__ = ["ADA", "AUGMENTS", "Augment", "DiffAugment", "NoAugment"]
+
+AUGMENTS: dict[str, type[Augment]] = {
+    "none": NoAugment,
+    "diffaugment": DiffAugment,
+    "ada": ADA,
+}

@@ -1,0 +1,84 @@
+"""What every augmentation of the discriminator's inputs is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+
+Array = jax.Array
+PyTree = Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Augment:
+    """Transforms images, real and generated alike, before the discriminator sees them.
+
+    Differentiable in the images, to any order, so that the generator learns through it. Example i of the
+    result depends on image i, keys[i], `memory` and `step` alone, so any layout of the batch gives the same.
+    """
+
+    def init(self) -> PyTree:
+        """Its own state before the first step; {} if it has none."""
+        return {}
+
+    def __call__(self, image: Array, keys: Array, memory: PyTree, step: Array) -> Array:
+        """Transformed images.
+
+        Args:
+            image: [B, H, W, C], any H, W and C. [-1, 1] goes in; what comes out may lie outside.
+            keys: typed keys [B], one per example; other keys are other transforms.
+            memory: what `init` or `update` returned.
+            step: completed train steps, int32 [].
+
+        Returns:
+            [B, H, W, C], float32 as `image`.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must say what it does to images")
+
+    def update(self, memory: PyTree, real_logits: Array, step: Array) -> PyTree:
+        """The state after one descent of the discriminator.
+
+        Args:
+            real_logits: [B] on the augmented reals, gathered over all devices.
+            step: completed train steps, int32 [].
+        """
+        return memory
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoAugment(Augment):
+    """The discriminator sees the images as they are."""
+
+    def __call__(self, image: Array, keys: Array, memory: PyTree, step: Array) -> Array:
+        return image
+
+
+def check_batch(image: Array, keys: Array) -> None:
+    """Images [B, H, W, C] and a typed key for each of them.
+
+    Raises:
+        ValueError: they are not.
+    """
+    if image.ndim != 4:
+        raise ValueError(f"image: its shape is {image.shape}; an augmentation takes images [B, H, W, C]")
+    if keys.shape != image.shape[:1] or not jax.dtypes.issubdtype(keys.dtype, jax.dtypes.prng_key):
+        raise ValueError(
+            f"keys: {keys.dtype}{list(keys.shape)}; expected one typed key per image, "
+            f"[{image.shape[0]}], as noise.example_keys makes them"
+        )
+
+
+def check_names(names: object, field: str, known: tuple[str, ...], *, empty: bool = False) -> None:
+    """A tuple of different names, all of them known.
+
+    Args:
+        empty: whether () is allowed.
+
+    Raises:
+        ValueError: it is not.
+    """
+    good = isinstance(names, tuple) and all(isinstance(name, str) and name in known for name in names)
+    if not (good and isinstance(names, tuple) and len(set(names)) == len(names) and (names or empty)):
+        raise ValueError(f"{field}={names!r}: it must be a tuple of different names among {', '.join(known)}")

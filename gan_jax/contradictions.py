@@ -1,0 +1,73 @@
+"""Options that are fine alone and make no sense together."""
+
+from __future__ import annotations
+
+import ml_collections
+
+from gan_jax.algorithm import Algorithm
+
+UNBOUNDED = ("wasserstein", "relativistic_average", "relativistic_paired")  # a logit's sign says nothing
+
+
+def check_contradictions(config: ml_collections.ConfigDict, algorithm: Algorithm) -> None:
+    """Raises a ValueError that names both sides, why they exclude each other, and a way out."""
+    algorithm.game.minibatches(algorithm.updates())
+    for reason in contradictions(config, algorithm):
+        raise ValueError(reason)
+
+
+def contradictions(config: ml_collections.ConfigDict, algorithm: Algorithm) -> list[str]:
+    """What excludes each other, a sentence each."""
+    found = []
+    clipped = config.discriminator_optimizer.get("weight_clip", 0.0)
+    gradient = [penalty.name for penalty in getattr(algorithm, "penalties", ()) if penalty.of_gradient]
+    if clipped and gradient:
+        found.append(
+            f"discriminator_optimizer.weight_clip={clipped} and the penalty {gradient[0]} both bound the "
+            "critic's slope, and clipping keeps it from where the penalty wants it: use one of them"
+        )
+    if clipped and config.discriminator.get("spectral_norm", False):
+        found.append(
+            f"discriminator_optimizer.weight_clip={clipped} and discriminator.spectral_norm both bound the "
+            "critic's slope: use one of them"
+        )
+    if config.generator_optimizer.get("weight_clip", 0.0):
+        found.append(
+            "generator_optimizer.weight_clip: it is the critic that must be Lipschitz; "
+            "set discriminator_optimizer.weight_clip instead"
+        )
+    if "wgan_gp" in config.penalties and config.discriminator.get("norm", "none") == "batch":
+        found.append(
+            "the penalty wgan_gp wants the slope at each image by itself, and discriminator.norm=batch mixes "
+            "the images: set discriminator.norm=layer (arXiv:1704.00028, section 4)"
+        )
+    adaptive = config.augment.name == "ada" and config.augment.get("target", 0.6) is not None
+    if adaptive and config.loss.name in UNBOUNDED:
+        found.append(
+            f"augment=ada adapts to the sign of the logits of the reals, and loss={config.loss.name} leaves "
+            "that free: give it a fixed p with augment.target=None and augment.p, or use another loss"
+        )
+    packing, pool = getattr(algorithm, "packing", 1), getattr(algorithm, "pool_size", 0)
+    if config.batch_size % packing:
+        found.append(
+            f"packing={packing} does not divide batch_size={config.batch_size}: choose a divisor of it"
+        )
+    if pool % config.batch_size:
+        found.append(
+            f"pool_size={pool} is not a multiple of batch_size={config.batch_size}: choose one, such as "
+            f"{max(1, round(pool / config.batch_size)) * config.batch_size}"
+        )
+    return found + unrolling(config)
+
+
+def unrolling(config: ml_collections.ConfigDict) -> list[str]:
+    """An optimizer that cannot be differentiated."""
+    if config.algorithm.name != "unrolled" or not config.algorithm.get("unrolled_steps", 1):
+        return []
+    optimizer = config.discriminator_optimizer
+    if optimizer.name == "sgd" or optimizer.get("eps_root", 0.0) > 0.0:
+        return []
+    return [
+        f"algorithm=unrolled differentiates the discriminator's optimizer, and {optimizer.name}'s root "
+        "has no derivative where a second moment is 0: use sgd, or adam with eps_root=1e-8"
+    ]
