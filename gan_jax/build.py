@@ -6,6 +6,7 @@ the constructor's. Whatever is unknown is an error that lists the choices.
 
 from __future__ import annotations
 
+import copy
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -176,11 +177,10 @@ def check_fields(config: ml_collections.ConfigDict) -> None:
                 f"{name}={config[name]!r}: it must be dict(name=..., and the fields of that name)"
             )
     for name, fields in config.penalties.items():
-        if name not in PENALTIES or not isinstance(fields, ml_collections.ConfigDict):
-            raise UserError(
-                f"penalties.{name}={fields!r}: penalties are dict(NAME=dict(weight=...)) with NAME one of "
-                f"{', '.join(sorted(PENALTIES))}"
-            )
+        if name not in PENALTIES:
+            raise UserError(f"penalties.{name}: {name!r} is not one of {', '.join(sorted(PENALTIES))}")
+        if not isinstance(fields, ml_collections.ConfigDict):
+            raise UserError(f"penalties.{name}={fields!r}: it must be dict(weight=...)")
     absent = [name for name in DATA_FIELDS if name not in config.data]
     if absent:
         raise UserError(f"the config lacks data.{', data.'.join(absent)}; start from build.base_config()")
@@ -188,13 +188,15 @@ def check_fields(config: ml_collections.ConfigDict) -> None:
 
 def build_algorithm(config: ml_collections.ConfigDict, spec: DataSpec) -> Algorithm:
     """Networks, optimizers and method, for data of this kind; every shape is checked."""
-    shapes = {"image_shape": spec.image_shape, "num_classes": spec.num_classes}
     penalties = build_penalties(config)
     steps = config.algorithm.get("discriminator_steps", 1)  # an interval is one of train steps
+    steps = steps if is_count(steps) else 1  # what it is instead, the algorithm refuses
     pace = lazy_pace([penalty.every * steps for penalty in penalties if penalty.every > 1])
     given = {
-        "generator": component(config, "generator", **shapes),
-        "discriminator": component(config, "discriminator", **shapes),
+        "generator": component(
+            config, "generator", image_shape=spec.image_shape, num_classes=spec.num_classes
+        ),
+        "discriminator": component(config, "discriminator", num_classes=spec.num_classes),
         "generator_tx": component(config, "generator_optimizer"),
         "discriminator_tx": component(config, "discriminator_optimizer", pace=pace),
         "ema_decay": component(config, "ema", batch_size=config.batch_size),
@@ -208,6 +210,9 @@ def build_algorithm(config: ml_collections.ConfigDict, spec: DataSpec) -> Algori
     asked = batch | {"label": jax.ShapeDtypeStruct((2,), jnp.int32)}  # a code, where the data have no label
     try:
         check_contradictions(config, algorithm)
+    except ValueError as error:
+        raise UserError(f"the config contradicts itself: {error}") from error
+    try:
         state = jax.eval_shape(algorithm.init, key, batch)
         sample = jax.eval_shape(algorithm.sample, state, asked, key)
     except (ValueError, TypeError) as error:
@@ -273,9 +278,12 @@ def construct(
     unknown = sorted(set(fields) - allowed)
     if unknown:
         raise UserError(
-            f"{where} ({name}) has no field {', '.join(unknown)}; its fields are {', '.join(sorted(allowed))}"
+            f"{where} ({name}) has no field {', '.join(unknown)}; its fields are {_listed(allowed)}"
         )
     taken = inspect.signature(make).parameters
+    lacking = sorted(required(make) - set(fields))
+    if lacking:
+        raise UserError(f"{where} ({name}) lacks {', '.join(lacking)}; its fields are {_listed(allowed)}")
     given = {key: value for key, value in given.items() if key in taken}
     values = {key: _value(value, f"{where}.{key}") for key, value in fields.items()}
     try:
@@ -289,15 +297,25 @@ def choices(make: Callable[..., Any]) -> set[str]:
     return set(inspect.signature(make).parameters) - OURS
 
 
+def required(make: Callable[..., Any]) -> set[str]:
+    """Those of them that have no default."""
+    parameters = inspect.signature(make).parameters
+    return {key for key in choices(make) if parameters[key].default is inspect.Parameter.empty}
+
+
 def complete(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
-    """A copy with the defaults of all fields that the config leaves out, so that it says it all."""
-    config = config.copy_and_resolve_references()
+    """A copy with the defaults of all fields that the config leaves out, so that it says it all.
+
+    A field that refers to another still follows it; what is wrong is left to `build`.
+    """
+    config = copy.deepcopy(config)
+    penalties = config.get("penalties")
     with config.unlocked():
         for where, table in TABLES.items():
-            if where in config:
-                _complete(config[where], table)
-        for name, fields in config.get("penalties", {}).items():
-            _fill(fields, PENALTIES[name]) if name in PENALTIES else None
+            _complete(config.get(where), table)
+        for name in PENALTIES if isinstance(penalties, ml_collections.ConfigDict) else ():
+            if isinstance(penalties.get(name), ml_collections.ConfigDict):
+                _fill(penalties[name], PENALTIES[name])
     return config
 
 
@@ -308,9 +326,8 @@ def _complete(component: Any, table: Mapping[str, Callable[..., Any]]) -> None:
 
 def _fill(fields: ml_collections.ConfigDict, make: Callable[..., Any]) -> None:
     parameters = inspect.signature(make).parameters
-    for key in sorted(choices(make) - set(fields)):
-        if parameters[key].default is not inspect.Parameter.empty:
-            fields[key] = parameters[key].default
+    for key in sorted(choices(make) - required(make) - set(fields)):
+        fields[key] = parameters[key].default
     for value in fields.values():
         _complete(value, SCHEDULES)
 
@@ -320,3 +337,7 @@ def _value(value: Any, where: str) -> Any:
     if isinstance(value, dict):
         return construct(SCHEDULES, value, where)
     return tuple(value) if isinstance(value, list) else value
+
+
+def _listed(names: set[str]) -> str:
+    return ", ".join(sorted(names)) or "none"

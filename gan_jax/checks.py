@@ -34,7 +34,7 @@ def check_decay(value: float, field: str) -> None:
 def check_number(value: object, field: str, expected: str = "a finite number") -> float:
     """The value as a float: a number (a bool is none) that float32 can hold."""
     number = float(value) if isinstance(value, Real) and not isinstance(value, bool) else math.nan
-    if not abs(number) <= np.finfo(np.float32).max:
+    if not abs(number) <= float(np.finfo(np.float32).max):
         raise ValueError(f"{field}={value!r}: it must be {expected}")
     return number
 

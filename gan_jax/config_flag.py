@@ -12,13 +12,13 @@ import ml_collections
 from absl import flags
 from ml_collections import config_flags
 
-from gan_jax.build import complete
+from gan_jax.build import TABLES, choices, complete, required
 from gan_jax.errors import UserError
+from gan_jax.penalties import PENALTIES
 
 ABOUT = "The config file; any of its fields can be set with --config.field=value."
 OVERRIDE = re.compile(r"--?(?:no)?config\.([\w.]+)")
-NAME = re.compile(r"--?config\.([\w.]+)\.name=(.+)")
-PENALTY = re.compile(r"--?config\.penalties\.(\w+)\.")
+FIELD = re.compile(r"--?config\.([\w.]+)(?:=(.*))?", re.DOTALL)
 
 
 def define_config(values: flags.FlagValues, argv: list[str]) -> list[str]:
@@ -40,7 +40,7 @@ def define_config(values: flags.FlagValues, argv: list[str]) -> list[str]:
         if any(OVERRIDE.match(arg) for arg in others):
             raise flags.Error("--config is missing")
         return others
-    config = complete(with_names(run_config_file(file.config), others))
+    config = complete(with_components(run_config_file(file.config), others))
     for arg in others:
         if match := OVERRIDE.match(arg):
             check_field(config, match[1])
@@ -48,18 +48,69 @@ def define_config(values: flags.FlagValues, argv: list[str]) -> list[str]:
     return others
 
 
-def with_names(config: ml_collections.ConfigDict, argv: list[str]) -> ml_collections.ConfigDict:
-    """The config with the names of components, and the penalties, that the command line sets.
+def with_components(config: ml_collections.ConfigDict, argv: list[str]) -> ml_collections.ConfigDict:
+    """The config with the components and penalties that the command line chooses.
 
-    They decide which fields there are, so they come before the other overrides.
+    They decide which fields there are, so they come before the other overrides. A component that is chosen
+    anew keeps the fields that it shares with the one before.
+
+    Raises:
+        flags.Error: an unknown penalty, or a field without a default that the command line does not set.
     """
+    given = overrides(argv)
+    needed: dict[str, str] = {}
     with config.unlocked():
-        for arg in argv:
-            if (match := PENALTY.match(arg)) and match[1] not in config.get("penalties", {match[1]}):
-                config.penalties[match[1]] = {"weight": math.nan}  # refused unless it is set too
-            elif (match := NAME.match(arg)) and isinstance(config.get(match[1]), ml_collections.ConfigDict):
-                config[match[1]].name = match[2]
+        for field, value in given.items():
+            where, _, last = field.rpartition(".")
+            if last == "name" and where in TABLES and value in TABLES[where]:
+                needed |= choose(config, where, value)
+            elif where.startswith("penalties."):
+                needed |= add_penalty(config, where.split(".")[1])
+    for field, reason in needed.items():
+        if field not in given:
+            raise flags.Error(f"{reason} needs --config.{field}=... beside it")
     return config
+
+
+def overrides(argv: list[str]) -> dict[str, str]:
+    """The values that the command line gives to fields "a.b.c" (of the last, where there are several)."""
+    found = {}
+    for arg, following in zip(argv, [*argv[1:], ""], strict=True):
+        if match := FIELD.fullmatch(arg):
+            found[match[1]] = following if match[2] is None else match[2]
+    return found
+
+
+def choose(config: ml_collections.ConfigDict, where: str, name: str) -> dict[str, str]:
+    """Sets config[where].name; returns the fields that have yet to be set, and why."""
+    component, table = config.get(where), TABLES[where]
+    if not isinstance(component, ml_collections.ConfigDict) or component.get("name") == name:
+        return {}
+    before = choices(table[component.name]) if component.get("name") in table else set()
+    for field in (before - choices(table[name])) & set(component):
+        del component[field]
+    component.name = name
+    return demand(component, required(table[name]), where, f"--config.{where}.name={name}")
+
+
+def add_penalty(config: ml_collections.ConfigDict, name: str) -> dict[str, str]:
+    """Makes config.penalties[name] if it is not there; returns as `choose` does."""
+    penalties = config.get("penalties")
+    if not isinstance(penalties, ml_collections.ConfigDict) or name in penalties:
+        return {}
+    if name not in PENALTIES:
+        raise flags.Error(f"--config.penalties.{name}: {name!r} is not one of {', '.join(sorted(PENALTIES))}")
+    penalties[name] = {}
+    reason = f"--config.penalties.{name}, which the config file does not have,"
+    return demand(penalties[name], required(PENALTIES[name]), f"penalties.{name}", reason)
+
+
+def demand(component: ml_collections.ConfigDict, fields: set[str], where: str, reason: str) -> dict[str, str]:
+    """Makes the fields that are missing, so that they can be set: with a number that no constructor takes."""
+    missing = sorted(fields - set(component))
+    for field in missing:
+        component[field] = math.nan
+    return {f"{where}.{field}": reason for field in missing}
 
 
 def check_field(config: ml_collections.ConfigDict, name: str) -> None:
@@ -69,8 +120,8 @@ def check_field(config: ml_collections.ConfigDict, name: str) -> None:
         if not isinstance(node, ml_collections.ConfigDict):
             raise flags.Error(f"--config.{name}: {above} is a value and has no fields")
         if field not in node:
-            choices = ", ".join(sorted(node))
-            raise flags.Error(f"--config.{name}: {above or 'the config'} has no {field!r}; it has {choices}")
+            found = ", ".join(sorted(node)) or "none; --config.penalties.NAME.weight=... adds one"
+            raise flags.Error(f"--config.{name}: {above or 'the config'} has no {field!r}; it has {found}")
         node, above = node[field], f"{above}.{field}".lstrip(".")
 
 

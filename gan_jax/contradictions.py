@@ -26,7 +26,7 @@ def contradictions(config: ml_collections.ConfigDict, algorithm: Algorithm) -> l
             f"discriminator_optimizer.weight_clip={clipped} and the penalty {gradient[0]} both bound the "
             "critic's slope, and clipping keeps it from where the penalty wants it: use one of them"
         )
-    if clipped and config.discriminator.get("spectral_norm", False):
+    if clipped and getattr(algorithm.discriminator, "spectral_norm", False):
         found.append(
             f"discriminator_optimizer.weight_clip={clipped} and discriminator.spectral_norm both bound the "
             "critic's slope: use one of them"
@@ -36,16 +36,16 @@ def contradictions(config: ml_collections.ConfigDict, algorithm: Algorithm) -> l
             "generator_optimizer.weight_clip: it is the critic that must be Lipschitz; "
             "set discriminator_optimizer.weight_clip instead"
         )
-    if "wgan_gp" in config.penalties and config.discriminator.get("norm", "none") == "batch":
+    if "wgan_gp" in config.penalties and getattr(algorithm.discriminator, "norm", "none") == "batch":
         found.append(
             "the penalty wgan_gp wants the slope at each image by itself, and discriminator.norm=batch mixes "
             "the images: set discriminator.norm=layer (arXiv:1704.00028, section 4)"
         )
-    adaptive = config.augment.name == "ada" and config.augment.get("target", 0.6) is not None
+    adaptive = config.augment.name == "ada" and config.augment.get("adjust_images", 1) != 0
     if adaptive and config.loss.name in UNBOUNDED:
         found.append(
             f"augment=ada adapts to the sign of the logits of the reals, and loss={config.loss.name} leaves "
-            "that free: give it a fixed p with augment.target=None and augment.p, or use another loss"
+            "that free: keep a fixed augment.p with augment.adjust_images=0, or use another loss"
         )
     packing, pool = getattr(algorithm, "packing", 1), getattr(algorithm, "pool_size", 0)
     if config.batch_size % packing:

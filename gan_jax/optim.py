@@ -81,7 +81,14 @@ def optimistic_adam(
     """
     for value, name in ((eps, "eps"), (eps_root, "eps_root")):
         check_range(value, name)
-    make = partial(optax.optimistic_adam, eps=eps, eps_root=eps_root, nesterov=False)
+
+    def make(learning_rate: Any, b1: Any, b2: Any) -> optax.GradientTransformation:
+        return optax.chain(
+            optax.scale_by_adam(b1, b2, eps, eps_root),
+            optax.scale_by_optimistic_gradient(),
+            optax.scale_by_learning_rate(learning_rate),
+        )
+
     inner = _scheduled(make, learning_rate, {"b1": b1, "b2": b2}, pace)
     return _extended(inner, weight_clip, historical_averaging)
 

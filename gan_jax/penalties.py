@@ -249,7 +249,7 @@ class LeCam(Penalty):
             raise ValueError("lecam needs the logits of the discriminator's loss: it cannot be lazy")
         averages = {}
         for side, logits in (("real", seen.real_logits), ("fake", seen.fake_logits)):
-            mean = jax.lax.stop_gradient(jnp.mean(logits))
+            mean = jnp.mean(logits)
             old = jnp.where(memory["begun"] > 0, memory[side], mean)
             averages[side] = self.decay * old + (1.0 - self.decay) * mean
         value = lecam(seen.real_logits, seen.fake_logits, averages)

@@ -75,8 +75,8 @@ def curves(losses: np.ndarray, path: Path | str) -> None:
 
     Args:
         losses: structured array; row i is step i + 1, fields are metric names, NaN where not
-            trained. Every `*_loss` is drawn, and `discriminator_real` and `discriminator_fake`
-            in a second panel if they are there.
+            trained. Every `*_loss` is drawn, and in a second panel `discriminator_real` and
+            `discriminator_fake`, if they are there: probabilities, or what else the loss makes of logits.
         path: the file to write, atomically.
 
     Raises:
@@ -94,7 +94,10 @@ def curves(losses: np.ndarray, path: Path | str) -> None:
     upper.set_ylabel("loss per batch")
     outputs = {"discriminator_real": "D(x)", "discriminator_fake": "D(G(z))"}
     _panel(lower, losses, {name: label for name, label in outputs.items() if name in names})
-    lower.set(ylabel="mean output of D", ylim=(-0.02, 1.02), xlabel="step")
+    lower.set(ylabel="mean output of D", xlabel="step")
+    drawn = [losses[name] for name in outputs if name in names]
+    if all(np.nanmin(x, initial=0.0) >= 0.0 and np.nanmax(x, initial=1.0) <= 1.0 for x in drawn):
+        lower.set_ylim(-0.02, 1.02)  # probabilities
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=100)
     files.write_atomically(path, buffer.getvalue())

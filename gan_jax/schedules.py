@@ -15,7 +15,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from gan_jax.checks import check_count, check_number
-from gan_jax.checks import check_range as check_range  # older callers look for it here
 
 Array = jax.Array
 Schedule = Callable[[Array], Array]  # step int32 [] -> float32 []

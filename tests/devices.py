@@ -45,11 +45,11 @@ def split_run(way: str, local: Callable, params: Any, rows: Any) -> tuple[Any, A
 
 
 def everything(loss: Callable) -> Callable:
-    """For `split_run`: values, mean loss and gradients of loss(params, rows) -> (mean over rows, values).
+    """For `split_run`: all there is of a loss(params, rows) -> (mean over rows, values [B, ...]).
 
     Returns:
-        run(params, rows) -> ((values, gradient in the first leaf of rows times B), (loss, gradient in params)).
-        The gradient in the rows is that of the sum over the rows, which does not depend on the split.
+        run(params, rows) -> ((values, gradient in rows[0]), (loss, gradient in params)). The gradient in
+        the rows is of the sum instead of the mean, so that it does not depend on the split.
     """
 
     def run(params: Any, rows: tuple) -> tuple[Any, Any]:

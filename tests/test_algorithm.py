@@ -9,10 +9,12 @@ import numpy as np
 import optax
 import pytest
 
-from gan_jax.algorithm import Algorithm, LossOut, Update
+from gan_jax.algorithm import Algorithm
 from gan_jax.algorithms.gan import GAN
+from gan_jax.losses import LOSSES
 from gan_jax.models import MODELS
 from gan_jax.noise import example_keys, latents
+from gan_jax.update import LossOut, Update
 
 KEY = jax.random.key(7)
 
@@ -29,9 +31,10 @@ class LinearGenerator(nn.Module):
     """One pixel: a z + b."""
 
     axis: str | None = None
+    conditional = False
 
     @nn.compact
-    def __call__(self, latent, train):
+    def __call__(self, latent, label, train):
         a, b = self.param("a", constant(0.5)), self.param("b", constant(-0.2))
         return (a * latent + b)[:, :, None, None]
 
@@ -40,9 +43,10 @@ class LinearDiscriminator(nn.Module):
     """Its logit: w x + c."""
 
     axis: str | None = None
+    conditional = False
 
     @nn.compact
-    def __call__(self, image, train):
+    def __call__(self, image, label, train):
         w, c = self.param("w", constant(0.3)), self.param("c", constant(0.1))
         return w * image[:, 0, 0, 0] + c
 
@@ -112,7 +116,7 @@ def generator_by_hand(theta, count, kind="non_saturating", rate=0.1):
 @pytest.mark.parametrize("loss", ["non_saturating", "minimax"])
 def test_gan_steps_by_hand(loss):
     """First the discriminator, then the generator against the discriminator as it is by then."""
-    algorithm, reals = linear(loss=loss), np.array([1.0, -0.5, 2.0])
+    algorithm, reals = linear(loss=LOSSES[loss]()), np.array([1.0, -0.5, 2.0])
     batches = batches_of(reals)
     state, step = start(algorithm, batches), jax.jit(algorithm.step)
     theta = np.array([0.5, -0.2, 0.3, 0.1])
@@ -262,15 +266,15 @@ def test_impossible_intervals_are_refused(field, value):
 
 
 def small(**fields):
-    return GAN(
+    defaults = dict(
         generator=MODELS["mlp_generator"]((4, 3, 2), widths=(5, 6)),
         discriminator=MODELS["mlp_discriminator"](widths=(6, 5), dropout=0.25),
         generator_tx=optax.adam(1e-2),
         discriminator_tx=optax.adam(1e-2),
         ema_decay=optax.constant_schedule(0.5),
         latent_size=3,
-        **fields,
     )
+    return GAN(**(defaults | fields))
 
 
 BATCH = {"image": np.random.default_rng(0).uniform(-1, 1, (1, 8, 4, 3, 2)).astype(np.float32)}
@@ -322,7 +326,7 @@ def test_samples_are_the_averaged_generators_for_the_latents_of_the_key():
     found = algorithm.sample(state, {"image": jnp.zeros((6, 4, 3, 2))}, key)
     z = latents(example_keys(key, 6), 3, "uniform")
     variables = {"params": state.ema["params"], **state.ema["stats"]}
-    np.testing.assert_allclose(found, algorithm.generator.apply(variables, z, train=False), rtol=1e-6)
+    np.testing.assert_allclose(found, algorithm.generator.apply(variables, z, None, train=False), rtol=1e-6)
     fewer = algorithm.sample(state, {"image": jnp.zeros((2, 4, 3, 2))}, key)
     np.testing.assert_allclose(fewer, found[:2], rtol=1e-5, atol=1e-6)
 
@@ -331,7 +335,7 @@ def test_samples_are_the_averaged_generators_for_the_latents_of_the_key():
     ("fields", "message"),
     [
         ({"latent": "gaussian"}, "latent='gaussian' is not one of normal, uniform"),
-        ({"loss": "hinge?"}, "loss='hinge.' is not one of"),
+        ({"latent_size": 0}, "latent_size=0: it must be a positive integer"),
         ({"discriminator_steps": 0}, "discriminator_steps=0: it must be a positive integer"),
     ],
 )

@@ -139,7 +139,7 @@ def test_a_config_file_that_is_no_config(text, words, gan_jax, tmp_path):
 @pytest.mark.parametrize(
     ("override", "words"),
     [
-        ("batchsize=3", "the config has no 'batchsize'; it has algorithm, batch_size,"),
+        ("batchsize=3", "the config has no 'batchsize'; it has algorithm, augment, batch_size,"),
         ("data.nam=shapes", "data has no 'nam'; it has channels, dir, flip, name,"),
         ("dta.name=shapes", "the config has no 'dta'"),
         ("seed.first=1", "seed is a value and has no fields"),
@@ -168,7 +168,7 @@ def test_a_wrong_override_lists_the_choices(override, words, gan_jax, tmp_path):
         ("batch_size=9", "8 or 16"),
         ("batch_size=4", "8"),
         ("algorithm.name=wgun", "gan"),
-        ("algorithm.loss=hinge_", "minimax, non_saturating"),
+        ("loss.name=hinge_", "hinge, least_squares, minimax, non_saturating"),
         ("generator.name=dcgan", "mlp_generator"),
         ("generator.activation=rel", "leaky_relu"),
         ("generator.initializer=zero", "glorot_uniform"),

@@ -1,5 +1,7 @@
 """Layers by hand, and the same on a batch that is split over devices."""
 
+from typing import Any
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -59,13 +61,14 @@ def test_dense_starts_in_glorots_range_unless_told():
 
 def test_embeddings_are_the_rows_of_their_table():
     label = np.array([2, 0, 2, 4], np.int32)
-    y, variables = Embed(5, 3).init_with_output(KEY, label)
+    layer: Any = Embed(5, 3)
+    y, variables = layer.init_with_output(KEY, label)
     table = variables["params"]["embedding"]
     assert jax.tree.map(jnp.shape, variables) == {"params": {"embedding": (5, 3)}}
     np.testing.assert_array_equal(y, np.asarray(table)[label])
-    gradient = jax.grad(lambda v: jnp.sum(Embed(5, 3).apply(v, label)))(variables)["params"]["embedding"]
+    gradient = jax.grad(lambda v: jnp.sum(layer.apply(v, label)))(variables)["params"]["embedding"]
     np.testing.assert_array_equal(gradient, np.array([1, 0, 2, 0, 1])[:, None] * np.ones(3))
-    assert np.isnan(Embed(5, 3).apply(variables, np.array([5], np.int32))).all()
+    assert np.isnan(layer.apply(variables, np.array([5], np.int32))).all()
 
 
 def test_embeddings_of_one_hot_vectors_are_refused():

@@ -1,30 +1,52 @@
-"""One step, six ways to run it, the same numbers: every method on one device, on eight, and over seeds."""
+"""One step, six ways to run it, the same numbers: every option on one device, on eight, and over seeds."""
 
+import os
 import re
+from functools import cache
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 import pytest
 
 from gan_jax import parallel
 from gan_jax.algorithms import ALGORITHMS
+from gan_jax.augment import AUGMENTS
+from gan_jax.build import choices
 from gan_jax.errors import UserError
+from gan_jax.games import GAMES
+from gan_jax.losses import LOSSES, RELATIVISTIC
 from gan_jax.models import MODELS
+from gan_jax.models.conditioning import DISCRIMINATOR, GENERATOR, MINIBATCH
+from gan_jax.models.norms import NORMS
+from gan_jax.noise import LATENTS
+from gan_jax.optim import EMAS, OPTIMIZERS
+from gan_jax.penalties import PENALTIES
+from gan_jax.schedules import SCHEDULES
+from tests.variants import (
+    BASE,
+    BATCH,
+    CALL,
+    CONFIGS,
+    KEY,
+    MINI,
+    VARIANTS,
+    fetch,
+    first_state,
+    one_device,
+    one_device_call,
+    quickly,
+    steps_of,
+)
 
-BATCH, STEPS, CALL = 16, 3, 4
-SHAPE = (8, 6, 1)
-KEY = jax.random.key(0)
-MINI = {
-    "image": jax.ShapeDtypeStruct((BATCH, *SHAPE), jnp.float32),
-    "label": jax.ShapeDtypeStruct((BATCH,), jnp.int32),
-}
-METHODS: dict[str, dict[str, Any]] = {
-    "gan": {"discriminator_steps": 2}
-}  # fields under test; the defaults where none are named
-KINDS = ("dcgan-sgd", "mlp-adam")  # SGD shows a wrong scale of a gradient, which Adam hides
+STEPS = 3
+# Every variant is run on eight devices by the compiler's split and by `shard_map`. What `pmap` and `vmap`
+# could break is less: exchanges between devices, lazy updates, state of components. GAN_JAX_ALL_LAYOUTS=1
+# runs every variant every way.
+PMAPPED = ("dcgan", "extragradient", "consensus", "unrolled")
+SEEDED = ("ada", "noise", "extragradient", "sagan")
+ALL = os.environ.get("GAN_JAX_ALL_LAYOUTS", "") == "1"
 
 
 @pytest.fixture(scope="module")
@@ -33,37 +55,6 @@ def quick_compiler():
     jax.config.update("jax_disable_most_optimizations", True)
     yield
     jax.config.update("jax_disable_most_optimizations", False)
-
-
-def make(name, kind):
-    """Dropout and BatchNorm: what differs if a device sees only its own part of the batch."""
-    if kind == "dcgan-sgd":
-        generator = MODELS["dcgan_generator"](SHAPE, widths=(6, 4))
-        discriminator = MODELS["dcgan_discriminator"](widths=(4, 6), dropout=0.4, batch_norm=True)
-        tx = optax.sgd(0.05)
-    else:
-        generator = MODELS["mlp_generator"](SHAPE, widths=(6, 4))
-        discriminator = MODELS["mlp_discriminator"](widths=(6, 4), dropout=0.4)
-        tx = optax.adam(1e-3)
-    return ALGORITHMS[name](
-        generator=generator,
-        discriminator=discriminator,
-        generator_tx=tx,
-        discriminator_tx=tx,
-        ema_decay=optax.constant_schedule(0.9),
-        latent_size=5,
-        **METHODS.get(name, {}),
-    )
-
-
-def steps_of(algorithm, seed=0):
-    """Other batches in every step: leaves [CALL, minibatches, B, ...], NumPy."""
-    numbers = np.random.default_rng(seed)
-    lead = (CALL, algorithm.minibatches, BATCH)
-    return {
-        "image": numbers.uniform(-1, 1, (*lead, *SHAPE)).astype(np.float32),
-        "label": numbers.integers(0, 10, lead).astype(np.int32),
-    }
 
 
 def at(batches, index):
@@ -90,14 +81,13 @@ def assert_same(found, expected):
     jax.tree.map(np.testing.assert_array_equal, on_host(found), on_host(expected))
 
 
-def each_step(step, state, batches, steps=STEPS):
-    for index in range(steps):
+def each_step(step, state, batches):
+    """State and metrics [STEPS] after STEPS steps, one call each."""
+    step, found = quickly(step.lower(state, at(batches, 0))), []
+    for index in range(STEPS):
         state, metrics = step(state, at(batches, index))
-    return on_host(state), on_host(metrics)
-
-
-def identity(constants, item, key):
-    return item
+        found.append(on_host(metrics))
+    return on_host(state), jax.tree.map(lambda *values: np.stack(values), *found)
 
 
 def fresh(state, sharding):
@@ -105,29 +95,131 @@ def fresh(state, sharding):
     return jax.tree.map(lambda x: jax.device_put(jnp.copy(x), sharding), state)
 
 
-@pytest.fixture(scope="module", params=[(n, k) for n in ALGORITHMS for k in KINDS], ids="-".join)
-def game(request, quick_compiler):
-    """A method, its batches, its first state, and state and metrics after STEPS plain jitted steps."""
-    algorithm = make(*request.param)
-    batches = steps_of(algorithm)
-    state = parallel.initial_state(algorithm, KEY, MINI, parallel.make_mesh(jax.devices()[:1]))
-    return algorithm, batches, state, each_step(jax.jit(algorithm.step), state, batches)
-
-
-@pytest.mark.parametrize("devices", [1, 8])
-def test_compile_step_agrees(game, devices):
-    algorithm, batches, first, (expected, metrics) = game
-    mesh = parallel.make_mesh(jax.devices()[:devices])
-    assert mesh.size == devices
-    call = parallel.compile_step(algorithm, identity, mesh, CALL)
-    state = fresh(first, parallel.replicated(mesh))
+def in_one_call(call, first, batches, mesh):
+    """State and metrics [CALL] after STEPS steps of `compile_step`."""
     items = parallel.place(batches, parallel.split_on(mesh, 2))
-    state, found = call(state, {}, items, jnp.int32(STEPS))
+    return call(fresh(first, parallel.replicated(mesh)), {}, items, jnp.int32(STEPS))
+
+
+# No option is left out
+
+
+def values_of(field, *components):
+    """Every value that some variant gives this field of these components."""
+    found = set()
+    for config in ({**BASE, **changes} for changes in CONFIGS.values()):
+        for component in components:
+            fields = config[component]
+            parts = fields.values() if component == "penalties" else [fields]
+            found |= {str(part[field]) for part in parts if field in part}
+    return found
+
+
+def schedules(node):
+    """The names of all schedules in a config."""
+    if not isinstance(node, dict):
+        return set()
+    own = {node["name"]} if node.get("name") in SCHEDULES else set()
+    return own.union(*(schedules(value) for value in node.values()))
+
+
+@pytest.mark.parametrize(
+    ("table", "field", "components"),
+    [
+        (ALGORITHMS, "name", ["algorithm"]),
+        (LOSSES, "name", ["loss"]),
+        (GAMES, "name", ["game"]),
+        (AUGMENTS, "name", ["augment"]),
+        (EMAS, "name", ["ema"]),
+        (OPTIMIZERS, "name", ["generator_optimizer", "discriminator_optimizer"]),
+        (MODELS, "name", ["generator", "discriminator"]),
+        (set(NORMS) - {"none"}, "norm", ["generator", "discriminator"]),
+        (set(GENERATOR) - {"none"}, "condition", ["generator"]),
+        (set(DISCRIMINATOR) - {"none"}, "condition", ["discriminator"]),
+        (set(MINIBATCH) - {"none"}, "minibatch", ["discriminator"]),
+        (set(LATENTS) - {"normal"}, "latent", ["algorithm"]),
+        ({"True"}, "spectral_norm", ["generator"]),
+        ({"True"}, "spectral_norm", ["discriminator"]),
+    ],
+)
+def test_every_name_has_a_variant(table, field, components):
+    assert values_of(field, *components) >= set(table)
+
+
+def test_every_penalty_has_a_variant_and_a_lazy_one():
+    eager: set[str] = set()
+    lazy: set[str] = set()
+    for changes in CONFIGS.values():
+        for name, fields in changes.get("penalties", {}).items():
+            (lazy if fields.get("every", 1) > 1 else eager).add(name)
+    assert eager == set(PENALTIES)
+    assert lazy == {name for name, kind in PENALTIES.items() if "every" in choices(kind)}
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_every_option_of_a_method_has_a_variant(name):
+    """Beyond what all have: those of the GAN in some variant, those of its children in theirs."""
+    own = choices(ALGORITHMS[name]) - (choices(ALGORITHMS["gan"]) if name != "gan" else set())
+    for field in own:
+        assert values_of(field, "algorithm"), field
+
+
+def test_every_option_of_the_optimizers_and_every_schedule_has_a_variant():
+    players = "generator_optimizer", "discriminator_optimizer"
+    for field in ("weight_clip", "historical_averaging", "momentum", "eps_root"):
+        assert values_of(field, *players), field
+    assert schedules(CONFIGS) == set(SCHEDULES)
+    assert values_of("kind", "loss") <= set(RELATIVISTIC)
+    assert {"True", "False"} & values_of("norm_first", "generator")
+    assert values_of("attention_size", "generator")
+    assert values_of("attention_size", "discriminator")
+
+
+# The same numbers
+
+
+@pytest.fixture(scope="module", params=VARIANTS)
+def game(request, quick_compiler):
+    """A method, its batches, its first state, and state and metrics after STEPS steps on one device."""
+    return played(request.param)
+
+
+@cache
+def played(name):
+    algorithm, first = VARIANTS[name](), first_state(name)
+    batches = steps_of(algorithm)
+    state, metrics = in_one_call(one_device_call(name), first, batches, one_device())
+    return algorithm, batches, first, (on_host(state), at(on_host(metrics), slice(STEPS)))
+
+
+def test_all_is_finite_and_moves(game):
+    """But for the metrics of lazy updates, which are NaN where these are not due."""
+    algorithm, _, first, (state, metrics) = game
+    lazy = {penalty.name for penalty in algorithm.penalties if penalty.every == 2}
+    assert lazy <= set(metrics)
+    for name, values in metrics.items():
+        assert values.shape == (STEPS,)
+        assert np.isfinite(values).tolist() == [True, name not in lazy, True], name
+    for before, leaf in zip(jax.tree.leaves(on_host(first)), jax.tree.leaves(state), strict=True):
+        assert np.isfinite(leaf).all()
+        assert before.shape == leaf.shape
+    for player in ("generator", "discriminator"):
+        old, new = (jax.tree.leaves(getattr(s, player).params) for s in (on_host(first), state))
+        assert sum(not np.array_equal(a, b) for a, b in zip(old, new, strict=True)) > len(old) / 2
+    assert int(state.step) == STEPS
+
+
+def test_eight_devices_agree(game):
+    algorithm, batches, first, (expected, metrics) = game
+    mesh = parallel.make_mesh()
+    call: Any = parallel.compile_step(algorithm, fetch, mesh, CALL)
+    abstract = parallel.abstract_state(algorithm, MINI, mesh)
+    call = quickly(call.lower(abstract, {}, batches, jax.ShapeDtypeStruct((), jnp.int32)))
+    state, found = in_one_call(call, first, batches, mesh)
     assert_close(state, expected)
-    assert_close(at(found, STEPS - 1), metrics)
+    assert_close(at(found, slice(STEPS)), metrics)
     for name, values in found.items():
         assert values.shape == (CALL,), name
-        assert np.isfinite(values[:STEPS]).all(), name
         assert np.isnan(values[STEPS:]).all(), name
     for leaf in jax.tree.leaves(state):
         assert leaf.sharding.is_fully_replicated
@@ -143,46 +235,71 @@ def test_shard_map_agrees(game):
     assert_close(found, metrics)
 
 
-def test_pmap_agrees(game):
-    algorithm, batches, first, (expected, metrics) = game
+@pytest.mark.parametrize("name", VARIANTS if ALL else PMAPPED)
+def test_pmap_agrees(name, quick_compiler):
+    algorithm, batches, first, (expected, metrics) = played(name)
     split = parallel.split_on(parallel.make_mesh(), 0)
     state = jax.tree.map(lambda x: jax.device_put(jnp.stack([x] * 8), split), first)
 
     def divide(x):  # [steps, minibatches, B, ...] -> [steps, devices, minibatches, B / devices, ...]
-        return np.moveaxis(x.reshape(*x.shape[:2], 8, BATCH // 8, *x.shape[3:]), 2, 1)
+        x = np.moveaxis(x.reshape(*x.shape[:2], 8, BATCH // 8, *x.shape[3:]), 2, 1)
+        return [jax.device_put(y, split) for y in x]
 
-    state, found = each_step(parallel.pmap_step(algorithm), state, jax.tree.map(divide, batches))
+    divided = jax.tree.map(divide, batches)
+    divided = [{name: steps[index] for name, steps in divided.items()} for index in range(STEPS)]
+    mapped: Any = parallel.pmap_step(algorithm)
+    step, found = quickly(mapped.lower(state, divided[0])), []
+    for batch in divided:
+        state, one = step(state, batch)
+        found.append(on_host(one))
+    state = on_host(state)
     for device in (0, 7):
         assert_close(at(state, device), expected)
-        assert_close(at(found, device), metrics)
+        one = jax.tree.map(lambda *values, d=device: np.stack([value[d] for value in values]), *found)
+        assert_close(one, metrics)
 
 
-def test_seeds_agree(game):
+@pytest.mark.parametrize("name", VARIANTS if ALL else SEEDED)
+def test_seeds_agree(name, quick_compiler):
     """Seed number 1 of three, each with its own key and its own batches, is the run alone."""
-    algorithm, batches, _, (expected, metrics) = game
+    algorithm, batches, first, (expected, metrics) = played(name)
     keys = jnp.stack([jax.random.key(5), KEY, jax.random.key(6)])
-    state = parallel.seeds_init(algorithm, keys, jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), MINI))
-    assert state.step.shape == ()
+    state = jax.tree.map(lambda x: jnp.stack([x] * 3), first).replace(step=first.step, key=keys)
     others = steps_of(algorithm, 1), batches, steps_of(algorithm, 2)
     stacked = jax.tree.map(lambda *leaves: np.stack(leaves, axis=1), *others)
     state, found = each_step(parallel.seeds_step(algorithm), state, stacked)
     assert state.step.shape == ()
     one = at(state.replace(step=np.stack([state.step] * 3)), 1)
     assert_close(one, expected)
-    assert_close(at(found, 1), metrics)
-    for leaf in jax.tree.leaves(state.generator.params):
-        assert leaf.shape[0] == 3
-        assert not np.array_equal(leaf[0], leaf[1]) or leaf[1].size == 1
+    assert_close(jax.tree.map(lambda x: x[:, 1], found), metrics)
+    params = jax.tree.leaves(state.generator.params)
+    assert all(leaf.shape[0] == 3 for leaf in params)
+    assert any(not np.array_equal(leaf[0], leaf[1]) for leaf in params)
+
+
+@pytest.mark.parametrize("name", ["dcgan", "noise"])
+def test_a_plain_jitted_step_agrees(name, quick_compiler):
+    """And so does the first state of several seeds."""
+    algorithm, first = VARIANTS[name](), first_state(name)
+    batches = steps_of(algorithm)
+    state, found = each_step(jax.jit(algorithm.step), first, batches)
+    expected, metrics = in_one_call(one_device_call(name), first, batches, one_device())
+    assert_close(state, expected)
+    assert_close(found, at(metrics, slice(STEPS)))
+    keys = jnp.stack([jax.random.key(5), KEY])
+    seeds = parallel.seeds_init(algorithm, keys, jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), MINI))
+    assert seeds.step.shape == ()
+    assert_close(at(seeds.replace(step=jnp.zeros(2)), 1), first, 1e-6)
 
 
 def test_every_device_works_on_its_own_part_of_the_batch(quick_compiler):
     """Fakes too, whose latents are drawn inside the program; only gradients and moments are exchanged."""
-    algorithm = make("gan", "dcgan-sgd")
+    algorithm = VARIANTS["dcgan"]()
     mesh = parallel.make_mesh()
-    items = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), steps_of(algorithm))
-    call: Any = parallel.compile_step(algorithm, identity, mesh, CALL)
+    call: Any = parallel.compile_step(algorithm, fetch, mesh, CALL)
     count = jax.ShapeDtypeStruct((), jnp.int32)
-    program = call.lower(parallel.abstract_state(algorithm, MINI, mesh), {}, items, count).compile().as_text()
+    state = parallel.abstract_state(algorithm, MINI, mesh)
+    program = quickly(call.lower(state, {}, steps_of(algorithm), count)).as_text()
     whole, part = (re.findall(rf"= f32\[{size},\d+,\d+,\d+\]\S* convolution\(", program) for size in (16, 2))
     assert whole == []
     assert len(part) >= 6
@@ -192,11 +309,11 @@ def test_every_device_works_on_its_own_part_of_the_batch(quick_compiler):
 # Several steps in one call
 
 
-@pytest.fixture(scope="module", params=[("dcgan-sgd", 1), ("mlp-adam", 8)], ids=["one", "eight"])
+@pytest.fixture(scope="module", params=[("dcgan", 1), ("infogan", 8)], ids=["one", "eight"])
 def grouped(request):
     """run(steps_per_call, groups): state and metrics after these numbers of steps, call by call."""
-    kind, devices = request.param
-    algorithm = make("gan", kind)
+    name, devices = request.param
+    algorithm = VARIANTS[name]()
     mesh = parallel.make_mesh(jax.devices()[:devices])
     batches, first = steps_of(algorithm), parallel.initial_state(algorithm, KEY, MINI, mesh)
 
@@ -247,7 +364,7 @@ def test_no_steps_change_nothing(grouped):
 
 @pytest.mark.parametrize("devices", [1, 8])
 def test_initial_state_fits_its_abstract_state(devices):
-    algorithm = make("gan", "mlp-adam")
+    algorithm = VARIANTS["infogan"]()
     mesh = parallel.make_mesh(jax.devices()[:devices])
     state = parallel.initial_state(algorithm, KEY, MINI, mesh)
     abstract = parallel.abstract_state(algorithm, MINI, mesh)

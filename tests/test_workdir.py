@@ -11,6 +11,7 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from gan_jax import data
+from gan_jax.build import complete
 from gan_jax.checkpoint import Checkpoints
 from gan_jax.errors import UserError
 from gan_jax.logs import read_metrics
@@ -32,7 +33,7 @@ def finished(tmp_path_factory, data_dir):
 def check(folder, config):
     chosen = config.data.to_dict()
     options = {k: chosen[k] for k in ("resolution", "channels", "num_examples", "seed")}
-    return check_workdir(folder, config, data.load("shapes", data_dir=chosen["dir"], **options))
+    return check_workdir(folder, complete(config), data.load("shapes", data_dir=chosen["dir"], **options))
 
 
 def test_the_files_of_a_run(finished):
@@ -69,7 +70,7 @@ def test_tensorboard_reads_it(finished):
 
 def test_the_record_says_what_was_run_and_where(finished, data_dir):
     record = runs.recorded(finished)
-    assert record["config"] == json.loads(tiny(data_dir).to_json_best_effort())
+    assert record["config"] == json.loads(complete(tiny(data_dir)).to_json_best_effort())
     assert record["data"]["examples"] == 44
     assert record["data"]["image_shape"] == [16, 16, 1]
     (begun,) = record["starts"]
@@ -87,7 +88,9 @@ def test_the_record_says_what_was_run_and_where(finished, data_dir):
         ("discriminator_optimizer.name", "rmsprop"),
         ("generator.widths", (9,)),
         ("discriminator.dropout", 0.5),
-        ("algorithm.ema_decay", 0.5),
+        ("ema.decay", 0.5),
+        ("loss.name", "hinge"),
+        ("game.name", "simultaneous"),
         ("data.flip", False),
         ("data.remainder", "carry"),
         ("data.split", "train[:40]"),
@@ -166,5 +169,5 @@ def test_a_damaged_record_is_named(text, tmp_path, data_dir):
 
 def test_a_config_survives_its_record(finished, data_dir):
     assert ml_collections.ConfigDict(runs.recorded(finished)["config"]).to_dict() == json.loads(
-        tiny(data_dir).to_json_best_effort()
+        complete(tiny(data_dir)).to_json_best_effort()
     )

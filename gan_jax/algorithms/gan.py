@@ -153,8 +153,9 @@ class GAN(Algorithm):
                 extra |= {penalty.name: memory} if memory else {}
                 metrics[penalty.name] = value
         if "augment" in extra:
-            extra["augment"] = self.augment.update(extra["augment"], scores[0], state.step)
-            metrics["augment_p"] = extra["augment"]["p"]
+            judged = jnp.repeat(scores[0], self.packing)  # every example of a pack counts
+            extra["augment"] = self.augment.update(extra["augment"], judged, state.step)
+            metrics |= {f"augment_{name}": extra["augment"][name] for name in ("p", "r")}
         return loss + side, LossOut(metrics=metrics, stats=stats, extra=extra)
 
     def penalty_loss(

@@ -26,8 +26,8 @@ from gan_jax.augment.blit import flipped, per_image, shifted, turned
 from gan_jax.augment.colour import colour_map, recoloured
 from gan_jax.augment.degrade import cut_out, filtered, noisy
 from gan_jax.augment.draws import NAMES, TRANSFORMS, Draws, draw
-from gan_jax.checks import check_count
-from gan_jax.schedules import Schedule, as_schedule, check_range
+from gan_jax.checks import check_count, check_range
+from gan_jax.schedules import Schedule, as_schedule
 
 Array = jax.Array
 LONGEST_SHIFT = 0.125  # of the side, either way
@@ -42,16 +42,16 @@ class ADA(Augment):
             translate), "color" (brightness, contrast, luma_flip, hue, saturation), "filter" (bands) and
             "corrupt" (noise, cutout). The default is the paper's "bgc", its best for training on few images.
         without: single transforms of these groups to leave out, such as "flip" where writing is shown.
-        target: of r = E[sign D(real)], the overfitting: p rises above it and falls below. None: p is fixed.
-        p: the fixed probability, a number or schedule; where there is a target, the number p starts from.
+        target: of r = E[sign D(real)], the overfitting: p rises above it and falls below.
+        p: the number that p starts from; where `adjust_images` is 0, p itself, a number or a schedule.
         interval_steps: discriminator descents between adjustments of p, each by the images seen in between
             divided by `adjust_images`.
-        adjust_images: reals in which p can go from 0 to 1.
+        adjust_images: reals in which p can go from 0 to 1; 0 leaves p as it is given.
     """
 
     groups: tuple[str, ...] = ("blit", "geometric", "color")
     without: tuple[str, ...] = ()
-    target: float | None = 0.6
+    target: float = 0.6
     p: float | Schedule = 0.0
     interval_steps: int = 4
     adjust_images: int = 500_000
@@ -60,16 +60,21 @@ class ADA(Augment):
         check_names(self.groups, "groups", tuple(TRANSFORMS))
         check_names(self.without, "without", NAMES, empty=True)
         as_schedule(self.p, "p", 0.0, 1.0)
-        if self.target is not None:
-            check_range(self.target, "target", -1.0, 1.0)
-            if callable(self.p):
-                raise ValueError(
-                    "p: a schedule; with a target p must be the number to start from, or set target=None"
-                )
+        check_range(self.target, "target", -1.0, 1.0)
         check_count(self.interval_steps, "interval_steps")
-        check_count(self.adjust_images, "adjust_images")
+        if self.adjust_images != 0:
+            check_count(self.adjust_images, "adjust_images")
+        if self.adaptive and callable(self.p):
+            raise ValueError(
+                "p: a schedule; where p adapts it must be the number to start from: set adjust_images=0"
+            )
         if not self.names:
             raise ValueError(f"without={self.without!r}: nothing is left of groups={self.groups!r}")
+
+    @property
+    def adaptive(self) -> bool:
+        """Whether p follows the overfitting."""
+        return self.adjust_images != 0
 
     @property
     def names(self) -> frozenset[str]:
@@ -77,8 +82,8 @@ class ADA(Augment):
         return frozenset(name for group in self.groups for name in TRANSFORMS[group]) - set(self.without)
 
     def init(self) -> PyTree:
-        """With a target: p; r of the last finished interval; what is counted in the present one."""
-        if self.target is None:
+        """Where p adapts: p; r of the last finished interval; what is counted in the present one."""
+        if not self.adaptive:
             return {}
         zero = jnp.zeros((), jnp.float32)
         return {
@@ -91,13 +96,13 @@ class ADA(Augment):
 
     def probability(self, memory: PyTree, step: Array) -> Array:
         """p now, float32 [], in [0, 1]."""
-        if self.target is None:
+        if not self.adaptive:
             return jnp.clip(as_schedule(self.p, "p", 0.0, 1.0)(step), 0.0, 1.0)
         return memory["p"]
 
     def update(self, memory: PyTree, real_logits: Array, step: Array) -> PyTree:
         """Counts the signs of the logits [B]; every `interval_steps` descents p moves (section 3.1)."""
-        if self.target is None:
+        if not self.adaptive:
             return memory
         signs = memory["signs"] + jnp.sum(jnp.sign(real_logits))
         images = memory["images"] + real_logits.size

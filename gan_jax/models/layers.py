@@ -14,7 +14,6 @@ import jax
 import jax.numpy as jnp
 
 from gan_jax.models import conv
-from gan_jax.models.norms import BatchNorm as BatchNorm  # its old place
 from gan_jax.models.spectral import spectral_normalise
 from gan_jax.noise import drop_threshold, example_keys, keep_mask
 

@@ -68,25 +68,10 @@ def _batch_norm(momentum: float, axis: str | None, train: bool, affine: bool) ->
     )
 
 
-class BatchNorm(nn.Module):
-    """Batch normalisation over the global batch (Ioffe and Szegedy 2015), epsilon 1e-3 as in Keras.
-
-    `momentum` is the weight of the old moving statistics, which are used when `train` is False.
-    A layer right before it needs no bias (`needs_no_bias`).
-    """
-
-    momentum: float = 0.99
-    axis: str | None = None
-
-    @nn.compact
-    def __call__(self, x: Array, train: bool) -> Array:
-        return _batch_norm(self.momentum, self.axis, train, affine=True)(x)
-
-
 class Norm(nn.Module):
     """Normalises images [B, H, W, C], or features [B, F] where `kind` can ("batch", "layer", "none").
 
-    With "batch" its parameters and statistics are those of `BatchNorm`, in the same places.
+    "batch" is batch normalisation over the global batch (Ioffe and Szegedy 2015), epsilon 1e-3 as in Keras.
 
     Attributes:
         kind: a name in `NORMS`; "none" is the identity and has no parameters.

@@ -1,0 +1,30 @@
+"""InfoGAN on MNIST: ten categories and two continuous codes, found without labels.
+
+    gan-jax train --config configs/infogan_mnist.py --workdir runs/infogan_mnist
+    gan-jax sample --workdir runs/infogan_mnist --label 3 --out category_3.png
+
+Chen et al. 2016, arXiv:1606.03657, appendix C.1: 62 noise variables, Adam at 2e-4 for the discriminator and 1e-3 for
+the generator; on a small DCGAN with BatchNorm. RESULT
+"""
+
+import ml_collections
+
+from gan_jax.build import base_config
+
+
+def get_config() -> ml_collections.ConfigDict:
+    config = base_config()
+    config.batch_size = 64
+    config.num_steps = 5_000
+    config.steps_per_call = 25
+    config.log_every_steps = 100
+    config.checkpoint_every_steps = 1_000
+    config.sample_every_steps = 1_000
+    config.data.name = "mnist"
+    config.algorithm = dict(name="infogan", latent_size=62, categories=10, continuous=2)
+    config.ema = dict(name="decay", decay=0.995)
+    config.generator = dict(name="dcgan_generator", widths=(64, 32))
+    config.discriminator = dict(name="dcgan_discriminator", widths=(32, 64), norm="batch", auxiliary=12)
+    config.generator_optimizer = dict(name="adam", learning_rate=1e-3, b1=0.5, b2=0.999)
+    config.discriminator_optimizer = dict(name="adam", learning_rate=2e-4, b1=0.5, b2=0.999)
+    return config

@@ -1,0 +1,294 @@
+"""Every option that a config can name, on networks so small that a test can afford them all.
+
+A variant is what its config changes of `BASE`. Several options share one where they do not hide each other;
+`test_parallel.py` asserts that none is left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache, partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import ml_collections
+import numpy as np
+
+from gan_jax import parallel
+from gan_jax.algorithm import Algorithm
+from gan_jax.build import DataSpec, base_config, build_algorithm
+from gan_jax.state import TrainState
+
+BATCH, CLASSES = 16, 3
+CALL = 4  # steps in one call
+SHAPE = (8, 6, 1)
+KEY = jax.random.key(0)
+MINI = {
+    "image": jax.ShapeDtypeStruct((BATCH, *SHAPE), jnp.float32),
+    "label": jax.ShapeDtypeStruct((BATCH,), jnp.int32),
+}
+# SGD shows a wrong scale of a gradient, which Adam hides.
+SGD = dict(name="sgd", learning_rate=0.05)
+ADAM = dict(name="adam", learning_rate=1e-3, b1=0.5)
+BASE: dict[str, dict[str, Any]] = dict(
+    algorithm=dict(name="gan", latent_size=5),
+    loss=dict(name="non_saturating"),
+    penalties={},
+    augment=dict(name="none"),
+    game=dict(name="alternating"),
+    ema=dict(name="decay", decay=0.9),
+    generator=dict(name="mlp_generator", widths=(6, 4)),
+    discriminator=dict(name="mlp_discriminator", widths=(6, 4), dropout=0.4),
+    generator_optimizer=SGD,
+    discriminator_optimizer=SGD,
+)
+
+
+def linear(start: float, end: float) -> dict[str, Any]:
+    """A schedule that moves in the first steps."""
+    return dict(name="linear", start=start, end=end, steps=4)
+
+
+def plain(**changes: dict[str, Any]) -> dict[str, Any]:
+    """A component's changes, where no new name throws away the fields of BASE."""
+    return {where: {**BASE[where], **fields} for where, fields in changes.items()}
+
+
+def both(generator: dict[str, Any], discriminator: dict[str, Any] | None = None) -> dict[str, Any]:
+    """The optimizers; the discriminator's is the generator's by default."""
+    return dict(generator_optimizer=generator, discriminator_optimizer=discriminator or generator)
+
+
+CONFIGS: dict[str, dict[str, Any]] = {
+    # Dropout and BatchNorm: what differs if a device sees only its own part of the batch.
+    "dcgan": dict(
+        **plain(algorithm=dict(discriminator_steps=2)),
+        generator=dict(name="dcgan_generator", widths=(6, 4)),
+        discriminator=dict(name="dcgan_discriminator", widths=(4, 6), dropout=0.4, norm="batch"),
+    ),
+    "ada": dict(
+        loss=dict(name="minimax", real_target=0.9, fake_target=0.1),
+        augment=dict(
+            name="ada",
+            groups=("blit", "geometric", "color", "filter", "corrupt"),
+            p=0.5,
+            interval_steps=2,
+            adjust_images=200,
+        ),
+        ema=dict(name="half_life", images=100.0),
+        **both(dict(ADAM, learning_rate=dict(name="cosine", start=1e-3, end=0.0, steps=4)), ADAM),
+    ),
+    "noise": dict(
+        **plain(
+            algorithm=dict(instance_noise=linear(0.2, 0.0), label_flipping=0.2, latent="uniform"),
+            generator=dict(condition="embedding", embedding_size=3, spectral_norm=True),
+            discriminator=dict(condition="embedding", embedding_size=3, spectral_norm=True),
+        ),
+        loss=dict(name="least_squares"),
+        penalties=dict(r1=dict(weight=1.0, every=2)),
+        ema=dict(name="none"),
+    ),
+    "wgan": dict(
+        **plain(
+            algorithm=dict(discriminator_steps=2),
+            generator=dict(condition="one_hot", norm="layer"),
+            discriminator=dict(condition="one_hot"),
+        ),
+        loss=dict(name="wasserstein"),
+        **both(
+            dict(name="rmsprop", learning_rate=1e-3),
+            dict(
+                name="rmsprop",
+                learning_rate=dict(name="exponential", start=5e-3, end=1e-3, steps=4),
+                weight_clip=0.2,
+            ),
+        ),
+    ),
+    "wgan_gp": dict(
+        loss=dict(name="wasserstein"),
+        penalties=dict(wgan_gp=dict(weight=1.0), dragan=dict(weight=1.0, every=2)),
+        **plain(discriminator=dict(norm="layer")),
+        **both(dict(SGD, learning_rate=dict(name="constant", value=1e-3))),
+    ),
+    "r3gan": dict(
+        loss=dict(name="relativistic_paired"),
+        penalties=dict(r1=dict(weight=linear(0.1, 0.01)), r2=dict(weight=0.1)),
+        **plain(
+            generator=dict(condition="embedding", embedding_size=3, norm="none"),
+            discriminator=dict(norm="batch", condition="projection"),
+        ),
+    ),
+    "relativistic": dict(
+        loss=dict(name="relativistic_average", kind="hinge"),
+        penalties=dict(
+            r2=dict(weight=1.0, every=2),
+            dragan=dict(weight=1.0),
+            wgan_gp=dict(weight=1.0, every=2),
+            consistency=dict(weight=1.0, every=2),
+        ),
+    ),
+    "lecam": dict(
+        loss=dict(name="hinge"),
+        penalties=dict(lecam=dict(weight=1.0, decay=0.5), consistency=dict(weight=1.0)),
+        augment=dict(name="diffaugment"),
+    ),
+    "simultaneous": dict(
+        game=dict(name="simultaneous"),
+        **plain(algorithm=dict(packing=2)),
+        penalties=dict(r1=dict(weight=1.0, every=2)),
+        **both(dict(name="sgd", learning_rate=0.05, momentum=0.9, historical_averaging=0.1)),
+    ),
+    "extragradient": dict(
+        game=dict(name="extragradient"),
+        **plain(algorithm=dict(pool_size=16), discriminator=dict(minibatch="stddev", minibatch_group=4)),
+        **both(dict(name="sgd", learning_rate=0.05, momentum=0.5)),
+    ),
+    "consensus": dict(
+        game=dict(name="consensus", weight=linear(0.1, 0.01)),
+        **plain(
+            algorithm=dict(top_k=linear(1.0, 0.5)),
+            discriminator=dict(minibatch="discrimination", minibatch_kernels=3, norm="batch"),
+        ),
+    ),
+    "dcgan_labels": dict(
+        generator=dict(name="dcgan_generator", widths=(6, 4), kernel_size=3, condition="batch_norm"),
+        discriminator=dict(
+            name="dcgan_discriminator",
+            widths=(4, 6),
+            kernel_size=3,
+            condition="embedding",
+            embedding_size=3,
+            spectral_norm=True,
+            minibatch="stddev",
+        ),
+    ),
+    "dcgan_one_hot": dict(
+        generator=dict(
+            name="dcgan_generator",
+            widths=(6, 4),
+            output_kernel_size=3,
+            norm="group",
+            norm_first=False,
+            upsampling="bilinear",
+            condition="one_hot",
+        ),
+        discriminator=dict(
+            name="dcgan_discriminator", widths=(4, 6), kernel_size=3, norm="instance", condition="one_hot"
+        ),
+        penalties=dict(r1=dict(weight=1.0)),
+    ),
+    "sagan": dict(
+        loss=dict(name="hinge"),
+        generator=dict(
+            name="resnet_generator",
+            widths=(6, 4),
+            spectral_norm=True,
+            attention_size=8,
+            condition="batch_norm",
+        ),
+        discriminator=dict(
+            name="resnet_discriminator",
+            widths=(4, 6),
+            downsamplings=1,
+            attention_size=4,
+            condition="projection",
+        ),
+    ),
+    # Other methods
+    "acgan": dict(
+        **plain(
+            algorithm=dict(name="acgan", class_weight=0.5),
+            generator=dict(condition="one_hot"),
+            discriminator=dict(auxiliary=CLASSES),
+        ),
+    ),
+    "infogan": dict(
+        **plain(
+            algorithm=dict(
+                name="infogan",
+                categories=3,
+                continuous=2,
+                categorical_weight=0.5,
+                continuous_weight=0.2,
+            ),
+            discriminator=dict(auxiliary=5),
+        ),
+    ),
+    "unrolled": dict(
+        **plain(algorithm=dict(name="unrolled", unrolled_steps=2), discriminator=dict(norm="batch")),
+        penalties=dict(r1=dict(weight=1.0)),
+        # So large an eps_root that a wrong scale of a gradient shows.
+        **both(SGD, dict(ADAM, learning_rate=0.02, eps_root=0.1)),
+    ),
+    "feature_matching": dict(
+        **plain(
+            algorithm=dict(
+                name="feature_matching",
+                layers=("dropout_0", "dropout_1"),
+                adversarial_weight=0.5,
+                pool_size=32,
+                top_k=0.5,
+            ),
+        ),
+        **both(dict(name="optimistic_adam", learning_rate=1e-3, b1=0.5, historical_averaging=0.1)),
+    ),
+}
+
+
+def config_of(name: str) -> ml_collections.ConfigDict:
+    """The whole config of a variant."""
+    config = base_config()
+    config.batch_size = BATCH
+    for where, fields in {**BASE, **CONFIGS[name]}.items():
+        config[where] = ml_collections.ConfigDict(fields)
+    return config
+
+
+@cache
+def _build(name: str) -> Algorithm:
+    return build_algorithm(config_of(name), DataSpec(SHAPE, CLASSES))
+
+
+VARIANTS: dict[str, Callable[[], Algorithm]] = {name: partial(_build, name) for name in CONFIGS}
+
+
+def fetch(constants: Any, item: Any, key: jax.Array) -> Any:
+    """Batches as they are given."""
+    return item
+
+
+def quickly(lowered: Any) -> Any:
+    """Compiled in half the time; how well the code is optimised is not what is tested with it."""
+    return lowered.compile(compiler_options={"xla_cpu_use_fusion_emitters": False})
+
+
+@cache
+def first_state(name: str) -> TrainState:
+    """The variant's state before the first step, on one device; not to be donated."""
+    zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), MINI)
+    return quickly(jax.jit(VARIANTS[name]().init).lower(KEY, zeros))(KEY, zeros)
+
+
+@cache
+def one_device_call(name: str) -> parallel.Call:
+    """`compile_step` of up to CALL steps on one device, compiled once for all test files."""
+    algorithm, mesh = VARIANTS[name](), one_device()
+    call: Any = parallel.compile_step(algorithm, fetch, mesh, CALL)
+    state = parallel.abstract_state(algorithm, MINI, mesh)
+    return quickly(call.lower(state, {}, steps_of(algorithm), jax.ShapeDtypeStruct((), jnp.int32)))
+
+
+def one_device() -> jax.sharding.Mesh:
+    """The mesh of the first device."""
+    return parallel.make_mesh(jax.devices()[:1])
+
+
+def steps_of(algorithm: Algorithm, seed: int = 0) -> dict[str, np.ndarray]:
+    """Other batches in every step: leaves [CALL, minibatches, B, ...]."""
+    numbers = np.random.default_rng(seed)
+    lead = (CALL, algorithm.minibatches, BATCH)
+    return {
+        "image": numbers.uniform(-1, 1, (*lead, *SHAPE)).astype(np.float32),
+        "label": numbers.integers(0, CLASSES, lead).astype(np.int32),
+    }
