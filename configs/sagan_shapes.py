@@ -14,8 +14,8 @@ from gan_jax.build import base_config
 
 def get_config() -> ml_collections.ConfigDict:
     config = base_config()
-    config.batch_size = 64
-    config.num_steps = 5_000
+    config.batch_size = 32
+    config.num_steps = 4_000
     config.steps_per_call = 10
     config.log_every_steps = 50
     config.checkpoint_every_steps = 500
@@ -25,10 +25,10 @@ def get_config() -> ml_collections.ConfigDict:
     config.loss = dict(name="hinge")
     config.ema = dict(name="decay", decay=0.995)
     config.generator = dict(
-        name="resnet_generator", widths=(64, 32, 32, 32), attention_size=16, spectral_norm=True
+        name="resnet_generator", widths=(48, 32, 24, 16), attention_size=16, spectral_norm=True
     )
     config.discriminator = dict(
-        name="resnet_discriminator", widths=(16, 32, 32, 32), attention_size=16, spectral_norm=True
+        name="resnet_discriminator", widths=(16, 24, 32, 32), attention_size=16, spectral_norm=True
     )
     config.generator_optimizer = dict(name="adam", learning_rate=1e-4, b1=0.0, b2=0.9)
     config.discriminator_optimizer = dict(name="adam", learning_rate=4e-4, b1=0.0, b2=0.9)

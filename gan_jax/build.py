@@ -1,16 +1,8 @@
-"""The only reader of configs: from a ConfigDict to the objects that train.
-
-A component of a config is `dict(name=..., **fields)`; the name is looked up in a table and the fields are
-the constructor's. Whatever is unknown is an error that lists the choices.
-"""
+"""The only reader of configs, with `components`: from a ConfigDict to what trains."""
 
 from __future__ import annotations
 
-import copy
-import inspect
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -18,18 +10,13 @@ import ml_collections
 
 from gan_jax import data
 from gan_jax.algorithm import Algorithm
-from gan_jax.algorithms import ALGORITHMS
-from gan_jax.augment import AUGMENTS
 from gan_jax.checks import is_count
+from gan_jax.components import TABLES, build_penalties, component
 from gan_jax.contradictions import check_contradictions
 from gan_jax.data.feed import Placement
 from gan_jax.errors import UserError
-from gan_jax.games import GAMES
-from gan_jax.losses import LOSSES
-from gan_jax.models import MODELS
-from gan_jax.optim import EMAS, OPTIMIZERS, lazy_pace
-from gan_jax.penalties import PENALTIES, Penalty
-from gan_jax.schedules import SCHEDULES
+from gan_jax.optim import lazy_pace
+from gan_jax.penalties import PENALTIES
 
 COUNTS = (
     "batch_size",
@@ -39,25 +26,7 @@ COUNTS = (
     "checkpoint_every_steps",
     "sample_every_steps",
 )
-# The components with a name; their tables. `penalties` has any number of named ones.
-TABLES: dict[str, Mapping[str, Callable[..., Any]]] = {
-    "algorithm": ALGORITHMS,
-    "loss": LOSSES,
-    "augment": AUGMENTS,
-    "game": GAMES,
-    "ema": EMAS,
-    "generator": MODELS,
-    "discriminator": MODELS,
-    "generator_optimizer": OPTIMIZERS,
-    "discriminator_optimizer": OPTIMIZERS,
-}
 COMPONENTS = ("data", "penalties", *TABLES)
-# Parameters of the constructors that no config sets.
-OURS = frozenset(
-    {"axis", "split", "parent", "name", "image_shape", "num_classes", "batch_size", "pace"}
-    | {"generator_tx", "discriminator_tx", "ema_decay", "penalties"}
-    | set(TABLES)
-)
 DATA_FIELDS = ("name", "dir", "split", "remainder", "placement", "flip")  # the others are the data set's own
 
 
@@ -225,20 +194,6 @@ def build_algorithm(config: ml_collections.ConfigDict, spec: DataSpec) -> Algori
     return algorithm
 
 
-def build_penalties(config: ml_collections.ConfigDict) -> tuple[Penalty, ...]:
-    """The penalties of a config, in the order of their table."""
-    return tuple(
-        construct(PENALTIES, {"name": name, **config.penalties[name].to_dict()}, "penalties")
-        for name in PENALTIES
-        if name in config.penalties
-    )
-
-
-def component(config: ml_collections.ConfigDict, where: str, **given: Any) -> Any:
-    """What the component config[where] names."""
-    return construct(TABLES[where], config[where].to_dict(), where, **given)
-
-
 def trace_step(algorithm: Algorithm, spec: DataSpec, batch_size: int) -> None:
     """Raises a UserError if a step of the algorithm cannot be run on batches of this size."""
     batch = example_batch(spec, batch_size)
@@ -257,87 +212,3 @@ def example_batch(spec: DataSpec, size: int) -> dict[str, jax.ShapeDtypeStruct]:
     if spec.num_classes is not None:
         batch["label"] = jax.ShapeDtypeStruct((size,), jnp.int32)
     return batch
-
-
-def construct(
-    table: Mapping[str, Callable[..., Any]], fields: dict[str, Any], where: str, **given: Any
-) -> Any:
-    """table[name](**fields, **given); `given` is what the config does not say.
-
-    A field that is itself dict(name=...) is a schedule.
-
-    Raises:
-        UserError: unknown name or field, or a value that the constructor refuses; with the choices.
-    """
-    fields = dict(fields)
-    name = fields.pop("name", None)
-    if name not in table:
-        raise UserError(f"{where}.name={name!r} is not one of {', '.join(sorted(table))}")
-    make = table[name]
-    allowed = choices(make)
-    unknown = sorted(set(fields) - allowed)
-    if unknown:
-        raise UserError(
-            f"{where} ({name}) has no field {', '.join(unknown)}; its fields are {_listed(allowed)}"
-        )
-    taken = inspect.signature(make).parameters
-    lacking = sorted(required(make) - set(fields))
-    if lacking:
-        raise UserError(f"{where} ({name}) lacks {', '.join(lacking)}; its fields are {_listed(allowed)}")
-    given = {key: value for key, value in given.items() if key in taken}
-    values = {key: _value(value, f"{where}.{key}") for key, value in fields.items()}
-    try:
-        return make(**values, **given)
-    except (ValueError, TypeError) as error:
-        raise UserError(f"{where} ({name}): {error}") from error
-
-
-def choices(make: Callable[..., Any]) -> set[str]:
-    """The fields that a config may give this constructor."""
-    return set(inspect.signature(make).parameters) - OURS
-
-
-def required(make: Callable[..., Any]) -> set[str]:
-    """Those of them that have no default."""
-    parameters = inspect.signature(make).parameters
-    return {key for key in choices(make) if parameters[key].default is inspect.Parameter.empty}
-
-
-def complete(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
-    """A copy with the defaults of all fields that the config leaves out, so that it says it all.
-
-    A field that refers to another still follows it; what is wrong is left to `build`.
-    """
-    config = copy.deepcopy(config)
-    penalties = config.get("penalties")
-    with config.unlocked():
-        for where, table in TABLES.items():
-            _complete(config.get(where), table)
-        for name in PENALTIES if isinstance(penalties, ml_collections.ConfigDict) else ():
-            if isinstance(penalties.get(name), ml_collections.ConfigDict):
-                _fill(penalties[name], PENALTIES[name])
-    return config
-
-
-def _complete(component: Any, table: Mapping[str, Callable[..., Any]]) -> None:
-    if isinstance(component, ml_collections.ConfigDict) and component.get("name") in table:
-        _fill(component, table[component.name])
-
-
-def _fill(fields: ml_collections.ConfigDict, make: Callable[..., Any]) -> None:
-    parameters = inspect.signature(make).parameters
-    for key in sorted(choices(make) - required(make) - set(fields)):
-        fields[key] = parameters[key].default
-    for value in fields.values():
-        _complete(value, SCHEDULES)
-
-
-def _value(value: Any, where: str) -> Any:
-    """What a constructor is given for a field: tuples for lists, schedules for dicts."""
-    if isinstance(value, dict):
-        return construct(SCHEDULES, value, where)
-    return tuple(value) if isinstance(value, list) else value
-
-
-def _listed(names: set[str]) -> str:
-    return ", ".join(sorted(names)) or "none"

@@ -12,7 +12,7 @@ import ml_collections
 from absl import flags
 from ml_collections import config_flags
 
-from gan_jax.build import TABLES, choices, complete, required
+from gan_jax.components import TABLES, choices, complete, required
 from gan_jax.errors import UserError
 from gan_jax.penalties import PENALTIES
 

@@ -15,8 +15,9 @@ import numpy as np
 
 from gan_jax import parallel
 from gan_jax.algorithm import Batch, Metrics
-from gan_jax.build import Plan, build, complete, example_batch
+from gan_jax.build import Plan, build, example_batch
 from gan_jax.checkpoint import Checkpoints
+from gan_jax.components import complete
 from gan_jax.data import Feed, make_feed, random_flip, to_float
 from gan_jax.errors import UserError
 from gan_jax.interrupt import Interrupted, StopRequest

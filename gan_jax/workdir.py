@@ -13,6 +13,7 @@ from typing import Any
 import ml_collections
 
 from gan_jax.build import DataSpec
+from gan_jax.components import complete
 from gan_jax.data import Dataset
 from gan_jax.errors import UserError
 from gan_jax.files import write_json
@@ -33,7 +34,8 @@ def check_workdir(folder: Path, config: ml_collections.ConfigDict, dataset: Data
         check_unused(folder)
         return {"config": to_json(config), "data": described, "starts": []}
     record = read_record(folder)
-    changed = differences(record["config"], to_json(config))
+    before = complete(from_json(record["config"]))  # a field that is newer than the record has its default
+    changed = differences(to_json(before), to_json(config))
     if record["data"]["fingerprint"] != described["fingerprint"]:
         changed.append(f"the data: {record['data']['fingerprint']} -> {described['fingerprint']}")
     if changed:

@@ -9,10 +9,11 @@ import numpy as np
 import optax
 import pytest
 
-from gan_jax import build, data
+from gan_jax import build, components, data
 from gan_jax.augment import NoAugment
 from gan_jax.augment.diffaugment import DiffAugment
-from gan_jax.build import DataSpec, build_algorithm, complete
+from gan_jax.build import DataSpec, build_algorithm
+from gan_jax.components import complete
 from gan_jax.errors import UserError
 from gan_jax.games import GAMES
 from gan_jax.penalties import R1, R2, LeCam
@@ -393,8 +394,8 @@ EVERY_KIND = dict(
 
 def test_a_complete_config_says_it_all():
     config = complete(config_with(**EVERY_KIND))
-    for where, table in build.TABLES.items():
-        assert set(config[where]) == build.choices(table[config[where].name]) | {"name"}, where
+    for where, table in components.TABLES.items():
+        assert set(config[where]) == components.choices(table[config[where].name]) | {"name"}, where
     assert config.loss.to_dict() == dict(name="least_squares", a=-1.0, b=1.0, c=1.0)
     assert config.augment.target == 0.6
     assert config.algorithm.unrolled_steps == 5
@@ -402,7 +403,7 @@ def test_a_complete_config_says_it_all():
     assert config.generator_optimizer.learning_rate.to_dict() == RAMP | {"delay": 0}
     assert config.penalties.wgan_gp.to_dict() == dict(weight=RAMP | {"delay": 0}, every=1, target=1.0)
     assert config.penalties.lecam.to_dict() == dict(weight=0.1, decay=0.99)
-    assert not build.OURS & {field for where in build.TABLES for field in config[where]} - {"name"}
+    assert not components.OURS & {field for where in components.TABLES for field in config[where]} - {"name"}
 
 
 def test_completing_keeps_what_the_file_says_and_the_file():

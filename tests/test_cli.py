@@ -148,6 +148,9 @@ def test_a_config_file_that_is_no_config(text, words, gan_jax, tmp_path):
         ("data.flip=maybe", "--config.data.flip=maybe"),
         ("data=3", "--config.data=3"),
         ("generator.widths[7]=3", "--config"),
+        ("penalties.r1.every=4", "needs --config.penalties.r1.weight=..."),
+        ("penalties.r3.weight=1", "'r3' is not one of consistency, dragan, lecam, r1, r2, wgan_gp"),
+        ("ema.name=half_life", "needs --config.ema.images=..."),
     ],
 )
 def test_a_wrong_override_lists_the_choices(override, words, gan_jax, tmp_path):
@@ -168,6 +171,10 @@ def test_a_wrong_override_lists_the_choices(override, words, gan_jax, tmp_path):
         ("batch_size=9", "8 or 16"),
         ("batch_size=4", "8"),
         ("algorithm.name=wgun", "gan"),
+        ("algorithm.name=unrolled", "use sgd, or adam with eps_root=1e-8"),
+        ("penalties.r1.weight=-1", "weight=-1.0: it must be in [0, inf)"),
+        ("algorithm.packing=3", "packing=3 does not divide batch_size=8"),
+        ("generator.condition=batch_nrm", "none, embedding, one_hot"),
         ("loss.name=hinge_", "hinge, least_squares, minimax, non_saturating"),
         ("generator.name=dcgan", "mlp_generator"),
         ("generator.activation=rel", "leaky_relu"),

@@ -3,7 +3,7 @@
 import pytest
 from absl import flags
 
-from gan_jax import build
+from gan_jax import build, components
 from gan_jax.config_flag import define_config
 from gan_jax.errors import UserError
 from tests import runs
@@ -21,7 +21,7 @@ def parsed(*overrides, file="tests/runs.py"):
 
 
 def test_without_overrides_it_is_the_completed_file():
-    assert parsed().to_dict() == build.complete(runs.get_config()).to_dict()
+    assert parsed().to_dict() == components.complete(runs.get_config()).to_dict()
 
 
 def test_a_default_that_the_file_leaves_out_can_be_set():
@@ -54,13 +54,15 @@ def test_another_method_with_its_own_fields():
     assert config.algorithm.unrolled_steps == 3
     assert config.algorithm.latent_size == runs.get_config().algorithm.latent_size
     algorithm = build.build_algorithm(config, SPEC)
-    assert type(algorithm) is build.ALGORITHMS["unrolled"]
+    assert type(algorithm) is components.ALGORITHMS["unrolled"]
 
 
 def test_another_component_keeps_what_it_shares_and_nothing_else():
     config = parsed("discriminator_optimizer.name=rmsprop")
     assert config.discriminator_optimizer.learning_rate == 1e-3
-    assert set(config.discriminator_optimizer) == build.choices(build.OPTIMIZERS["rmsprop"]) | {"name"}
+    assert set(config.discriminator_optimizer) == components.choices(components.OPTIMIZERS["rmsprop"]) | {
+        "name"
+    }
     assert "b1" in config.generator_optimizer
     build.build_algorithm(config, SPEC)
 

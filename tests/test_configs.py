@@ -8,7 +8,7 @@ import ml_collections
 import numpy as np
 import pytest
 
-from gan_jax import build
+from gan_jax import build, components
 from gan_jax.data import to_float
 from gan_jax.penalties import PENALTIES
 from gan_jax.schedules import SCHEDULES
@@ -46,7 +46,7 @@ def image_shape(chosen):
 
 def shrunk(config):
     """Narrower layers and a smaller batch; all else as it is."""
-    config = build.complete(config)
+    config = components.complete(config)
     with config.unlocked():
         for role in ("generator", "discriminator"):
             for field in set(SIZES) & set(config[role]):
@@ -73,7 +73,7 @@ def test_config_has_the_fields_that_it_must_have_and_says_what_it_is(path):
 
 
 def test_config_builds_at_full_size_before_anything_is_compiled(path):
-    config = build.complete(get_config(path))
+    config = components.complete(get_config(path))
     spec = build.DataSpec(image_shape(config.data), 10)
     with no_compiler():
         algorithm = build.build_algorithm(config, spec)
@@ -86,16 +86,16 @@ def test_config_builds_at_full_size_before_anything_is_compiled(path):
 
 def test_completed_config_says_all_of_its_components(path):
     """So that a record says it all, and each field can be overridden on the command line."""
-    config = build.complete(get_config(path))
-    for where, table in build.TABLES.items():
+    config = components.complete(get_config(path))
+    for where, table in components.TABLES.items():
         says_it_all(config[where], table[config[where].name])
     for name, fields in config.penalties.items():
         says_it_all(fields, PENALTIES[name])
-    assert build.complete(config).to_dict() == config.to_dict()
+    assert components.complete(config).to_dict() == config.to_dict()
 
 
 def says_it_all(fields, make):
-    assert set(fields) - {"name"} == build.choices(make)
+    assert set(fields) - {"name"} == components.choices(make)
     for value in fields.values():
         if isinstance(value, ml_collections.ConfigDict):
             says_it_all(value, SCHEDULES[value.name])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gan_jax import build
+from gan_jax import build, components
 from gan_jax.errors import UserError
 from tests.shipped import SPEC, config_with, no_compiler
 
@@ -118,7 +118,7 @@ ALLOWED = [
 @pytest.mark.parametrize(("changes", "words"), REFUSED, ids=str)
 def test_contradictions_are_refused_with_both_sides(changes, words, completed):
     config = config_with(**changes)
-    config = build.complete(config) if completed else config
+    config = components.complete(config) if completed else config
     build.check_fields(config)
     with no_compiler(), pytest.raises(UserError, match=r"^the config contradicts itself: ") as caught:
         build.build_algorithm(config, SPEC)
@@ -129,6 +129,6 @@ def test_contradictions_are_refused_with_both_sides(changes, words, completed):
 
 @pytest.mark.parametrize("changes", ALLOWED, ids=str)
 def test_their_neighbours_are_accepted(changes):
-    config = build.complete(config_with(**changes))
+    config = components.complete(config_with(**changes))
     build.check_fields(config)
     build.build_algorithm(config, SPEC)

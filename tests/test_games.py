@@ -1,4 +1,4 @@
-"""Each game against its hand computation on a game of one pixel, and on the bilinear one where they differ."""
+"""Each game by hand on a game of one pixel, and on the bilinear one where they differ most."""
 
 import dataclasses
 
@@ -211,7 +211,7 @@ def test_several_descents_in_a_row_are_refused(game):
 
 
 def test_consensus_refuses_lazy_updates():
-    with pytest.raises(ValueError, match="the game consensus .* set every=1"):
+    with pytest.raises(ValueError, match=r"the game consensus .* set every=1"):
         _ = linear(game=Consensus(), penalties=(R1(weight=1.0, every=2),)).minibatches
 
 

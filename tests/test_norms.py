@@ -85,7 +85,7 @@ def test_batch_norm_over_a_split_batch_sees_all_of_it():
     split, _ = batch_norm(axis="batch")
 
     def local(x):
-        return split.apply(variables, x, True, mutable=["batch_stats"])
+        return split.apply(variables, x, None, True, mutable=["batch_stats"])
 
     y, moments = jax.pmap(local, axis_name="batch")(X.reshape(8, 2, 3, 2, 4))
     np.testing.assert_allclose(np.asarray(y).reshape(X.shape), expected, rtol=1e-4, atol=1e-5)

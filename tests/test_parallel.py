@@ -13,7 +13,7 @@ import pytest
 from gan_jax import parallel
 from gan_jax.algorithms import ALGORITHMS
 from gan_jax.augment import AUGMENTS
-from gan_jax.build import choices
+from gan_jax.components import choices
 from gan_jax.errors import UserError
 from gan_jax.games import GAMES
 from gan_jax.losses import LOSSES, RELATIVISTIC
@@ -264,7 +264,7 @@ def test_seeds_agree(name, quick_compiler):
     """Seed number 1 of three, each with its own key and its own batches, is the run alone."""
     algorithm, batches, first, (expected, metrics) = played(name)
     keys = jnp.stack([jax.random.key(5), KEY, jax.random.key(6)])
-    state = jax.tree.map(lambda x: jnp.stack([x] * 3), first).replace(step=first.step, key=keys)
+    state = jax.tree.map(lambda x: jnp.stack([x] * 3), first).replace(step=jnp.copy(first.step), key=keys)
     others = steps_of(algorithm, 1), batches, steps_of(algorithm, 2)
     stacked = jax.tree.map(lambda *leaves: np.stack(leaves, axis=1), *others)
     state, found = each_step(parallel.seeds_step(algorithm), state, stacked)

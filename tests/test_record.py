@@ -8,7 +8,8 @@ import ml_collections
 import pytest
 
 from gan_jax import build
-from gan_jax.build import build_algorithm, complete
+from gan_jax.build import build_algorithm
+from gan_jax.components import complete
 from gan_jax.record import FREE_FIELDS, describe_data, differences, from_json, recorded_spec, to_json
 from tests.shipped import SPEC, config_with, dataset, get_config
 

@@ -11,8 +11,8 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from gan_jax import data
-from gan_jax.build import complete
 from gan_jax.checkpoint import Checkpoints
+from gan_jax.components import complete
 from gan_jax.errors import UserError
 from gan_jax.logs import read_metrics
 from gan_jax.workdir import check_workdir, note_start, read_record

@@ -108,8 +108,7 @@ CONFIGS: dict[str, dict[str, Any]] = {
     "wgan_gp": dict(
         loss=dict(name="wasserstein"),
         penalties=dict(wgan_gp=dict(weight=1.0), dragan=dict(weight=1.0, every=2)),
-        **plain(discriminator=dict(norm="layer")),
-        **both(dict(SGD, learning_rate=dict(name="constant", value=1e-3))),
+        **both(dict(SGD, learning_rate=dict(name="constant", value=0.02))),
     ),
     "r3gan": dict(
         loss=dict(name="relativistic_paired"),
@@ -146,10 +145,7 @@ CONFIGS: dict[str, dict[str, Any]] = {
     ),
     "consensus": dict(
         game=dict(name="consensus", weight=linear(0.1, 0.01)),
-        **plain(
-            algorithm=dict(top_k=linear(1.0, 0.5)),
-            discriminator=dict(minibatch="discrimination", minibatch_kernels=3, norm="batch"),
-        ),
+        **plain(algorithm=dict(top_k=linear(1.0, 0.5))),
     ),
     "dcgan_labels": dict(
         generator=dict(name="dcgan_generator", widths=(6, 4), kernel_size=3, condition="batch_norm"),
@@ -189,7 +185,7 @@ CONFIGS: dict[str, dict[str, Any]] = {
         ),
         discriminator=dict(
             name="resnet_discriminator",
-            widths=(4, 6),
+            widths=(4,),
             downsamplings=1,
             attention_size=4,
             condition="projection",
@@ -200,7 +196,7 @@ CONFIGS: dict[str, dict[str, Any]] = {
         **plain(
             algorithm=dict(name="acgan", class_weight=0.5),
             generator=dict(condition="one_hot"),
-            discriminator=dict(auxiliary=CLASSES),
+            discriminator=dict(auxiliary=CLASSES, minibatch="discrimination", minibatch_kernels=3),
         ),
     ),
     "infogan": dict(

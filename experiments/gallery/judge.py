@@ -1,14 +1,17 @@
 """Whether a conditional run's samples show what was asked for, as a classifier of the real images sees it.
 
-    python experiments/gallery/judge.py --workdir runs/cgan_mnist
+    python experiments/gallery/judge.py --workdir runs/cgan_mnist runs/acgan_mnist
 
-Trains a small convolutional classifier on the run's training split (8 epochs, fixed seed), says how well
-it does on the test split, and how many of the generator's samples of each class it takes for that class. The
+Trains a small convolutional classifier on the runs' training split (4 epochs, fixed seed), says how well it
+does on the test split, and how many of a generator's samples of each class it takes for that class. The
 categories of InfoGAN have no names: for each the table has the class that most of its samples are taken for.
 """
 
 import argparse
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +24,12 @@ import optax
 from gan_jax import data
 from gan_jax.commands import restored_run
 from gan_jax.data import Sampler, to_float
+from gan_jax.errors import UserError
 from gan_jax.models.layers import Conv, Dropout
 from gan_jax.sample import make_sampler
 from gan_jax.workdir import recorded_run
 
-EPOCHS, BATCH = 8, 128
+EPOCHS, BATCH = 4, 128
 
 
 class Classifier(nn.Module):
@@ -68,18 +72,19 @@ def train_classifier(reals: data.Dataset, seed: int = 0) -> tuple[Classifier, An
     return model, params
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--workdir", required=True)
-    parser.add_argument("--num", type=int, default=500, help="samples of each class")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--data_dir", default=None)
-    args = parser.parse_args()
-    algorithm, spec, state = restored_run(Path(args.workdir))
-    if algorithm.num_classes is None:
-        parser.error(f"the run in {args.workdir} is unconditional")
-    name = recorded_run(Path(args.workdir))[0].data.name
-    reals, held_out = (data.load(name, data_dir=args.data_dir, split=split) for split in ("train", "test"))
+@dataclass(frozen=True)
+class Judge:
+    """A classifier of one data set, and how far to trust it."""
+
+    class_names: tuple[str, ...]
+    named: Callable[[np.ndarray], np.ndarray]  # images [N, H, W, C] in [-1, 1] -> classes [N]
+    accuracy: float  # on the test split
+
+
+@cache
+def judge_of(name: str, data_dir: str | None) -> Judge:
+    """The judge of a data set."""
+    reals, held_out = (data.load(name, data_dir=data_dir, split=split) for split in ("train", "test"))
     model, params = train_classifier(reals)
 
     @jax.jit
@@ -91,23 +96,43 @@ def main() -> None:
         return np.concatenate([predict(part) for part in np.array_split(images, -(-len(images) // 500))])
 
     test = held_out.arrays()
-    accuracy = np.mean(named(np.asarray(to_float(jnp.asarray(test["image"])))) == test["label"])
-    asked = np.repeat(np.arange(algorithm.num_classes), args.num)
-    samples = make_sampler(algorithm, spec)(state, len(asked), jax.random.key(args.seed), asked)
-    found = named(samples).reshape(algorithm.num_classes, args.num)
+    right = named(np.asarray(to_float(jnp.asarray(test["image"])))) == test["label"]
+    return Judge(reals.class_names, named, float(np.mean(right)))
+
+
+def report(workdir: Path, num: int, seed: int, data_dir: str | None) -> str:
+    """What the judge says of `num` samples of each class of a run."""
+    algorithm, spec, state = restored_run(workdir)
+    if algorithm.num_classes is None:
+        raise UserError(f"the run in {workdir} is unconditional; give one that samples by class")
+    judge = judge_of(recorded_run(workdir)[0].data.name, data_dir)
+    asked = np.repeat(np.arange(algorithm.num_classes), num)
+    samples = make_sampler(algorithm, spec)(state, len(asked), jax.random.key(seed), asked)
+    found = judge.named(samples).reshape(algorithm.num_classes, num)
     told = algorithm.generator.conditional
     lines = [
-        f"step {int(state.step)}, {args.num} samples of each class, seed {args.seed}",
-        f"the classifier is right on {accuracy:.2%} of {len(test['label'])} test images",
+        f"{workdir}: step {int(state.step)}, {num} samples of each class, seed {seed}",
+        f"the classifier is right on {judge.accuracy:.2%} of the test images",
     ]
     shares = []
     for row, classes in enumerate(found):
         taken = row if told else int(np.bincount(classes).argmax())
         shares.append(np.mean(classes == taken))
-        name = reals.class_names[taken] if taken < len(reals.class_names) else str(taken)
-        lines.append(f"{'class' if told else 'category'} {row}: {shares[-1]:6.1%} taken for {name}")
-    lines.append(f"together: {np.mean(shares):.1%}")
-    sys.stdout.write("\n".join(lines) + "\n")
+        lines.append(
+            f"{'class' if told else 'category'} {row}: {shares[-1]:6.1%} taken for {judge.class_names[taken]}"
+        )
+    return "\n".join([*lines, f"together: {np.mean(shares):.1%}", ""])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--workdir", required=True, nargs="+")
+    parser.add_argument("--num", type=int, default=500, help="samples of each class")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--data_dir", default=None)
+    args = parser.parse_args()
+    for workdir in args.workdir:
+        sys.stdout.write(report(Path(workdir), args.num, args.seed, args.data_dir) + "\n")
 
 
 if __name__ == "__main__":

@@ -129,7 +129,7 @@ def gradient(loss: Callable[[np.ndarray], Any], theta: Any, step: float = 1e-5) 
 
 def slopes(theta: Any, real: Any) -> np.ndarray:
     """v: each player's gradient of its own loss, in closed form."""
-    a, b, w, c = theta
+    a, b, w, _ = theta
     z = np.arange(len(real))
     on_real, on_fake = logits(theta, real)
     too_low, too_high = sigmoid(on_real) - 1, sigmoid(on_fake)
@@ -141,6 +141,8 @@ def slopes(theta: Any, real: Any) -> np.ndarray:
 def test_the_closed_form_is_the_gradient() -> None:
     """Of each loss with respect to its player's two parameters."""
     real = np.array([1.0, -0.5, 2.0])
-    by_differences = [gradient(lambda t, f=f: f(t, real), START) for f in (generator_loss, discriminator_loss)]
+    by_differences = [
+        gradient(lambda t, f=f: f(t, real), START) for f in (generator_loss, discriminator_loss)
+    ]
     expected = np.concatenate([by_differences[0][:2], by_differences[1][2:]])
     np.testing.assert_allclose(slopes(START, real), expected, rtol=1e-8)
