@@ -13,7 +13,7 @@ from gan_jax.build import base_config
 def get_config() -> ml_collections.ConfigDict:
     config = base_config()
     config.batch_size = 64
-    config.num_steps = 10_000
+    config.num_steps = 5_000
     config.steps_per_call = 25
     config.log_every_steps = 100
     config.checkpoint_every_steps = 1_000

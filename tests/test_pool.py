@@ -39,7 +39,8 @@ def simulate(kept, fresh, key):
 
 
 def test_exchange_is_the_simulation():
-    pool, kept = empty_pool(SIZE, (2, 1, 1)), []
+    kept: list[float] = []
+    pool = empty_pool(SIZE, (2, 1, 1))
     for number in range(20):
         fresh, key = numbered(1 + number * BATCH), jax.random.fold_in(jax.random.key(0), number)
         shown, pool = run(pool, fresh, key)

@@ -213,7 +213,6 @@ CONFIGS: dict[str, dict[str, Any]] = {
     ),
     "unrolled": dict(
         **plain(algorithm=dict(name="unrolled", unrolled_steps=2), discriminator=dict(norm="batch")),
-        penalties=dict(r1=dict(weight=1.0)),
         # So large an eps_root that a wrong scale of a gradient shows.
         **both(SGD, dict(ADAM, learning_rate=0.02, eps_root=0.1)),
     ),

@@ -2,7 +2,7 @@
 
     python experiments/gallery/codes.py --workdir runs/infogan_mnist --out codes.png
 
-One row per category. The first columns vary nothing but the noise, the others one continuous code from -2 to 2
+One row per category. The first columns vary the noise alone, the others one continuous code from -2 to 2
 (training draws it from [-1, 1]), the noise fixed.
 """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import flax.linen as nn
@@ -141,8 +142,6 @@ def slopes(theta: Any, real: Any) -> np.ndarray:
 def test_the_closed_form_is_the_gradient() -> None:
     """Of each loss with respect to its player's two parameters."""
     real = np.array([1.0, -0.5, 2.0])
-    by_differences = [
-        gradient(lambda t, f=f: f(t, real), START) for f in (generator_loss, discriminator_loss)
-    ]
+    by_differences = [gradient(partial(f, real=real), START) for f in (generator_loss, discriminator_loss)]
     expected = np.concatenate([by_differences[0][:2], by_differences[1][2:]])
     np.testing.assert_allclose(slopes(START, real), expected, rtol=1e-8)

@@ -6,7 +6,6 @@ import numpy as np
 import optax
 import pytest
 
-from gan_jax.algorithms import ALGORITHMS
 from gan_jax.algorithms.gan import GAN
 from gan_jax.algorithms.unrolled import UNROLLED, UnrolledGAN
 from gan_jax.optim import adam, sgd
@@ -81,7 +80,6 @@ class Descent:
 def test_no_steps_ahead_are_the_plain_gan_bit_for_bit():
     for tx in (sgd(RATE), adam(0.05)):
         (state, metrics), (plain, same) = stepped(0, tx, number=3), stepped(0, tx, GivenGAN, number=3)
-        assert jax.tree.structure(state.generator) == jax.tree.structure(plain.generator)
         jax.tree.map(np.testing.assert_array_equal, state.generator, plain.generator)
         jax.tree.map(np.testing.assert_array_equal, state.discriminator, plain.discriminator)
         jax.tree.map(np.testing.assert_array_equal, metrics, same)
@@ -141,8 +139,9 @@ def test_the_discriminator_moves_by_its_own_step_alone():
 
 
 def test_networks_with_statistics_against_an_unrolled_loop():
-    """MLPs with BatchNorm, dropout, R1 and Adam: the scan is the loop written out."""
+    """MLPs with BatchNorm, dropout and Adam: the scan is the loop written out."""
     algorithm, state = VARIANTS["unrolled"](), first_state("unrolled")
+    assert isinstance(algorithm, UnrolledGAN)
     batch = jax.tree.map(lambda x: jnp.asarray(x[0, 0]), steps_of(algorithm))
     key = jax.random.key(3)
 
@@ -178,4 +177,4 @@ def test_networks_with_statistics_against_an_unrolled_loop():
 @pytest.mark.parametrize("steps", [-1, 1.5, True])
 def test_impossible_numbers_of_steps_are_refused(steps):
     with pytest.raises(ValueError, match=f"unrolled_steps={steps}: it must be a positive integer"):
-        linear(ALGORITHMS["unrolled"], unrolled_steps=steps)
+        linear(UnrolledGAN, unrolled_steps=steps)
