@@ -2,7 +2,9 @@
 
     gan-jax train --config configs/projection_fashion_mnist.py --workdir runs/projection_fashion_mnist
 
-Miyato and Koyama 2018, arXiv:1802.05637, with spectral normalisation and the hinge loss, on a small DCGAN. RESULT
+Miyato and Koyama 2018, arXiv:1802.05637, with spectral normalisation and the hinge loss, on a small DCGAN.
+Expect the right garment in every row, with grainy surfaces: a classifier that is right on 89.5 % of the
+test images names 85.4 % of the samples as asked; 5 minutes on two x86 cores with tests beside it.
 """
 
 import ml_collections

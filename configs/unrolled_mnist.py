@@ -2,7 +2,9 @@
 
     gan-jax train --config configs/unrolled_mnist.py --workdir runs/unrolled_mnist
 
-Metz et al. 2017, arXiv:1611.02163. Adam's eps_root keeps the derivative of its root finite. RESULT
+Metz et al. 2017, arXiv:1611.02163. Adam's eps_root keeps the derivative of its root finite. Expect noisy
+digits, mostly 4, 7, 8 and 9: the fully connected networks are slow learners and the look ahead slows them
+further; 15 minutes on two x86 cores with tests beside it.
 """
 
 import ml_collections

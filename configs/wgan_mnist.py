@@ -2,8 +2,9 @@
 
     gan-jax train --config configs/wgan_mnist.py --workdir runs/wgan_mnist
 
-Arjovsky, Chintala, Bottou 2017, arXiv:1701.07875, algorithm 1: the critic's weights clipped to [-0.01, 0.01],
-RMSprop at 5e-5, five critic steps to one of the generator. RESULT
+Arjovsky, Chintala, Bottou 2017, arXiv:1701.07875, algorithm 1: the critic's weights clipped to [-0.01,
+0.01], RMSprop at 5e-5, five critic steps to one of the generator. Expect digits of uneven quality, many of
+them still broken, and no collapse; 12 minutes on two x86 cores with tests beside it.
 """
 
 import ml_collections

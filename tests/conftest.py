@@ -22,3 +22,13 @@ def compiled_once(tmp_path_factory):
 def data_dir(tmp_path_factory):
     """A data folder for one test module."""
     return tmp_path_factory.mktemp("data")
+
+
+@pytest.fixture(scope="module")
+def quick_compiler():
+    """Half the compile time, for a module that does not test how well the code is optimised."""
+    import jax
+
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)

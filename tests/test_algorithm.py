@@ -16,15 +16,9 @@ from gan_jax.models import MODELS
 from gan_jax.noise import example_keys, latents
 from gan_jax.update import LossOut, Update
 
+pytestmark = pytest.mark.usefixtures("quick_compiler")
+
 KEY = jax.random.key(7)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def quick_compiler():
-    """Half the compile time; how well the code is optimised is not what is tested here."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
 
 
 class LinearGenerator(nn.Module):

@@ -10,16 +10,10 @@ import pytest
 from gan_jax.models.attention import SelfAttention, max_pool
 from tests.devices import assert_close, everything, split_run
 
+pytestmark = pytest.mark.usefixtures("quick_compiler")
+
 KEY = jax.random.key(0)
 SIZES = [(4, 6), (5, 3), (1, 1), (1, 4)]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def quick_compiler():
-    """Half the compile time; how well the code is optimised is not what is tested here."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
 
 
 def array(seed, *shape):

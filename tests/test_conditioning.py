@@ -12,6 +12,8 @@ from gan_jax.models import MODELS
 from gan_jax.models.conditioning import INPUTS, JoinLabel, JoinPlanes, check_label, head
 from tests.devices import AXIS, WAYS, assert_close, everything, split_run
 
+pytestmark = pytest.mark.usefixtures("quick_compiler")
+
 KEY = jax.random.key(0)
 SHAPE, CLASSES, COUNT = (7, 6, 2), 5, 4
 KINDS = ("dcgan", "mlp", "resnet")
@@ -19,14 +21,6 @@ LABEL = np.array([3, 0, 4, 3], np.int32)
 LATENT = np.random.default_rng(0).standard_normal((COUNT, 6)).astype(np.float32)
 IMAGE = np.random.default_rng(1).uniform(-1, 1, (COUNT, *SHAPE)).astype(np.float32)
 ONE_HOT = np.eye(CLASSES, dtype=np.float32)[LABEL]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def quick_compiler():
-    """Half the compile time; how well the code is optimised is not what is tested here."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
 
 
 def network(role, kind, **fields):

@@ -23,15 +23,10 @@ SIZES = ("widths", "features", "embedding_size", "minibatch_kernels")
 BLIND_TO_SHIFTS = ("wasserstein", "hinge", "relativistic_average", "relativistic_paired")
 
 
-pytestmark = pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def quick_compiler():
-    """Half the compile time; how well the code is optimised is not what is tested here."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
+pytestmark = [
+    pytest.mark.usefixtures("quick_compiler"),
+    pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem),
+]
 
 
 def image_shape(chosen):
@@ -45,12 +40,14 @@ def image_shape(chosen):
 
 
 def shrunk(config):
-    """Narrower layers and a smaller batch; all else as it is."""
+    """Fewer residual blocks, narrower layers and a smaller batch; all else as it is."""
     config = components.complete(config)
     with config.unlocked():
         for role in ("generator", "discriminator"):
             for field in set(SIZES) & set(config[role]):
                 config[role][field] = smaller(config[role][field])
+            if "attention_size" in config[role]:  # a residual network: two blocks show what four do
+                config[role].widths = config[role].widths[:2]
         packing = config.algorithm.get("packing", 1)
         config.batch_size = EXAMPLES * packing
         if config.algorithm.get("pool_size", 0):

@@ -13,15 +13,9 @@ from gan_jax import parallel
 from gan_jax.models import conv
 from gan_jax.models.layers import Conv, ConvTranspose
 
+pytestmark = pytest.mark.usefixtures("quick_compiler")
+
 BATCH, LARGE_CHANNELS, SMALL_CHANNELS = 2, 3, 4
-
-
-@pytest.fixture(scope="module", autouse=True)
-def quick_compiler():
-    """Half the compile time; how well the code is optimised is not what is tested here."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
 
 
 def array(seed, *shape):

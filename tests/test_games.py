@@ -27,17 +27,11 @@ from tests.algorithms.linear import (
     values,
 )
 
+pytestmark = pytest.mark.usefixtures("quick_compiler")
+
 ONE, TWO = np.array([1.0, -0.5, 2.0]), np.array([4.0, 0.5, -3.0])
 STEPS = 3
 GENERATOR, DISCRIMINATOR = np.array([1, 1, 0, 0]), np.array([0, 0, 1, 1])
-
-
-@pytest.fixture(scope="module", autouse=True)
-def quick_compiler():
-    """Half the compile time; how well the code is optimised is not what is tested here."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
 
 
 def path_of(algorithm, *rows, theta=START, steps=STEPS):

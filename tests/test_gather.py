@@ -8,13 +8,7 @@ import pytest
 from gan_jax.gather import gather_batch, own_rows
 from tests.devices import AXIS, WAYS, assert_close, split_run
 
-
-@pytest.fixture(scope="module", autouse=True)
-def quick_compiler():
-    """Half the compile time; how well the code is optimised is not what is tested here."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
+pytestmark = pytest.mark.usefixtures("quick_compiler")
 
 
 def array(seed, *shape):

@@ -13,15 +13,9 @@ from gan_jax import parallel
 from gan_jax.models.minibatch import MinibatchDiscrimination, MinibatchStddev
 from tests.devices import AXIS, assert_close, everything, split_run
 
+pytestmark = pytest.mark.usefixtures("quick_compiler")
+
 KEY = jax.random.key(0)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def quick_compiler():
-    """Half the compile time; how well the code is optimised is not what is tested here."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
 
 
 def array(seed, *shape):

@@ -16,15 +16,9 @@ from gan_jax.models.mlp import MLPDiscriminator, MLPGenerator
 from gan_jax.noise import example_keys, latents
 from tests.test_conv import same_pads, slide, stamp
 
+pytestmark = pytest.mark.usefixtures("quick_compiler")
+
 KEY = jax.random.key(0)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def quick_compiler():
-    """Half the compile time; how well the code is optimised is not what is tested here."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
 
 
 def layer_sizes(variables):

@@ -9,15 +9,9 @@ import pytest
 from gan_jax.models.norms import NORMS, Norm, check_norm, group_count, needs_no_bias
 from tests.devices import AXIS, WAYS, assert_close, everything, split_run
 
+pytestmark = pytest.mark.usefixtures("quick_compiler")
+
 KEY = jax.random.key(0)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def quick_compiler():
-    """Half the compile time; how well the code is optimised is not what is tested here."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
 
 
 def array(seed, *shape):

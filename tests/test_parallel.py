@@ -42,14 +42,6 @@ from tests.variants import (
 STEPS = 3
 
 
-@pytest.fixture(scope="module")
-def quick_compiler():
-    """Half the compile time; how well the code is optimised is not what is tested with it."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
-
-
 def at(batches, index):
     return jax.tree.map(lambda x: x[index], batches)
 

@@ -30,18 +30,12 @@ from gan_jax.penalties import (
 )
 from gan_jax.schedules import Constant, linear
 
+pytestmark = pytest.mark.usefixtures("quick_compiler")
+
 KEY = jax.random.key(0)
 B, SHAPE = 8, (6, 5, 2)
 SIZE = 6 * 5 * 2
 ZERO = jnp.int32(0)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def quick_compiler():
-    """Half the compile time; how well the code is optimised is not what is tested here."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
 
 
 def array(seed, *shape) -> Any:

@@ -11,15 +11,9 @@ from gan_jax.models.residual import DownBlock, UpBlock, average_pool, nearest
 from gan_jax.models.resnet import ResNetDiscriminator, ResNetGenerator
 from tests.test_conv import same_pads, slide
 
+pytestmark = pytest.mark.usefixtures("quick_compiler")
+
 KEY = jax.random.key(0)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def quick_compiler():
-    """Half the compile time; how well the code is optimised is not what is tested here."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
 
 
 def array(seed, *shape):

@@ -12,15 +12,9 @@ from gan_jax.checkpoint import Checkpoints
 from tests.runs import assert_same_bits, leaves
 from tests.variants import MINI, VARIANTS, first_state, one_device, one_device_call, steps_of
 
+pytestmark = pytest.mark.usefixtures("quick_compiler")
+
 FIRST, THEN = 3, 1  # steps before and after the stop: an odd number, so that lazy updates lie on both sides
-
-
-@pytest.fixture(scope="module", autouse=True)
-def quick_compiler():
-    """Half the compile time; how well the code is optimised is not what is tested here."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
 
 
 def run(name, state, first, count):

@@ -12,15 +12,9 @@ from gan_jax.models.layers import Conv, ConvTranspose, Dense, Embed, Upsample
 from gan_jax.models.spectral import power_iteration, spectral_normalise
 from tests.devices import WAYS, assert_close, split_run
 
+pytestmark = pytest.mark.usefixtures("quick_compiler")
+
 KEY = jax.random.key(0)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def quick_compiler():
-    """Half the compile time; how well the code is optimised is not what is tested here."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
 
 
 def array(seed, *shape):

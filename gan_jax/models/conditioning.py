@@ -191,3 +191,57 @@ def head(
         return logits
     more = Dense(auxiliary, kernel_init=kernel_init, spectral_norm=spectral_norm, name="auxiliary")
     return logits, more(features, train)
+
+
+class Discriminator(nn.Module):
+    """What all discriminators have: how a label enters, and how features become logits.
+
+    Attributes:
+        condition: "none", "embedding" (of the label, joined to the input), "one_hot" (likewise) or
+            "projection". Images get one more plane or `num_classes` of them, vectors that many numbers.
+        num_classes: of the data.
+        embedding_size: of condition="embedding".
+        spectral_norm: of every dense and convolutional layer and every embedding.
+        auxiliary: number of further outputs; 0 for none.
+        minibatch: "none", "discrimination" or "stddev", joined to the last features, see `join_minibatch`.
+        minibatch_kernels: of minibatch="discrimination".
+        minibatch_group: examples in a group of minibatch="stddev".
+        axis: the mapped axis that splits the batch.
+    """
+
+    condition: str = "none"
+    num_classes: int | None = None
+    embedding_size: int = 50
+    spectral_norm: bool = False
+    auxiliary: int = 0
+    minibatch: str = "none"
+    minibatch_kernels: int = 100
+    minibatch_group: int = 4
+    axis: str | None = None
+
+    @property
+    def conditional(self) -> bool:
+        """Whether the network looks at the label."""
+        return self.condition != "none"
+
+    def check_label(self, label: Array | None, count: int) -> None:
+        """Checks the fields above, and the label of a batch of `count` if the network looks at it."""
+        check_label(self.condition, DISCRIMINATOR, self.num_classes, label, count)
+
+    def outputs(
+        self, features: Array, label: Array | None, train: bool, *, name: str, kernel_init: Initializer
+    ) -> Array | tuple[Array, Array]:
+        """What `__call__` returns, from the last features [B, F]; `name` is that of the logits' layer."""
+        kernels, group = self.minibatch_kernels, self.minibatch_group
+        features = join_minibatch(features, self.minibatch, kernels, group, self.axis)
+        return head(
+            features,
+            label,
+            train,
+            name=name,
+            projection=self.condition == "projection",
+            num_classes=self.num_classes,
+            auxiliary=self.auxiliary,
+            spectral_norm=self.spectral_norm,
+            kernel_init=kernel_init,
+        )

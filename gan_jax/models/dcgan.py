@@ -13,13 +13,11 @@ import jax.numpy as jnp
 
 from gan_jax.checks import check_count, check_widths
 from gan_jax.models.conditioning import (
-    DISCRIMINATOR,
     GENERATOR,
+    Discriminator,
     JoinLabel,
     JoinPlanes,
     check_label,
-    head,
-    join_minibatch,
     norm_classes,
 )
 from gan_jax.models.layers import (
@@ -164,26 +162,16 @@ class DCGANGenerator(nn.Module):
         )
 
 
-class DCGANDiscriminator(nn.Module):
+class DCGANDiscriminator(Discriminator):
     """Images [B, H, W, C] -> logits [B], or (logits [B], auxiliary outputs [B, n]) with `auxiliary` = n.
 
-    Attributes:
+    Attributes, beside those of `Discriminator`:
         widths: channels of each convolution; each halves the resolution.
         kernel_size: of every convolution.
         activation: a name in `layers.ACTIVATIONS`.
         norm: a name in `norms.NORMS`, between convolution and activation, but for the first (Radford:
             "batch").
         dropout: share of each map that is dropped, per example.
-        condition: "none", "embedding" (one more plane of the image), "one_hot" (`num_classes` more
-            planes) or "projection".
-        num_classes: of the data.
-        embedding_size: of condition="embedding".
-        spectral_norm: of every dense and convolutional layer and every embedding.
-        auxiliary: number of further outputs; 0 for none.
-        minibatch: "none", "discrimination" or "stddev", joined to the flattened last map, see
-            `conditioning.join_minibatch`.
-        minibatch_kernels: of minibatch="discrimination".
-        minibatch_group: examples in a group of minibatch="stddev".
         momentum: of the moving statistics.
         initializer: a name in `layers.INITIALIZERS`.
     """
@@ -193,28 +181,14 @@ class DCGANDiscriminator(nn.Module):
     activation: str = "leaky_relu"
     norm: str = "none"
     dropout: float = 0.0
-    condition: str = "none"
-    num_classes: int | None = None
-    embedding_size: int = 50
-    spectral_norm: bool = False
-    auxiliary: int = 0
-    minibatch: str = "none"
-    minibatch_kernels: int = 100
-    minibatch_group: int = 4
     momentum: float = 0.99
     initializer: str = "glorot_uniform"
-    axis: str | None = None
-
-    @property
-    def conditional(self) -> bool:
-        """Whether the network looks at the label."""
-        return self.condition != "none"
 
     @nn.compact
     def __call__(self, image: Array, label: Array | None, train: bool) -> Array | tuple[Array, Array]:
         check_widths(self.widths)
         check_count(self.kernel_size, "kernel_size")
-        check_label(self.condition, DISCRIMINATOR, self.num_classes, label, image.shape[0])
+        self.check_label(label, image.shape[0])
         activation = choose(ACTIVATIONS, self.activation, "activation")
         init = choose(INITIALIZERS, self.initializer, "initializer")
         x = JoinPlanes(
@@ -234,15 +208,4 @@ class DCGANDiscriminator(nn.Module):
             x = Norm(norm, self.momentum, axis=self.axis, name=f"norm_{index}")(x, None, train)
             x = Dropout(self.dropout, self.axis, name=f"dropout_{index}")(activation(x), train)
         x = x.reshape(x.shape[0], -1)
-        x = join_minibatch(x, self.minibatch, self.minibatch_kernels, self.minibatch_group, self.axis)
-        return head(
-            x,
-            label,
-            train,
-            name="dense",
-            projection=self.condition == "projection",
-            num_classes=self.num_classes,
-            auxiliary=self.auxiliary,
-            spectral_norm=self.spectral_norm,
-            kernel_init=init,
-        )
+        return self.outputs(x, label, train, name="dense", kernel_init=init)

@@ -11,12 +11,10 @@ import jax
 
 from gan_jax.checks import check_widths
 from gan_jax.models.conditioning import (
-    DISCRIMINATOR,
     INPUTS,
+    Discriminator,
     JoinLabel,
     check_label,
-    head,
-    join_minibatch,
 )
 from gan_jax.models.layers import ACTIVATIONS, INITIALIZERS, Dense, Dropout, choose
 from gan_jax.models.norms import FLAT_NORMS, Norm, check_norm
@@ -79,24 +77,14 @@ class MLPGenerator(nn.Module):
         return jax.numpy.tanh(x).reshape(-1, *self.image_shape)
 
 
-class MLPDiscriminator(nn.Module):
+class MLPDiscriminator(Discriminator):
     """Images [B, H, W, C] -> logits [B], or (logits [B], auxiliary outputs [B, n]) with `auxiliary` = n.
 
-    Attributes:
+    Attributes, beside those of `Discriminator`:
         widths: of the hidden layers.
         activation: a name in `layers.ACTIVATIONS`.
         norm: a name in `norms.FLAT_NORMS`, between activation and dropout.
         dropout: share of each hidden layer that is dropped, per example.
-        condition: "none", "embedding", "one_hot" (both join the label to the flattened image) or
-            "projection".
-        num_classes: of the data.
-        embedding_size: of condition="embedding".
-        spectral_norm: of every dense layer and every embedding.
-        auxiliary: number of further outputs; 0 for none.
-        minibatch: "none", "discrimination" or "stddev", joined to the last hidden layer, see
-            `conditioning.join_minibatch`.
-        minibatch_kernels: of minibatch="discrimination".
-        minibatch_group: examples in a group of minibatch="stddev".
         momentum: of the moving statistics.
         initializer: a name in `layers.INITIALIZERS`.
     """
@@ -105,28 +93,14 @@ class MLPDiscriminator(nn.Module):
     activation: str = "leaky_relu"
     norm: str = "none"
     dropout: float = 0.0
-    condition: str = "none"
-    num_classes: int | None = None
-    embedding_size: int = 50
-    spectral_norm: bool = False
-    auxiliary: int = 0
-    minibatch: str = "none"
-    minibatch_kernels: int = 100
-    minibatch_group: int = 4
     momentum: float = 0.8
     initializer: str = "glorot_uniform"
-    axis: str | None = None
-
-    @property
-    def conditional(self) -> bool:
-        """Whether the network looks at the label."""
-        return self.condition != "none"
 
     @nn.compact
     def __call__(self, image: Array, label: Array | None, train: bool) -> Array | tuple[Array, Array]:
         check_widths(self.widths)
         check_norm(self.norm, choices=FLAT_NORMS)
-        check_label(self.condition, DISCRIMINATOR, self.num_classes, label, image.shape[0])
+        self.check_label(label, image.shape[0])
         activation = choose(ACTIVATIONS, self.activation, "activation")
         init = choose(INITIALIZERS, self.initializer, "initializer")
         x = JoinLabel(
@@ -137,15 +111,4 @@ class MLPDiscriminator(nn.Module):
             x = activation(layer(x, train))
             x = Norm(self.norm, self.momentum, axis=self.axis, name=f"norm_{index}")(x, None, train)
             x = Dropout(self.dropout, self.axis, name=f"dropout_{index}")(x, train)
-        x = join_minibatch(x, self.minibatch, self.minibatch_kernels, self.minibatch_group, self.axis)
-        return head(
-            x,
-            label,
-            train,
-            name="output",
-            projection=self.condition == "projection",
-            num_classes=self.num_classes,
-            auxiliary=self.auxiliary,
-            spectral_norm=self.spectral_norm,
-            kernel_init=init,
-        )
+        return self.outputs(x, label, train, name="output", kernel_init=init)

@@ -21,13 +21,11 @@ import jax.numpy as jnp
 from gan_jax.checks import check_widths
 from gan_jax.models.attention import SelfAttention
 from gan_jax.models.conditioning import (
-    DISCRIMINATOR,
     GENERATOR,
+    Discriminator,
     JoinLabel,
     JoinPlanes,
     check_label,
-    head,
-    join_minibatch,
     norm_classes,
 )
 from gan_jax.models.dcgan import halvings
@@ -137,27 +135,17 @@ class ResNetGenerator(nn.Module):
         )
 
 
-class ResNetDiscriminator(nn.Module):
+class ResNetDiscriminator(Discriminator):
     """Images [B, H, W, C] -> logits [B], or (logits [B], auxiliary outputs [B, n]) with `auxiliary` = n.
 
     The defaults are SNGAN's for 32x32: four blocks, activation, sum over the pixels, dense.
 
-    Attributes:
+    Attributes, beside those of `Discriminator`:
         widths: channels of each block.
         downsamplings: how many of the blocks, the first ones, halve the resolution.
         activation: a name in `layers.ACTIVATIONS`.
         norm: a name in `norms.NORMS`.
         attention_size: height of the map that self-attention follows, where it first occurs; 0 for none.
-        condition: "none", "embedding" (one more plane of the image), "one_hot" (`num_classes` more
-            planes) or "projection".
-        num_classes: of the data.
-        embedding_size: of condition="embedding".
-        spectral_norm: of every dense and convolutional layer and every embedding.
-        auxiliary: number of further outputs; 0 for none.
-        minibatch: "none", "discrimination" or "stddev", joined to the pooled features, see
-            `conditioning.join_minibatch`.
-        minibatch_kernels: of minibatch="discrimination".
-        minibatch_group: examples in a group of minibatch="stddev".
         momentum: of the moving statistics.
         initializer: a name in `layers.INITIALIZERS`.
     """
@@ -167,26 +155,13 @@ class ResNetDiscriminator(nn.Module):
     activation: str = "relu"
     norm: str = "none"
     attention_size: int = 0
-    condition: str = "none"
-    num_classes: int | None = None
-    embedding_size: int = 50
     spectral_norm: bool = True
-    auxiliary: int = 0
-    minibatch: str = "none"
-    minibatch_kernels: int = 100
-    minibatch_group: int = 4
     momentum: float = 0.9
     initializer: str = "glorot_uniform"
-    axis: str | None = None
-
-    @property
-    def conditional(self) -> bool:
-        """Whether the network looks at the label."""
-        return self.condition != "none"
 
     @nn.compact
     def __call__(self, image: Array, label: Array | None, train: bool) -> Array | tuple[Array, Array]:
-        check_label(self.condition, DISCRIMINATOR, self.num_classes, label, image.shape[0])
+        self.check_label(label, image.shape[0])
         init = choose(INITIALIZERS, self.initializer, "initializer")
         activation = choose(ACTIVATIONS, self.activation, "activation")
         attended = attention_after(self.attention_size, self._sizes((image.shape[1], image.shape[2])))
@@ -198,18 +173,7 @@ class ResNetDiscriminator(nn.Module):
             if index == attended:
                 x = SelfAttention(self.spectral_norm, init, name="attention")(x, train)
         x = activation(x).sum((1, 2))
-        x = join_minibatch(x, self.minibatch, self.minibatch_kernels, self.minibatch_group, self.axis)
-        return head(
-            x,
-            label,
-            train,
-            name="dense",
-            projection=self.condition == "projection",
-            num_classes=self.num_classes,
-            auxiliary=self.auxiliary,
-            spectral_norm=self.spectral_norm,
-            kernel_init=init,
-        )
+        return self.outputs(x, label, train, name="dense", kernel_init=init)
 
     def _sizes(self, size: tuple[int, int]) -> list[tuple[int, int]]:
         """(height, width) of each block's output."""

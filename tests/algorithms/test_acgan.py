@@ -9,19 +9,13 @@ import pytest
 from gan_jax.algorithms.acgan import ACGAN
 from gan_jax.models import MODELS
 
+pytestmark = pytest.mark.usefixtures("quick_compiler")
+
 SHAPE, CLASSES = (4, 3, 1), 3
 KEY = jax.random.key(2)
 LABEL = np.array([0, 2, 1, 1, 0, 2, 2, 1], np.int32)
 REAL = np.random.default_rng(0).uniform(-1, 1, (8, *SHAPE)).astype(np.float32)
 BATCH = {"image": REAL, "label": LABEL}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def quick_compiler():
-    """Half the compile time; how well the code is optimised is not what is tested here."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
 
 
 def make(generator=None, discriminator=None, **fields):

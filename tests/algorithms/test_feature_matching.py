@@ -13,18 +13,12 @@ from gan_jax.algorithms.gan import GAN
 from gan_jax.models import MODELS
 from tests.algorithms.linear import softplus
 
+pytestmark = pytest.mark.usefixtures("quick_compiler")
+
 SHAPE = (4, 3, 1)
 KEY = jax.random.key(2)
 REAL = {"image": np.random.default_rng(0).uniform(-1, 1, (1, 8, *SHAPE)).astype(np.float32)}
 ONE = jax.tree.map(lambda x: x[0], REAL)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def quick_compiler():
-    """Half the compile time; how well the code is optimised is not what is tested here."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
 
 
 def make(kind=FeatureMatching, **fields):

@@ -29,16 +29,10 @@ from tests.algorithms.linear import (
     values,
 )
 
+pytestmark = pytest.mark.usefixtures("quick_compiler")
+
 REAL = np.array([1.0, -0.5, 2.0, 0.3])
 Z = np.arange(4)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def quick_compiler():
-    """Half the compile time; how well the code is optimised is not what is tested here."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
 
 
 def descent_key(algorithm, state, update=0):

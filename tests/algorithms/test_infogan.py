@@ -10,17 +10,11 @@ from gan_jax.algorithms.infogan import InfoGAN
 from gan_jax.models import MODELS
 from tests.algorithms.test_acgan import cross_entropy
 
+pytestmark = pytest.mark.usefixtures("quick_compiler")
+
 SHAPE, NOISE, CATEGORIES, CONTINUOUS = (4, 3, 1), 3, 4, 2
 KEY = jax.random.key(2)
 BATCH = {"image": np.random.default_rng(0).uniform(-1, 1, (8, *SHAPE)).astype(np.float32)}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def quick_compiler():
-    """Half the compile time; how well the code is optimised is not what is tested here."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
 
 
 def make(discriminator=None, **fields):

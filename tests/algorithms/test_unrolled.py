@@ -24,16 +24,10 @@ from tests.algorithms.linear import (
 )
 from tests.variants import VARIANTS, first_state, quickly, steps_of
 
+pytestmark = pytest.mark.usefixtures("quick_compiler")
+
 REAL = np.array([1.0, -0.5, 2.0])
 RATE = 0.7  # of the discriminator: so large that what it does ahead matters
-
-
-@pytest.fixture(scope="module", autouse=True)
-def quick_compiler():
-    """Half the compile time; how well the code is optimised is not what is tested here."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
 
 
 class GivenUnrolled(Given, UnrolledGAN):
