@@ -4,7 +4,8 @@
 
 Zhang et al. 2019, arXiv:1805.08318: hinge loss, Adam with betas 0 and 0.9, 1e-4 for the generator and 4e-4
 for the discriminator (Heusel et al. 2017, arXiv:1706.08500), one step each; attention on the 14x14 maps;
-narrow for a CPU. RESULT
+narrow for a CPU. Expect strokes like those of digits, over half legible; 18 minutes on two x86 cores with
+another training and tests beside it. On colour shapes a similar network collapsed to one ground and colour.
 """
 
 import ml_collections

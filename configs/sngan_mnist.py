@@ -4,7 +4,9 @@
 
 Miyato et al. 2018, arXiv:1802.05957, the setting of appendix B.4 (Adam at 2e-4, betas 0 and 0.9, five
 discriminator steps), with narrow networks so that a CPU can train them. The paper's, for 32x32, are the
-networks' defaults: widths (256, 256, 256, 256) and (128, 128, 128, 128). RESULT
+networks' defaults: widths (256, 256, 256, 256) and (128, 128, 128, 128). Expect digit-like strokes with
+clean edges, over half of them legible; 18 minutes on two x86 cores with another training and tests beside
+it.
 """
 
 import ml_collections
