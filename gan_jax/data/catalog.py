@@ -14,6 +14,7 @@ from gan_jax.data.idx import FashionMnist, IdxBuilder, Kmnist, Mnist
 from gan_jax.data.image_folder import ImageFolder
 from gan_jax.data.prepared import data_dir_flag, data_root, find_folder, open_folder
 from gan_jax.data.shapes import Shapes
+from gan_jax.data.stacked_mnist import StackedMnist
 from gan_jax.errors import UserError
 
 DATASETS: dict[str, type[LocalBuilder]] = {
@@ -22,13 +23,15 @@ DATASETS: dict[str, type[LocalBuilder]] = {
     "fashion_mnist": FashionMnist,
     "kmnist": Kmnist,
     "image_folder": ImageFolder,
+    "stacked_mnist": StackedMnist,
 }
 
 
 def load(name: str, *, data_dir: str | None = None, split: str = "train", **options: Any) -> Dataset:
     """Opens one split of a data set, without TensorFlow and without the network.
 
-    `shapes` and `image_folder` are prepared at their first use; the others by `prepare`.
+    `shapes`, `image_folder` and, from a prepared `mnist`, `stacked_mnist` are prepared at their first use;
+    the others by `prepare`.
 
     Args:
         name: one of DATASETS, or a tfds name that has been prepared as array_record.
