@@ -11,10 +11,12 @@ import ml_collections
 from gan_jax import data
 from gan_jax.algorithm import Algorithm
 from gan_jax.checks import is_count
-from gan_jax.components import TABLES, build_penalties, component
+from gan_jax.components import TABLES, build_penalties, component, fill_in
 from gan_jax.contradictions import check_contradictions
 from gan_jax.data.feed import Placement
+from gan_jax.data.spec import DataSpec
 from gan_jax.errors import UserError
+from gan_jax.evaluation_plan import EvaluationPlan
 from gan_jax.optim import lazy_pace
 from gan_jax.penalties import PENALTIES
 
@@ -26,7 +28,7 @@ COUNTS = (
     "checkpoint_every_steps",
     "sample_every_steps",
 )
-COMPONENTS = ("data", "penalties", *TABLES)
+COMPONENTS = ("data", "penalties", "evaluation", *TABLES)
 DATA_FIELDS = ("name", "dir", "split", "remainder", "placement", "flip")  # the others are the data set's own
 
 
@@ -54,16 +56,9 @@ def base_config() -> ml_collections.ConfigDict:
             augment=dict(name="none"),
             game=dict(name="alternating"),
             ema=dict(name="none"),  # the moving average of the generator that pictures are drawn with
+            evaluation=dict(metrics=""),  # measured while training: "fid,prdc"; see evaluation_plan.py
         )
     )
-
-
-@dataclass(frozen=True)
-class DataSpec:
-    """What the networks must know about the data."""
-
-    image_shape: tuple[int, int, int]
-    num_classes: int | None
 
 
 @dataclass(frozen=True)
@@ -82,6 +77,9 @@ class Plan:
     sample_every_steps: int
     placement: Placement
     flip: bool
+    evaluation: EvaluationPlan
+    averaged: bool  # whether pictures are drawn with averaged weights
+    data_dir: str | None  # where the data set is, for a network that is trained on it
 
     @property
     def key(self) -> jax.Array:
@@ -104,8 +102,7 @@ def build(config: ml_collections.ConfigDict) -> Plan:
     """
     check_fields(config)
     chosen = config.data.to_dict()
-    options = {name: value for name, value in chosen.items() if name not in DATA_FIELDS}
-    dataset = data.load(chosen["name"], data_dir=chosen["dir"] or None, split=chosen["split"], **options)
+    dataset = open_data(config)
     spec = DataSpec(dataset.image_shape, dataset.num_classes)
     algorithm = build_algorithm(config, spec)
     trace_step(algorithm, spec, config.batch_size)
@@ -124,8 +121,33 @@ def build(config: ml_collections.ConfigDict) -> Plan:
         seed=config.seed,
         placement=chosen["placement"],
         flip=chosen["flip"],
+        evaluation=evaluation_plan(config),
+        averaged=is_averaged(config),
+        data_dir=chosen["dir"] or None,
         **counts,
     )
+
+
+def open_data(config: ml_collections.ConfigDict, data_dir: str | None = None) -> data.Dataset:
+    """The data set that a config names; `data_dir` goes before the config's.
+
+    Raises:
+        UserError: as `data.load`.
+    """
+    chosen = config.data.to_dict()
+    options = {name: value for name, value in chosen.items() if name not in DATA_FIELDS}
+    folder = data_dir or chosen["dir"] or None
+    return data.load(chosen["name"], data_dir=folder, split=chosen["split"], **options)
+
+
+def is_averaged(config: ml_collections.ConfigDict) -> bool:
+    """Whether pictures are drawn with averaged weights."""
+    return config.ema.name != "none"
+
+
+def evaluation_plan(config: ml_collections.ConfigDict) -> EvaluationPlan:
+    """What the config measures while it trains."""
+    return fill_in(EvaluationPlan, config.evaluation.to_dict(), "evaluation", "evaluation")
 
 
 def check_fields(config: ml_collections.ConfigDict) -> None:

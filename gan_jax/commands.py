@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from contextlib import closing
 from pathlib import Path
 
 import jax
@@ -11,15 +10,14 @@ import ml_collections
 import numpy as np
 
 from gan_jax import data, parallel
-from gan_jax.algorithm import Algorithm
-from gan_jax.build import DataSpec, build, build_algorithm, example_batch
+from gan_jax.build import build, build_algorithm, example_batch
 from gan_jax.checkpoint import Checkpoints
 from gan_jax.errors import UserError
 from gan_jax.logs import last_metrics
 from gan_jax.pictures import grid, save_png
 from gan_jax.report import mebibytes, parameter_report, tree_bytes
+from gan_jax.restore import restored_run
 from gan_jax.sample import class_rows, make_sampler
-from gan_jax.state import TrainState
 from gan_jax.train import make_fetch
 from gan_jax.train import train as run_training
 from gan_jax.workdir import recorded_run
@@ -60,22 +58,6 @@ def dry_run(config: ml_collections.ConfigDict) -> None:
         f"items of a call {mebibytes(tree_bytes(items) // mesh.size)}, "
         f"temporaries {mebibytes(memory.temp_size_in_bytes)}\nnothing was trained"
     )
-
-
-def restored_run(workdir: Path) -> tuple[Algorithm, DataSpec, TrainState]:
-    """A run's algorithm, what it knows of the data, and the state of its newest good checkpoint.
-
-    Raises:
-        UserError: no run there, no checkpoint yet, or none that is intact.
-    """
-    config, spec, _ = recorded_run(workdir)
-    algorithm = build_algorithm(config, spec)
-    mesh = parallel.make_mesh(jax.devices()[:1])
-    with closing(Checkpoints(workdir / "checkpoints")) as checkpoints:
-        state = checkpoints.restore(parallel.abstract_state(algorithm, example_batch(spec, 1), mesh))
-    if state is None:
-        raise UserError(f"{workdir} has no checkpoint yet; let gan-jax train reach one")
-    return algorithm, spec, state
 
 
 def sample(workdir: Path, *, num: int, seed: int, out: Path, label: int | None) -> None:

@@ -16,6 +16,7 @@ import ml_collections
 from gan_jax.algorithms import ALGORITHMS
 from gan_jax.augment import AUGMENTS
 from gan_jax.errors import UserError
+from gan_jax.evaluation_plan import EvaluationPlan
 from gan_jax.games import GAMES
 from gan_jax.losses import LOSSES
 from gan_jax.models import MODELS
@@ -71,23 +72,25 @@ def construct(
     name = fields.pop("name", None)
     if name not in table:
         raise UserError(f"{where}.name={name!r} is not one of {', '.join(sorted(table))}")
-    make = table[name]
+    return fill_in(table[name], fields, where, f"{where} ({name})", **given)
+
+
+def fill_in(make: Callable[..., Any], fields: dict[str, Any], where: str, called: str, **given: Any) -> Any:
+    """make(**fields, **given), as `construct`; errors call it `called`."""
     allowed = choices(make)
     unknown = sorted(set(fields) - allowed)
     if unknown:
-        raise UserError(
-            f"{where} ({name}) has no field {', '.join(unknown)}; its fields are {_listed(allowed)}"
-        )
+        raise UserError(f"{called} has no field {', '.join(unknown)}; its fields are {_listed(allowed)}")
     taken = inspect.signature(make).parameters
     lacking = sorted(required(make) - set(fields))
     if lacking:
-        raise UserError(f"{where} ({name}) lacks {', '.join(lacking)}; its fields are {_listed(allowed)}")
+        raise UserError(f"{called} lacks {', '.join(lacking)}; its fields are {_listed(allowed)}")
     given = {key: value for key, value in given.items() if key in taken}
     values = {key: _value(value, f"{where}.{key}") for key, value in fields.items()}
     try:
         return make(**values, **given)
     except (ValueError, TypeError) as error:
-        raise UserError(f"{where} ({name}): {error}") from error
+        raise UserError(f"{called}: {error}") from error
 
 
 def choices(make: Callable[..., Any]) -> set[str]:
@@ -111,6 +114,10 @@ def complete(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
     with config.unlocked():
         for where, table in TABLES.items():
             _complete(config.get(where), table)
+        if "evaluation" not in config:  # in a record that is older than this field
+            config.evaluation = ml_collections.ConfigDict()
+        if isinstance(config.evaluation, ml_collections.ConfigDict):
+            _fill(config.evaluation, EvaluationPlan)
         for name in PENALTIES if isinstance(penalties, ml_collections.ConfigDict) else ():
             if isinstance(penalties.get(name), ml_collections.ConfigDict):
                 _fill(penalties[name], PENALTIES[name])

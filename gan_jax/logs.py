@@ -2,7 +2,8 @@
 
     metrics.jsonl   a row per logged interval: step, time (UTC, seconds since 1970), steps_per_second
                     (over the interval, so the first one includes compiling), the metrics' means over
-                    the interval; null where a value is not finite
+                    the interval; null where a value is not finite. And a row for each evaluation:
+                    step, evaluation (scores and protocol, see metrics/protocol.py)
     losses.npy      every step's metrics: a structured float32 array, row i is step i + 1, NaN where
                     not trained yet
     tensorboard/    the same means, and pictures
@@ -79,13 +80,23 @@ class RunLog:
         means = _means(self._interval)
         self._interval, self._trained, self._row_at = [], 0, now
         row = {"step": step, "time": round(time.time(), 3), "steps_per_second": round(rate, 4), **means}
-        finite = {name: x if math.isfinite(x) else None for name, x in row.items()}
         with files.disk_errors(self._doing):
-            self._rows.write(json.dumps(finite) + "\n")
+            self._rows.write(_line(row))
             self._rows.flush()
         self._events.scalars(step, {"steps_per_second": rate, **means})
         losses = {name: mean for name, mean in means.items() if name.endswith("_loss")}
         self._progress.update(step, losses, rate)
+
+    def evaluation(self, row: Mapping[str, Any], scores: Mapping[str, float], seconds: float) -> None:
+        """Writes a row of scores, as `protocol.Record.row` makes it; `seconds` is what measuring them took.
+
+        That time is no training: the next row's steps_per_second leaves it out.
+        """
+        with files.disk_errors(self._doing):
+            self._rows.write(_line(row))
+            self._rows.flush()
+        self._events.scalars(row["step"], {f"evaluation/{name}": value for name, value in scores.items()})
+        self._row_at += seconds
 
     def picture(self, step: int, name: str, image_uint8: np.ndarray) -> None:
         """Shows a picture, uint8 [H, W, C] with C = 1, 3 or 4, in TensorBoard."""
@@ -169,13 +180,41 @@ def read_losses(workdir: Path | str) -> np.ndarray | None:
 
 def read_metrics(workdir: Path | str) -> list[dict[str, Any]]:
     """The rows of metrics.jsonl; [] if there is none. What a killed process left half-written is left out."""
-    return [row for _, row in _rows(Path(workdir) / METRICS)]
+    return read_rows(Path(workdir) / METRICS)
+
+
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    """The rows of a file such as metrics.jsonl, as `read_metrics`."""
+    return [row for _, row in _rows(path)]
+
+
+def append_row(path: Path, row: Mapping[str, Any]) -> None:
+    """Adds a row to a file of rows such as metrics.jsonl; makes the file and its folder where there is none.
+
+    Raises:
+        UserError: the disk is full or the folder cannot be written to.
+    """
+    with files.disk_errors(f"write {path}"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a", encoding="utf-8") as rows:
+            rows.write(_line(row))
 
 
 def last_metrics(workdir: Path | str) -> dict[str, Any] | None:
     """The last row of metrics.jsonl that a training step wrote; None if there is none."""
     rows = [row for row in read_metrics(workdir) if "steps_per_second" in row]
     return rows[-1] if rows else None
+
+
+def _line(row: Mapping[str, Any]) -> str:
+    """A row as a line of JSON; null where a number is not finite."""
+    return json.dumps(_finite(row)) + "\n"
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _finite(part) for name, part in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _load(path: Path) -> np.ndarray:
@@ -204,7 +243,7 @@ def _rows(path: Path) -> list[tuple[str, dict[str, Any]]]:
             row = json.loads(line)
         except ValueError:  # half-written when the process was killed
             continue
-        if isinstance(row, dict) and isinstance(row.get("step"), int):
+        if isinstance(row, dict) and isinstance(row.get("step", ""), int | None):
             rows.append((line, row))
     return rows
 
@@ -230,6 +269,6 @@ def _means(interval: list[dict[str, np.ndarray]]) -> dict[str, float]:
 
 
 def _drop_rows_after(path: Path, first_step: int) -> None:
-    kept = "".join(line + "\n" for line, row in _rows(path) if row["step"] <= first_step)
+    kept = "".join(line + "\n" for line, row in _rows(path) if (row["step"] or 0) <= first_step)
     if path.exists():
         files.write_atomically(path, kept.encode())

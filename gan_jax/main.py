@@ -17,7 +17,7 @@ from typing import Any
 
 from absl import flags, logging
 
-from gan_jax import commands
+from gan_jax import commands, evaluation_commands, evaluation_flags
 from gan_jax.config_flag import OVERRIDE, define_config
 from gan_jax.errors import UserError
 from gan_jax.interrupt import Interrupted, interrupt
@@ -28,6 +28,9 @@ usage: gan-jax COMMAND [--flag=value ...]
   gan-jax train --config configs/dcgan_fashion_mnist.py --workdir runs/x [--config.seed=1 ...]
   gan-jax sample --workdir runs/x --num 64 --seed 0 --out grid.png [--label 7]
   gan-jax info --workdir runs/x
+  gan-jax evaluate --fake runs/x --metrics fid,kid,prdc [--real fashion_mnist:test --num 10000]
+  gan-jax scores runs/x runs/y
+  gan-jax train-classifier fashion_mnist
   gan-jax data prepare fashion_mnist [--from FOLDER]
 
 {commands}
@@ -111,10 +114,41 @@ def _data(values: flags.FlagValues, rest: list[str]) -> None:
     commands.prepare(rest[1], data_dir=values.data_dir, source=values["from"].value)
 
 
+def _evaluate(values: flags.FlagValues, rest: list[str]) -> None:
+    _no_arguments(rest)
+    _required(values, "fake")
+    evaluation_flags.evaluate(values)
+
+
+def _no_flags(values: flags.FlagValues, argv: list[str]) -> list[str]:
+    return argv
+
+
+def _scores(values: flags.FlagValues, rest: list[str]) -> None:
+    if not rest:
+        raise flags.Error("usage: gan-jax scores RUN_OR_FILE [RUN_OR_FILE ...]")
+    evaluation_commands.scores(rest)
+
+
+def _train_classifier(values: flags.FlagValues, rest: list[str]) -> None:
+    if len(rest) != 1:
+        raise flags.Error("usage: gan-jax train-classifier NAME [--data_dir FOLDER] [--seed 0] [--out FILE]")
+    evaluation_flags.train_classifier(values, rest[0])
+
+
 COMMANDS = {
     "train": Command("train a run, or continue it", _train_flags, _train),
     "sample": Command("draw pictures from a run", _sample_flags, _sample),
     "info": Command("show a run: config, networks, progress, checkpoints", _info_flags, _info),
+    "evaluate": Command(
+        "score generated images against real ones", evaluation_flags.define_evaluate, _evaluate
+    ),
+    "scores": Command("show a table of scores", _no_flags, _scores),
+    "train-classifier": Command(
+        "train the in-domain feature network of a data set",
+        evaluation_flags.define_train_classifier,
+        _train_classifier,
+    ),
     "data": Command("get and prepare a data set", _data_flags, _data),
 }
 
@@ -133,7 +167,7 @@ def _no_arguments(rest: list[str]) -> None:
 def main(argv: list[str]) -> int:
     """Runs one command line (without the program's name) and returns its exit code."""
     if not argv or argv[0] in ("--help", "-h", "help"):
-        listed = "\n".join(f"  {name:8s}{command.about}" for name, command in COMMANDS.items())
+        listed = "\n".join(f"  {name:17s}{command.about}" for name, command in COMMANDS.items())
         sys.stdout.write(USAGE.format(commands=listed))
         return 0 if argv else 2
     if argv[0] not in COMMANDS:

@@ -20,6 +20,12 @@ _COMFORTABLE = 448  # pixels: a smaller grid's images are enlarged until its lon
 _POINTS = 2000  # drawn per line: more than the picture has columns
 
 
+def quantised(images: np.ndarray) -> np.ndarray:
+    """Finite images of any shape in [-1, 1] as uint8: round((x + 1) * 127.5), values outside clipped."""
+    x = np.asarray(images, np.float32)
+    return np.rint(np.clip((x + 1) * 127.5, 0, 255)).astype(np.uint8)
+
+
 def grid(images: ArrayLike, columns: int | None = None, pad: int = 2) -> np.ndarray:
     """Lays images out row by row, white between them.
 
@@ -32,7 +38,7 @@ def grid(images: ArrayLike, columns: int | None = None, pad: int = 2) -> np.ndar
         pad: pixels between images, before enlarging.
 
     Returns:
-        uint8 [h, w, C], round((x + 1) * 127.5).
+        uint8 [h, w, C], as `quantised`.
     """
     x = np.asarray(images, np.float32)
     if x.ndim != 4 or not len(x):
@@ -40,7 +46,7 @@ def grid(images: ArrayLike, columns: int | None = None, pad: int = 2) -> np.ndar
     n, height, width, channels = x.shape
     columns = columns or math.ceil(math.sqrt(n))
     rows = math.ceil(n / columns)
-    pixels = np.rint(np.clip((x + 1) * 127.5, 0, 255)).astype(np.uint8)
+    pixels = quantised(x)
     cell_h, cell_w = height + pad, width + pad
     cells = np.full((rows * columns, cell_h, cell_w, channels), 255, np.uint8)
     cells[:n, :height, :width] = pixels

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import json
+from dataclasses import fields
 from typing import Any
 
 import ml_collections
 
 from gan_jax import data
 from gan_jax.build import COUNTS, DataSpec
+from gan_jax.evaluation_plan import EvaluationPlan
 
 # What may differ when a run is continued, because it does not touch the mathematics.
-FREE_FIELDS = frozenset({*COUNTS[1:], "data.dir", "data.placement"})
+FREE_FIELDS = frozenset(
+    {
+        *COUNTS[1:],
+        "data.dir",
+        "data.placement",
+        *(f"evaluation.{field.name}" for field in fields(EvaluationPlan)),
+    }
+)
 
 
 def to_json(config: ml_collections.ConfigDict) -> dict[str, Any]:

@@ -2,19 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 
 import jax
 import numpy as np
 
 from gan_jax.algorithm import Algorithm
-from gan_jax.build import DataSpec
+from gan_jax.data.spec import DataSpec
 from gan_jax.state import TrainState
 
 CHUNK = 64  # images in one compiled call; part of what image number i is, so it never changes
 
+# (state, count, key, labels [count] or None, devices) -> float32 [CHUNK, H, W, C] in [-1, 1], many times
+Chunks = Callable[..., Iterator[jax.Array]]
 # (state, count, key, labels [count] or None) -> float32 [count, H, W, C] in [-1, 1]
 Sampler = Callable[..., np.ndarray]
+
+
+def make_chunks(algorithm: Algorithm, spec: DataSpec) -> Chunks:
+    """chunks(state, count, key, labels=None, devices=()) -> what `make_sampler` gives, call by call.
+
+    Every chunk has CHUNK images; what the last has beyond `count` is not meant. A call starts when its
+    chunk is asked for, and nothing waits for its end. The calls take turns on `devices`, each with a copy
+    of the state; without any they run where the state is.
+    """
+    compiled = jax.jit(algorithm.sample)
+    image = np.zeros((CHUNK, *spec.image_shape), np.float32)
+
+    def chunks(
+        state: TrainState,
+        count: int,
+        key: jax.Array,
+        labels: np.ndarray | None = None,
+        devices: Sequence[jax.Device] = (),
+    ) -> Iterator[jax.Array]:
+        states = [jax.device_put(state, device) for device in devices] or [state]
+        if labels is not None and len(labels) != count:
+            raise ValueError(f"{len(labels)} labels for {count} images")
+        for number in range(-(-count // CHUNK)):
+            label = np.zeros(CHUNK, np.int32)
+            if labels is not None:
+                part = labels[number * CHUNK : (number + 1) * CHUNK]
+                label[: len(part)] = part
+            batch = {"image": image, "label": label}
+            yield compiled(states[number % len(states)], batch, jax.random.fold_in(key, number))
+
+    return chunks
 
 
 def make_sampler(algorithm: Algorithm, spec: DataSpec) -> Sampler:
@@ -23,17 +56,11 @@ def make_sampler(algorithm: Algorithm, spec: DataSpec) -> Sampler:
     Image number i is the same whatever the count. `labels` int32 [count] are read by conditional methods
     only; None is all zeros.
     """
-    compiled = jax.jit(algorithm.sample)
-    image = np.zeros((CHUNK, *spec.image_shape), np.float32)
+    chunks = make_chunks(algorithm, spec)
 
     def sample(state: TrainState, count: int, key: jax.Array, labels: np.ndarray | None = None) -> np.ndarray:
-        padded = np.zeros(-(-count // CHUNK) * CHUNK, np.int32)
-        padded[:count] = 0 if labels is None else labels
-        chunks = [
-            compiled(state, {"image": image, "label": label}, jax.random.fold_in(key, number))
-            for number, label in enumerate(padded.reshape(-1, CHUNK))
-        ]
-        return np.concatenate([np.asarray(chunk) for chunk in chunks])[:count]
+        started = list(chunks(state, count, key, labels))  # all of them, before the first is waited for
+        return np.concatenate([np.asarray(chunk) for chunk in started])[:count]
 
     return sample
 

@@ -25,8 +25,10 @@ from gan_jax.logs import RunLog, read_losses
 from gan_jax.noise import PICTURES, example_keys
 from gan_jax.pictures import curves, grid, save_png
 from gan_jax.report import parameter_report
+from gan_jax.restore import NEWEST
 from gan_jax.sample import class_rows, make_sampler
 from gan_jax.state import Player, PyTree, TrainState
+from gan_jax.watch import Watch, make_watch
 from gan_jax.workdir import check_workdir, note_start
 
 PICTURED = 64  # images in a grid
@@ -51,12 +53,13 @@ def train(config: ml_collections.ConfigDict, workdir: str | Path) -> TrainState:
     folder = Path(workdir)
     record = check_workdir(folder, config, plan.dataset)
     feed = make_feed(plan.dataset, plan.sampler, steps_per_call=plan.steps_per_call, placement=plan.placement)
-    checkpoints = Checkpoints(folder / "checkpoints")
+    checkpoints = Checkpoints(folder / NEWEST)
     try:
         state = restore_or_init(plan, checkpoints, mesh)
+        watch = make_watch(plan, folder, mesh)
         note_start(folder, record)  # from here on the folder changes
         with StopRequest() as stop:
-            return Loop(plan, folder, checkpoints, mesh, feed, int(state.step)).run(state, stop)
+            return Loop(plan, folder, checkpoints, mesh, feed, int(state.step), watch).run(state, stop)
     finally:
         feed.close()
         checkpoints.close()
@@ -101,6 +104,7 @@ class Loop:
         mesh: jax.sharding.Mesh,
         feed: Feed,
         first_step: int,
+        watch: Watch | None,
     ) -> None:
         self.plan = plan
         self.folder = folder
@@ -113,6 +117,9 @@ class Loop:
         )
         self.sampler = make_sampler(plan.algorithm, plan.spec)
         self.log = RunLog(folder, num_steps=plan.num_steps, first_step=first_step)
+        self.watch = watch
+        if watch is not None:
+            watch.begin(self.log)
         self.pending: list[tuple[int, Metrics]] = []  # (steps, metrics) of calls not looked at yet
 
     def run(self, state: TrainState, stop: StopRequest) -> TrainState:
@@ -135,11 +142,15 @@ class Loop:
             return self.finish(step, state, stop)
         finally:
             self.log.close()
+            if self.watch is not None:
+                self.watch.close()
 
     def boundary(self, step: int) -> int:
         """The next step after which something is written."""
         plan = self.plan
-        intervals = (plan.log_every_steps, plan.checkpoint_every_steps, plan.sample_every_steps)
+        intervals = [plan.log_every_steps, plan.checkpoint_every_steps, plan.sample_every_steps]
+        if self.watch is not None:
+            intervals.append(plan.evaluation.every_steps)
         return min(plan.num_steps, *((step // every + 1) * every for every in intervals))
 
     def begin(self, state: TrainState) -> None:
@@ -159,15 +170,18 @@ class Loop:
             last or step % every == 0
             for every in (plan.log_every_steps, plan.checkpoint_every_steps, plan.sample_every_steps)
         )
-        if not (logged or saved or pictured):
+        measured = self.watch is not None and (last or step % plan.evaluation.every_steps == 0)
+        if not (logged or saved or pictured or measured):
             return
         self.collect(step)
         if logged:
             self.log.row(step)
-        if pictured or saved:
+        if pictured or saved or measured:
             check_state(step, state)
         if pictured:
             self.picture(step, state)
+        if self.watch is not None and measured:
+            self.watch.measure(state)
         if saved:  # last: what is due at a step is there whenever a run continues from that step
             self.checkpoints.save(state)
 

@@ -59,6 +59,12 @@ FLAGS = {
     "train": ("--config=", "--workdir=", "--dry_run"),
     "sample": ("--workdir=", "--num=", "--seed=", "--out=", "--label="),
     "info": ("--workdir=",),
+    "evaluate": (
+        *("--fake=", "--real=", "--metrics=", "--network=", "--num=", "--num_real=", "--seed="),
+        *("--repeats=", "--raw", "--resizer=", "--inception_weights=", "--data_dir=", "--out="),
+    ),
+    "scores": (),
+    "train-classifier": ("--data_dir=", "--seed=", "--out="),
     "data": ("--from=", "--data_dir="),
 }
 
@@ -89,7 +95,7 @@ def test_no_command_is_wrong_usage(capsys):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["tain"], "unknown command 'tain'; the commands are train, sample, info, data"),
+        (["tain"], "unknown command 'tain'; the commands are train, sample, info, evaluate"),
         (["train", "--workdir", "w"], "--config is missing; see gan-jax train --help"),
         (["train", "--config=", "--workdir", "w"], "--config is missing"),
         (["train", "--config.seed=1", "--workdir", "w"], "--config is missing"),

@@ -194,8 +194,8 @@ def test_labels_are_those_of_their_own_chunk(conditional):
     """Picture 64 and beyond come from another call; its labels must be its own."""
     config, state, _ = conditional
     sampler = sampling.make_sampler(build(config).algorithm, DataSpec((16, 16, 1), 8))
-    labels = np.arange(70, dtype=np.int32) % 4
+    labels = np.arange(70, dtype=np.int32) % 5  # which does not divide 64
     mixed = sampler(state, 70, jax.random.key(3), labels)
-    for label in range(4):
+    for label in range(5):
         alone = sampler(state, 70, jax.random.key(3), np.full(70, label, np.int32))
         np.testing.assert_array_equal(mixed[labels == label], alone[labels == label])

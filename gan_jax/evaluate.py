@@ -1,0 +1,221 @@
+"""Scores of generated images against real ones, each with its protocol."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from functools import cached_property
+
+import jax
+from absl import logging
+
+from gan_jax.data import load
+from gan_jax.errors import UserError
+from gan_jax.fakes import Fake
+from gan_jax.metrics.extract import PRECISION, Extractor, Sample
+from gan_jax.metrics.image_source import spelled
+from gan_jax.metrics.network import FeatureNetwork
+from gan_jax.metrics.protocol import Record, Score, Setting
+from gan_jax.metrics.scores import ALL, METRICS, Comparison, Metric
+from gan_jax.metrics.sources import ImageSource, dataset_source
+from gan_jax.provenance import describe_environment
+
+
+def chosen(names: tuple[str, ...]) -> dict[str, Metric]:
+    """The metrics with these names.
+
+    Raises:
+        UserError: none, or one that is not there.
+    """
+    unknown = [name for name in names if name not in METRICS]
+    if unknown or not names:
+        what = f"unknown metric {unknown[0]!r}" if unknown else "no metric is named"
+        raise UserError(f"{what}; the metrics are {', '.join(METRICS)}")
+    return {name: METRICS[name] for name in dict.fromkeys(names)}
+
+
+class Evaluator:
+    """A real set, a network and metrics, opened once and used for any number of fakes.
+
+    Args:
+        metrics: names in METRICS.
+        real: the reals.
+        network: what both sides are seen with.
+        num_fakes: images of each set of fakes.
+        num_reals: the first so many reals; None for all.
+        held_out: reals that the generator has not seen, for the metrics that need them.
+        mesh: the devices; default all.
+        progress: show bars on a terminal.
+
+    Raises:
+        UserError: something is missing that a metric needs, before anything is computed.
+    """
+
+    def __init__(
+        self,
+        metrics: tuple[str, ...],
+        real: ImageSource,
+        network: FeatureNetwork,
+        *,
+        num_fakes: int,
+        num_reals: int | None = None,
+        held_out: ImageSource | None = None,
+        mesh: jax.sharding.Mesh | None = None,
+        progress: bool = True,
+    ) -> None:
+        self.metrics = chosen(metrics)
+        self.network = network
+        self.num_fakes = num_fakes
+        self._real_source = real
+        self._held_out_source = held_out
+        self._images = _most(metric.images for metric in self.metrics.values())
+        available = real.size if num_reals is None else num_reals
+        if available is None:
+            raise UserError(f"{real.name} has no end: say with --num_real how many images are the real ones")
+        self._check(real, available)
+        if "fid" in self.metrics and min(num_fakes, available) <= network.num_features:
+            logging.warning(
+                "fid: %d images for %d features: the covariance is singular and the value biased upwards",
+                min(num_fakes, available),
+                network.num_features,
+            )
+        self._extract = Extractor(network, mesh=mesh, progress=progress)
+        self.setting = Setting(
+            num_fakes=num_fakes,
+            num_reals=available,
+            real=real.name,
+            real_fingerprint=real.fingerprint or "a generator",
+            network=network.name,
+            network_digest=network.digest,
+            resizer=network.resizer,
+            precision=PRECISION,
+        )
+
+    @cached_property
+    def real(self) -> Sample:
+        """The reals, seen with the network: from this machine's cache, or now."""
+        count = self.setting.num_reals
+        return self._extract.cached(self._real_source, count, images=_count(self._images, count))
+
+    @cached_property
+    def held_out(self) -> Sample | None:
+        """The same of the reals that the generator has not seen, where a metric needs them."""
+        source = self._held_out_source
+        if source is None or not any("held_out" in metric.needs for metric in self.metrics.values()):
+            return None
+        assert source.size is not None
+        return self._extract.cached(source, source.size, images=_count(self._images, source.size))
+
+    def prepare(self) -> None:
+        """Does all that can be done without fakes."""
+        _ = self.real, self.held_out
+
+    def _check(self, real: ImageSource, num_reals: int) -> None:
+        for name, metric in self.metrics.items():
+            for what, count, flag in (("fakes", self.num_fakes, "num"), ("reals", num_reals, "num_real")):
+                if count < metric.least:
+                    raise UserError(
+                        f"{name} needs at least {metric.least} {what}, and there are {count}: "
+                        f"raise --{flag}, or leave {name} out"
+                    )
+            if "logits" in metric.needs and self.network.num_classes is None:
+                raise UserError(
+                    f"{name} needs a network that classifies, and {self.network.name} does not: "
+                    "choose --network=classifier or inception"
+                )
+            if "maps" in metric.needs and self.network.maps is None:
+                raise UserError(
+                    f"{name} needs a network with layers to compare, and {self.network.name} has none: "
+                    "choose --network=classifier or inception"
+                )
+            if "labels" in metric.needs and real.num_classes is None:
+                raise UserError(f"{name} needs labelled reals, and {real.name} has no labels: leave it out")
+            if "held_out" in metric.needs and self._held_out_source is None:
+                raise UserError(
+                    f"{name} needs reals that the generator was not trained on: give the training split of "
+                    "a data set that has a test split as --real, or leave it out"
+                )
+
+    def check_fake(self, fake: Fake) -> None:
+        """Raises a UserError if a metric needs what these fakes do not have."""
+        real = self._real_source
+        if fake.source.image_shape != real.image_shape:
+            raise UserError(
+                f"the images of {fake.source.name} are {spelled(fake.source.image_shape)} and those of "
+                f"{real.name} {spelled(real.image_shape)}: bring them to one size and number of channels"
+            )
+        for name, metric in self.metrics.items():
+            if "generator" in metric.needs and fake.generate is None:
+                raise UserError(
+                    f"{name} needs a generator, and {fake.source.name} is not a run of one whose latents are "
+                    "all it takes: leave it out"
+                )
+            if "labels" not in metric.needs:
+                continue
+            if fake.source.num_classes is None:
+                raise UserError(
+                    f"{name} needs labelled fakes, and {fake.source.name} has no labels: use a conditional "
+                    "run, a folder with one sub-folder per class, or leave it out"
+                )
+            if fake.source.num_classes != real.num_classes:
+                raise UserError(
+                    f"{name}: {fake.source.name} has {fake.source.num_classes} classes and {real.name} "
+                    f"{real.num_classes}: they must be the same"
+                )
+
+    def __call__(self, fake: Fake) -> Record:
+        """The scores of one set of fakes.
+
+        Raises:
+            UserError: too few images, of another shape, damaged, or without what a metric needs.
+        """
+        self.check_fake(fake)
+        begun = time.monotonic()
+        sample = self._extract(fake.source, self.num_fakes, images=_count(self._images, self.num_fakes))
+        comparison = Comparison(
+            real=self.real,
+            fake=sample,
+            network=self.network,
+            seed=fake.seed,
+            held_out=self.held_out,
+            generate=fake.generate,
+            latent=fake.latent,
+        )
+        scores = {
+            score: Score(float(value), name, metric.version, metric.protocol)
+            for name, metric in self.metrics.items()
+            for score, value in metric.compute(comparison).items()
+        }
+        return Record(
+            fake=fake.source.name,
+            step=fake.step,
+            which=fake.which,
+            averaged=fake.averaged,
+            labels=fake.labels,
+            seed=fake.seed,
+            setting=self.setting,
+            scores=scores,
+            seconds=round(time.monotonic() - begun, 3),
+            environment=describe_environment(),
+        )
+
+
+def _most(counts: Iterable[int]) -> int:
+    """How many images are kept for metrics that ask for these."""
+    listed = list(counts)
+    return ALL if ALL in listed else max(listed)
+
+
+def _count(images: int, available: int) -> int:
+    return available if images == ALL else min(images, available)
+
+
+def held_out_of(real: ImageSource, data_dir: str | None) -> ImageSource | None:
+    """The test split that belongs to a training split; None where there is none."""
+    dataset = real.dataset
+    if dataset is None or not dataset.split.startswith("train"):
+        return None
+    try:
+        return dataset_source(load(dataset.name, data_dir=data_dir, split="test", **dataset.options))
+    except UserError:
+        return None

@@ -1,0 +1,76 @@
+"""The flags of `gan-jax evaluate`, `scores` and `train-classifier`."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from absl import flags
+
+from gan_jax import evaluation_commands
+from gan_jax.metrics.scores import METRICS
+
+DEFAULT = "fid,kid,inception_score,prdc"
+DATA_DIR = "Default: $TFDS_DATA_DIR, else ~/tensorflow_datasets."
+
+
+def define_evaluate(values: flags.FlagValues, argv: list[str]) -> list[str]:
+    """Adds the flags of `gan-jax evaluate`."""
+    side = "a run's folder, a folder of pictures, an .npz of images, or NAME[:SPLIT] of a data set"
+    texts = {
+        "fake": (
+            None,
+            f"The generated images: {side}. Of a run the last and the best checkpoint are scored.",
+        ),
+        "real": (None, f"The real ones: {side}. Default for a run: the split that it was trained on."),
+        "metrics": (DEFAULT, f"Of {', '.join(METRICS)}, with commas between. Default: {DEFAULT}."),
+        "network": (
+            "auto",
+            "auto, classifier (of the real data set), classifier:NAME or classifier:FILE, inception, random, "
+            "pixels, pca. auto is the classifier for small grey labelled data sets, otherwise inception.",
+        ),
+        "inception_weights": (None, "A file with Inception's weights. Default: the cache, else download."),
+        "data_dir": (None, DATA_DIR),
+        "out": (None, "A file of rows to add the scores to. Default for a run: its metrics.jsonl."),
+    }
+    for name, (default, text) in texts.items():
+        flags.DEFINE_string(name, default, text, flag_values=values)
+    flags.DEFINE_enum(
+        "resizer", "legacy", ["legacy", "clean"], "Of inception: legacy or clean.", flag_values=values
+    )
+    counts = {
+        "num": "How many fakes. Default: 50,000 of a generator, all of files.",
+        "num_real": "The first so many reals. Default: all.",
+    }
+    for name, text in counts.items():
+        flags.DEFINE_integer(name, None, text, lower_bound=1, flag_values=values)
+    flags.DEFINE_integer("seed", 0, "Of latents and subsets.", lower_bound=0, flag_values=values)
+    flags.DEFINE_integer(
+        "repeats", 1, "Evaluations with further seeds: their spread.", lower_bound=1, flag_values=values
+    )
+    flags.DEFINE_bool("raw", False, "The trained weights instead of their average.", flag_values=values)
+    return argv
+
+
+def evaluate(values: flags.FlagValues) -> None:
+    """Runs `gan-jax evaluate`."""
+    given: dict[str, Any] = {
+        field.name: values[field.name].value for field in fields(evaluation_commands.Request)
+    }
+    out = given.pop("out")
+    evaluation_commands.evaluate(evaluation_commands.Request(**given, out=Path(out) if out else None))
+
+
+def define_train_classifier(values: flags.FlagValues, argv: list[str]) -> list[str]:
+    """Adds the flags of `gan-jax train-classifier`."""
+    flags.DEFINE_string("data_dir", None, DATA_DIR, flag_values=values)
+    flags.DEFINE_integer("seed", 0, "Of the training.", lower_bound=0, flag_values=values)
+    flags.DEFINE_string("out", None, "The file to write. Default: one in the cache.", flag_values=values)
+    return argv
+
+
+def train_classifier(values: flags.FlagValues, name: str) -> None:
+    """Runs `gan-jax train-classifier NAME`."""
+    out = Path(values.out) if values.out else None
+    evaluation_commands.train_classifier(name, data_dir=values.data_dir, seed=values.seed, out=out)

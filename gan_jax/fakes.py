@@ -1,0 +1,86 @@
+"""Generated images that are to be scored: a run's, or files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import jax
+import numpy as np
+
+from gan_jax.algorithm import Algorithm
+from gan_jax.data.spec import DataSpec
+from gan_jax.metrics.sources import ImageSource, generator_source
+from gan_jax.noise import Latent
+from gan_jax.sample import make_chunks
+from gan_jax.state import TrainState
+
+Generate = Callable[[np.ndarray, np.ndarray | None], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Fake:
+    """A set of generated images to be scored.
+
+    Attributes:
+        source: the images.
+        step, which, averaged, labels, seed: as in `protocol.Record`.
+        generate, latent: as in `scores.Comparison`; None where the images are files.
+    """
+
+    source: ImageSource
+    step: int | None = None
+    which: str = ""
+    averaged: bool | None = None
+    labels: str = "none"
+    seed: int = 0
+    generate: Generate | None = None
+    latent: tuple[Latent, int] | None = None
+
+
+class FakeMaker:
+    """Makes fakes of a run's states; compiles its sampler once.
+
+    Args:
+        name: of the run.
+        algorithm, spec: the run's.
+    """
+
+    def __init__(self, name: str, algorithm: Algorithm, spec: DataSpec) -> None:
+        self._name = name
+        self._algorithm = algorithm
+        self._spec = spec
+        self._chunks = make_chunks(algorithm, spec)
+        self._draw = jax.jit(algorithm.draw)
+
+    def __call__(self, state: TrainState, *, seed: int, which: str, averaged: bool) -> Fake:
+        """The images of a state.
+
+        Args:
+            seed: of the latents.
+            which: "last", "best by fid", ...
+            averaged: whether `state.ema` holds an average; it is only written down.
+        """
+        algorithm = self._algorithm
+        source = generator_source(self._name, algorithm, self._spec, state, seed=seed, chunks=self._chunks)
+        # InfoGAN's generator takes codes beside the noise: there is no one path between two of its inputs.
+        plain = algorithm.input_size == algorithm.latent_size
+        return Fake(
+            source=source,
+            step=int(state.step),
+            which=which,
+            averaged=averaged,
+            labels="none" if algorithm.num_classes is None else "balanced",
+            seed=seed,
+            generate=self._generate(state) if plain else None,
+            latent=(algorithm.latent, algorithm.latent_size) if plain else None,
+        )
+
+    def _generate(self, state: TrainState) -> Generate:
+        return lambda latents, labels: self._draw(state, latents, labels)
+
+
+def not_averaged(state: TrainState) -> TrainState:
+    """The state with the trained weights in the place of their average."""
+    generator = state.generator
+    return state.replace(ema={"params": generator.params, "stats": generator.stats})

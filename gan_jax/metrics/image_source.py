@@ -1,0 +1,97 @@
+"""Images to be compared, wherever they come from: the first so many, in order, as uint8."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from gan_jax.data import Dataset
+from gan_jax.errors import UserError
+
+# Images uint8 [b, H, W, C], and their labels int32 [b] where they have some.
+Batch = tuple[np.ndarray, np.ndarray | None]
+
+
+@dataclass(frozen=True)
+class ImageSource:
+    """One side of a comparison.
+
+    Attributes:
+        name: for the protocol: "fashion_mnist:test", "folder NAME", "npz NAME", "run NAME".
+        fingerprint: text that is equal only for the same pixels and labels in the same order; None for a
+            generator.
+        image_shape: (H, W, C) of every image.
+        num_classes: the labels are below it; None where the images have none.
+        size: how many images there are; None for as many as are asked for.
+        read: what `batches` gives, once the numbers are known to be right.
+        dataset: the split, where the images are one.
+    """
+
+    name: str
+    fingerprint: str | None
+    image_shape: tuple[int, int, int]
+    num_classes: int | None
+    size: int | None
+    read: Callable[[int, int], Iterator[Batch]]
+    dataset: Dataset | None = None
+
+    def batches(self, count: int, batch_size: int) -> Iterator[Batch]:
+        """The first `count` images, `batch_size` at a time, the last time what is left.
+
+        May be called again, and begins with the same images then.
+
+        Raises:
+            UserError: there are fewer; later, while reading: an image that cannot be used.
+        """
+        if count < 1 or batch_size < 1:
+            raise ValueError(f"{count} images in batches of {batch_size}: both must be at least 1")
+        if self.size is not None and count > self.size:
+            raise UserError(f"{self.name} holds {self.size} images, and {count} are asked for: ask for fewer")
+        return self.read(count, batch_size)
+
+
+def array_source(
+    name: str, images: np.ndarray, labels: np.ndarray | None = None, num_classes: int | None = None
+) -> ImageSource:
+    """Images that are there already, of whatever origin.
+
+    Args:
+        name: for the protocol.
+        images: uint8 [N, H, W, C], N >= 1.
+        labels: integers [N] in 0 to num_classes - 1.
+        num_classes: given with labels.
+
+    Raises:
+        ValueError: other shapes or types, or labels without classes.
+    """
+    if images.dtype != np.uint8 or images.ndim != 4 or not images.size:
+        raise ValueError(f"{name}: expected images uint8 [N, H, W, C], got {images.dtype} {images.shape}")
+    if labels is not None and (num_classes is None or labels.shape != images.shape[:1]):
+        raise ValueError(f"{name}: labels {labels.shape} of {num_classes} classes for {len(images)} images")
+    given = None if labels is None else np.asarray(labels, np.int32)
+    content = hashlib.sha256(f"{images.shape}".encode())
+    for array in (images, *([] if given is None else [given])):
+        content.update(np.ascontiguousarray(array).tobytes())
+
+    def read(count: int, batch_size: int) -> Iterator[Batch]:
+        for start in range(0, count, batch_size):
+            part = slice(start, min(start + batch_size, count))
+            yield images[part], None if given is None else given[part]
+
+    height, width, channels = images.shape[1:]
+    return ImageSource(
+        name=name,
+        fingerprint=f"arrays {content.hexdigest()}",
+        image_shape=(height, width, channels),
+        num_classes=None if given is None else num_classes,
+        size=len(images),
+        read=read,
+    )
+
+
+def spelled(image_shape: tuple[int, ...]) -> str:
+    """A shape as a message writes it: "28 x 28 x 1"."""
+    return " x ".join(map(str, image_shape))

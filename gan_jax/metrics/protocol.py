@@ -1,0 +1,208 @@
+"""What a score means: everything about how it was measured, and tables that keep protocols apart."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from statistics import mean, stdev
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What must be equal for two scores to be comparable, besides the metric and its version.
+
+    Attributes:
+        num_fakes: generated images.
+        num_reals: real images.
+        real: the real side, such as "mnist:train".
+        real_fingerprint: of its pixels.
+        network: the feature network's name.
+        network_digest: of its weights, architecture and preprocessing.
+        resizer: "none", or what brings images to the network's size.
+        precision: of the network.
+    """
+
+    num_fakes: int
+    num_reals: int
+    real: str
+    real_fingerprint: str
+    network: str
+    network_digest: str
+    resizer: str
+    precision: str
+
+    @property
+    def id(self) -> str:
+        """8 hex digits; equal only for equal settings."""
+        return _digest(asdict(self))
+
+    def __str__(self) -> str:
+        return (
+            f"{self.num_fakes:,} fakes against {self.num_reals:,} reals of {self.real} "
+            f"(...{self.real_fingerprint[-12:]}), network {self.network} ({self.network_digest}), "
+            f"resizer {self.resizer}, {self.precision}"
+        )
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:8]
+
+
+@dataclass(frozen=True)
+class Score:
+    """One number and its metric.
+
+    Attributes:
+        value: the number.
+        metric: the metric that yields it; "fid".
+        version: the metric's.
+        protocol: the metric's own parameters.
+    """
+
+    value: float
+    metric: str
+    version: int
+    protocol: str
+
+
+def column(setting: Setting, name: str, score: Score) -> str:
+    """8 hex digits that say which scores may stand in one column."""
+    return _digest([setting.id, name, score.metric, score.version, score.protocol])
+
+
+@dataclass(frozen=True)
+class Record:
+    """The scores of one set of fakes.
+
+    Attributes:
+        fake: what was measured: "run/x", "folder x".
+        step: of the checkpoint; None where the fakes are files.
+        which: "last", "best by fid", ...; "" where the fakes are files.
+        averaged: whether the generator's averaged weights were used; None where the fakes are files.
+        labels: how the fakes' labels were chosen.
+        seed: of the latents and of what the metrics draw.
+        setting: the protocol.
+        scores: by name.
+        seconds: the whole measurement took.
+        environment: time, hardware and versions.
+    """
+
+    fake: str
+    step: int | None
+    which: str
+    averaged: bool | None
+    labels: str
+    seed: int
+    setting: Setting
+    scores: Mapping[str, Score]
+    seconds: float
+    environment: Mapping[str, Any]
+
+    def row(self) -> dict[str, Any]:
+        """The record as a row of metrics.jsonl; `step` stands on top."""
+        content = asdict(self)
+        return {"step": content.pop("step"), "evaluation": {**content, "setting_id": self.setting.id}}
+
+
+def from_row(row: Mapping[str, Any]) -> Record | None:
+    """The record of a row; None where the row is none."""
+    content = row.get("evaluation")
+    if not isinstance(content, dict):
+        return None
+    try:
+        content = {name: value for name, value in content.items() if name != "setting_id"}
+        content["setting"] = Setting(**content["setting"])
+        content["scores"] = {name: _score(score) for name, score in content["scores"].items()}
+        return Record(step=row["step"], **content)
+    except (KeyError, TypeError, AttributeError):
+        return None  # written by another version
+
+
+def _score(stored: Mapping[str, Any]) -> Score:
+    """JSON has no NaN: it is stored as null."""
+    value = stored["value"]
+    return Score(**{**stored, "value": float("nan") if value is None else value})
+
+
+def table(records: Iterable[Record]) -> str:
+    """A Markdown table, a row for each checkpoint or set of files, and below it what each column means.
+
+    Scores share a column only if their protocols are equal. Records that differ in nothing but the seed are
+    one row, mean ± standard deviation: the noise of the evaluation, not of the training. Of several with the
+    same seed the last counts.
+    """
+    records = list(records)
+    columns: dict[str, tuple[str, Setting, Score]] = {}
+    rows: dict[tuple[Any, ...], dict[str, dict[int, float]]] = {}  # the newest value of each seed
+    for record in records:
+        cells = rows.setdefault((record.fake, record.step, record.averaged, record.labels), {})
+        for name, score in record.scores.items():
+            key = column(record.setting, name, score)
+            columns.setdefault(key, (name, record.setting, score))
+            cells.setdefault(key, {})[record.seed] = score.value
+    settings = list(dict.fromkeys(setting.id for _, setting, _ in columns.values()))
+    letters = {identity: _letter(index) for index, identity in enumerate(settings)}
+    heads = [_head(name, letters[setting.id], len(settings)) for name, setting, _ in columns.values()]
+    lines = [["fake", "step", *heads], ["---"] * (len(heads) + 2)]
+    for (fake, step, averaged, _), cells in rows.items():
+        shown = "" if step is None else f"{step}{'' if averaged else ', not averaged'}"
+        lines.append(
+            [
+                _named(fake, records, step),
+                shown,
+                *(_cell(list(cells.get(key, {}).values())) for key in columns),
+            ]
+        )
+    text = "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    return "\n".join([text, "", *_notes(columns, letters, records)])
+
+
+def _letter(index: int) -> str:
+    return chr(ord("A") + index) if index < 26 else f"A{index}"
+
+
+def _head(name: str, letter: str, count: int) -> str:
+    return f"{name} ({letter})" if count > 1 else name
+
+
+def _named(fake: str, records: list[Record], step: int | None) -> str:
+    which = dict.fromkeys(r.which for r in records if r.fake == fake and r.step == step and r.which)
+    return f"{fake} ({', '.join(which)})" if which else fake
+
+
+def _cell(values: list[float]) -> str:
+    if not values:
+        return ""
+    if len(values) == 1:
+        return f"{values[0]:.4g}"
+    return f"{mean(values):.4g} ± {stdev(values):.2g}"
+
+
+def _notes(
+    columns: Mapping[str, tuple[str, Setting, Score]], letters: Mapping[str, str], records: list[Record]
+) -> list[str]:
+    """The protocols, a line each."""
+    notes = []
+    for identity, letter in letters.items():
+        shown = [(score, setting) for _, setting, score in columns.values() if setting.id == identity]
+        metrics = dict.fromkeys(
+            f"{score.metric} version {score.version}" + (f" ({score.protocol})" if score.protocol else "")
+            for score, _ in shown
+        )
+        notes.append(f"Protocol {letter} [{identity}]: {shown[0][1]}; {', '.join(metrics)}.")
+    seeds: dict[Any, set[int]] = {}
+    for record in records:
+        seeds.setdefault((record.fake, record.step, record.setting.id), set()).add(record.seed)
+    most = max(map(len, seeds.values()), default=0)
+    if most > 1:
+        notes.append(
+            f"±: standard deviation over {most} seeds of the evaluation, of one trained generator; "
+            "it says nothing of how trainings differ."
+        )
+    else:
+        listed = sorted({record.seed for record in records})
+        notes.append(f"Seed {', '.join(map(str, listed))}.")
+    return notes

@@ -1,0 +1,305 @@
+"""The metrics by name: what each needs, what it yields, and its version.
+
+A metric's version is raised whenever its numbers change; it is part of every score's protocol.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+import numpy as np
+
+from gan_jax.metrics.classification_accuracy import classification_accuracy
+from gan_jax.metrics.classifier_cache import default_recipe
+from gan_jax.metrics.duplicates import duplicate_threshold, duplicates
+from gan_jax.metrics.extract import Sample
+from gan_jax.metrics.frechet import fid, intra_class_fid
+from gan_jax.metrics.inception_score import inception_score
+from gan_jax.metrics.kernel_distance import kid
+from gan_jax.metrics.modes import mode_coverage
+from gan_jax.metrics.ms_ssim import ms_ssim_diversity
+from gan_jax.metrics.nearest import memorisation
+from gan_jax.metrics.network import FeatureNetwork
+from gan_jax.metrics.path_length import path_length
+from gan_jax.metrics.prdc import prdc
+from gan_jax.metrics.sliced_wasserstein import sliced_wasserstein_pyramid
+from gan_jax.noise import Latent
+
+ALL = -1  # images: every one
+Better = Literal["lower", "higher", "neither"]
+Need = Literal["logits", "labels", "held_out", "generator", "maps"]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What the metrics read.
+
+    Attributes:
+        real: the reals.
+        fake: the generated images.
+        network: what both were seen with.
+        seed: of what a metric draws.
+        held_out: reals that the generator was not trained on; None where there are none.
+        generate: (latents float32 [B, L], labels int32 [B] or None) -> float32 images [B, H, W, C] in
+            [-1, 1]; None where the fakes are files.
+        latent: the latents' distribution and size, where there is a generator.
+    """
+
+    real: Sample
+    fake: Sample
+    network: FeatureNetwork
+    seed: int
+    held_out: Sample | None = None
+    generate: Callable[..., np.ndarray] | None = None
+    latent: tuple[Latent, int] | None = None
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One metric.
+
+    Attributes:
+        version: of its numbers.
+        protocol: its own parameters, in words; part of the protocol.
+        scores: the names of what it yields, and which way is better. Further scores may come with them.
+        compute: from a comparison to its scores.
+        least: images needed on each side.
+        images: how many images of each side it reads, besides features.
+        needs: what else it needs.
+    """
+
+    version: int
+    protocol: str
+    scores: Mapping[str, Better]
+    compute: Callable[[Comparison], dict[str, float]]
+    least: int = 2
+    images: int = 0
+    needs: frozenset[Need] = frozenset()
+
+
+SUBSETS, SUBSET = 100, 1000  # of KID
+SPLITS = 10  # of the Inception Score
+MANIFOLD, DENSITY = 3, 5  # neighbours
+BATCH = 500  # of the birthday paradox
+NEAR = 0.01  # quantile of the reals' nearest distances below which two fakes are the same
+PYRAMIDS = 8_192  # images of the sliced Wasserstein distance
+PAIRS, PAIRED = 5_000, 10_000  # pairs and images of MS-SSIM
+PATHS = 10_000
+
+
+def _fid(given: Comparison) -> dict[str, float]:
+    return {"fid": fid(given.real.features, given.fake.features)}
+
+
+def _kid(given: Comparison) -> dict[str, float]:
+    found = kid(
+        given.real.features, given.fake.features, subsets=SUBSETS, subset_size=SUBSET, seed=given.seed
+    )
+    return {"kid": found.mean, "kid_std": found.std}
+
+
+def _inception_score(given: Comparison) -> dict[str, float]:
+    found = inception_score(_logits(given.fake), SPLITS)
+    return {
+        "inception_score": found.whole,
+        "inception_score_splits": found.mean,
+        "inception_score_splits_std": found.std,
+    }
+
+
+def _prdc(given: Comparison) -> dict[str, float]:
+    found = prdc(given.real.features, given.fake.features, manifold_k=MANIFOLD, density_k=DENSITY)
+    return asdict(found)
+
+
+def _intra_class_fid(given: Comparison) -> dict[str, float]:
+    assert given.real.num_classes is not None
+    found = intra_class_fid(
+        given.real.features,
+        _labels(given.real),
+        given.fake.features,
+        _labels(given.fake),
+        given.real.num_classes,
+    )
+    each = {f"intra_class_fid_{index}": value for index, value in enumerate(found.per_class)}
+    return {"intra_class_fid": found.mean, **each}
+
+
+def _modes(given: Comparison) -> dict[str, float]:
+    classes = given.network.num_classes
+    assert classes is not None
+    reference = np.bincount(_logits(given.real).argmax(axis=1), minlength=classes)
+    found = mode_coverage(_logits(given.fake).argmax(axis=1), classes, reference)
+    return {"modes": found.modes, "modes_kl": found.kl}
+
+
+def _memorisation(given: Comparison) -> dict[str, float]:
+    held_out = None if given.held_out is None else given.held_out.features
+    found = memorisation(given.fake.features, given.real.features, held_out, seed=given.seed)
+    return {
+        "copying_c_t": found.c_t,
+        "nearest_median_ratio": found.median_ratio,
+        "nearest_close_share": found.close_share,
+        "authenticity": found.authenticity,
+        "authenticity_fresh": found.authenticity_fresh,
+    }
+
+
+def _duplicates(given: Comparison) -> dict[str, float]:
+    threshold = duplicate_threshold(given.real.features, NEAR)
+    found = duplicates(given.fake.features, batch=BATCH, threshold=threshold)
+    return {
+        "support": found.support,
+        "support_at_least": found.support_at_least,
+        "collision_share": found.collision_share,
+    }
+
+
+def _sliced_wasserstein(given: Comparison) -> dict[str, float]:
+    real, fake = given.real.images[:PYRAMIDS], given.fake.images[:PYRAMIDS]
+    found = sliced_wasserstein_pyramid(real, fake, seed=given.seed)
+    return {"swd": found.mean, **{f"swd_{level}": value for level, value in found.levels.items()}}
+
+
+def _ms_ssim(given: Comparison) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for name, side in (("ms_ssim", given.fake), ("ms_ssim_real", given.real)):
+        images = side.images[:PAIRED]
+        whole = ms_ssim_diversity(images, seed=given.seed, pairs=PAIRS)
+        found |= {name: whole.mean, f"{name}_error": whole.standard_error}
+        if side.labels is not None:  # as arXiv:1610.09585 has it
+            labels = side.labels[: len(images)]
+            within = ms_ssim_diversity(images, seed=given.seed, pairs=PAIRS, labels=labels)
+            found[f"{name}_within_classes"] = within.mean
+    return found
+
+
+def _path_length(given: Comparison) -> dict[str, float]:
+    assert given.generate is not None
+    assert given.latent is not None
+    latent, size = given.latent
+    labels = None if given.fake.labels is None else given.fake.labels[:PATHS]
+    found = path_length(
+        given.generate,
+        given.network,
+        latent_size=size,
+        num=PATHS if labels is None else len(labels),
+        seed=given.seed,
+        latent=latent,
+        labels=labels,
+    )
+    return {"path_length": found.mean, "path_length_error": found.standard_error}
+
+
+def _classification_accuracy(given: Comparison) -> dict[str, float]:
+    assert given.held_out is not None
+    assert given.real.num_classes is not None
+    name = given.real.name.partition(":")[0]
+    found = classification_accuracy(
+        given.fake.images,
+        _labels(given.fake),
+        given.real.images,
+        _labels(given.real),
+        given.held_out.images,
+        _labels(given.held_out),
+        given.real.num_classes,
+        real_classifier=given.network if given.network.name == f"classifier:{name}" else None,
+        recipe=default_recipe(name),
+        seed=given.seed,
+    )
+    return {"gan_train": found.gan_train, "gan_test": found.gan_test, "gan_train_of_reals": found.real}
+
+
+def _logits(side: Sample) -> np.ndarray:
+    assert side.logits is not None
+    return side.logits
+
+
+def _labels(side: Sample) -> np.ndarray:
+    assert side.labels is not None
+    return side.labels
+
+
+METRICS: dict[str, Metric] = {
+    "fid": Metric(1, "", {"fid": "lower"}, _fid),
+    "kid": Metric(
+        1, f"{SUBSETS} subsets of {SUBSET}", {"kid": "lower", "kid_std": "neither"}, _kid, least=SUBSET
+    ),
+    "inception_score": Metric(
+        1,
+        f"whole, and {SPLITS} splits",
+        {
+            "inception_score": "higher",
+            "inception_score_splits": "higher",
+            "inception_score_splits_std": "neither",
+        },
+        _inception_score,
+        least=SPLITS,
+        needs=frozenset({"logits"}),
+    ),
+    "prdc": Metric(
+        1,
+        f"precision and recall k={MANIFOLD}, density and coverage k={DENSITY}",
+        {"precision": "higher", "recall": "higher", "density": "higher", "coverage": "higher"},
+        _prdc,
+        least=max(MANIFOLD, DENSITY) + 1,
+    ),
+    "intra_class_fid": Metric(
+        1, "", {"intra_class_fid": "lower"}, _intra_class_fid, needs=frozenset({"labels"})
+    ),
+    "classification_accuracy": Metric(
+        1,
+        "",
+        {"gan_train": "higher", "gan_test": "higher", "gan_train_of_reals": "neither"},
+        _classification_accuracy,
+        images=ALL,
+        needs=frozenset({"labels", "held_out"}),
+    ),
+    "modes": Metric(
+        1,
+        "classes of the network, KL in nats to the reals' classes",
+        {"modes": "higher", "modes_kl": "lower"},
+        _modes,
+        needs=frozenset({"logits"}),
+    ),
+    "sliced_wasserstein": Metric(
+        1, f"first {PYRAMIDS:,} images", {"swd": "lower"}, _sliced_wasserstein, images=PYRAMIDS
+    ),
+    "ms_ssim": Metric(
+        1,
+        f"{PAIRS:,} pairs of the first {PAIRED:,} images",
+        {"ms_ssim": "neither", "ms_ssim_real": "neither"},
+        _ms_ssim,
+        images=PAIRED,
+    ),
+    "path_length": Metric(
+        1,
+        f"{PATHS:,} paths, full",
+        {"path_length": "lower", "path_length_error": "neither"},
+        _path_length,
+        needs=frozenset({"generator", "maps"}),
+    ),
+    "memorisation": Metric(
+        1,
+        "",
+        {
+            "copying_c_t": "neither",
+            "nearest_median_ratio": "neither",
+            "nearest_close_share": "neither",
+            "authenticity": "neither",
+            "authenticity_fresh": "neither",
+        },
+        _memorisation,
+        least=20,
+        needs=frozenset({"held_out"}),
+    ),
+    "duplicates": Metric(
+        1,
+        f"batches of {BATCH}, nearer than {NEAR:.0%} of the reals",
+        {"support": "neither", "support_at_least": "neither", "collision_share": "neither"},
+        _duplicates,
+        least=BATCH,
+    ),
+}

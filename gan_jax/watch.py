@@ -1,0 +1,109 @@
+"""Evaluation while a run trains: scores at intervals, and the best checkpoint beside the newest."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import jax
+
+from gan_jax.build import Plan
+from gan_jax.checkpoint import Checkpoints
+from gan_jax.evaluate import Evaluator, held_out_of
+from gan_jax.fakes import FakeMaker
+from gan_jax.logs import RunLog, read_metrics
+from gan_jax.metrics.networks import open_network
+from gan_jax.metrics.protocol import Record, column, from_row
+from gan_jax.metrics.sources import dataset_source
+from gan_jax.restore import BEST
+from gan_jax.state import TrainState
+
+WHICH = "while training"
+SEED = 0  # of the latents: the same at every evaluation, so that their noise does not hide a trend
+
+
+def make_watch(plan: Plan, folder: Path, mesh: jax.sharding.Mesh) -> Watch | None:
+    """What measures this run, or None. Opens the network and the reals' features: minutes, the first time.
+
+    Raises:
+        UserError: something that a metric needs is missing.
+    """
+    asked = plan.evaluation
+    if not asked.names:
+        return None
+    real = dataset_source(plan.dataset)
+    network = open_network(asked.network, real, data_dir=plan.data_dir)
+    held_out = held_out_of(real, plan.data_dir)
+    evaluator = Evaluator(
+        asked.names, real, network, num_fakes=asked.num, held_out=held_out, mesh=mesh, progress=False
+    )
+    evaluator.prepare()
+    return Watch(plan, folder, evaluator)
+
+
+class Watch:
+    """The evaluations of one start of a run."""
+
+    def __init__(self, plan: Plan, folder: Path, evaluator: Evaluator) -> None:
+        self._plan = plan
+        self._folder = folder
+        self._evaluator = evaluator
+        self._fakes = FakeMaker(folder.name, plan.algorithm, plan.spec)
+        self._best = Checkpoints(folder / BEST, keep=1)
+        self._started = time.monotonic()
+        self._seconds = 0.0  # spent here
+
+    def begin(self, log: RunLog) -> None:
+        """Takes over the run's log, from which later rows have been dropped."""
+        self._log = log
+        self._so_far = self._best_so_far()
+        self._started = time.monotonic()
+
+    def measure(self, state: TrainState) -> None:
+        """Scores of the state; a best one is saved in the folder `best` too."""
+        begun = time.monotonic()
+        fake = self._fakes(state, seed=SEED, which=WHICH, averaged=self._plan.averaged)
+        record = self._evaluator(fake)
+        self._keep_if_best(record, state)
+        values = {name: score.value for name, score in record.scores.items()}
+        seconds = time.monotonic() - begun
+        self._seconds += seconds
+        share = self._seconds / max(time.monotonic() - self._started, 1e-9)
+        self._log.evaluation(record.row(), values, seconds)
+        shown = "  ".join(f"{name} {value:.4g}" for name, value in values.items())
+        self._log.say(
+            f"step {int(state.step)}: {shown} ({seconds:.1f} s; evaluation is {share:.1%} of the time so far)"
+        )
+
+    def close(self) -> None:
+        """Waits until the best checkpoint is on the disk."""
+        self._best.close()
+
+    def _keep_if_best(self, record: Record, state: TrainState) -> None:
+        plan = self._plan.evaluation
+        if plan.ranked_by is None:
+            return
+        score = record.scores[plan.ranked_by]
+        identity = column(record.setting, plan.ranked_by, score)
+        before = self._so_far.get(identity)
+        if score.value == score.value and (before is None or plan.is_better(score.value, before)):
+            self._so_far[identity] = score.value
+            self._best.save(state)
+
+    def _best_so_far(self) -> dict[str, float]:
+        """The best value of the ranking score that the run has measured while training, for each protocol."""
+        plan = self._plan.evaluation
+        found: dict[str, float] = {}
+        if plan.ranked_by is None:
+            return found
+        records = [from_row(row) for row in read_metrics(self._folder)]
+        for record in records:
+            if record is None or record.which != WHICH or plan.ranked_by not in record.scores:
+                continue
+            score = record.scores[plan.ranked_by]
+            identity = column(record.setting, plan.ranked_by, score)
+            if score.value == score.value and (
+                identity not in found or plan.is_better(score.value, found[identity])
+            ):
+                found[identity] = score.value
+        return found
