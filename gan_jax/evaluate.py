@@ -66,7 +66,7 @@ class Evaluator:
         self.metrics = chosen(metrics)
         self.network = network
         self.num_fakes = num_fakes
-        self._real_source = real
+        self.real_source = real
         self._held_out_source = held_out
         self._images = _most(metric.images for metric in self.metrics.values())
         available = real.size if num_reals is None else num_reals
@@ -79,7 +79,7 @@ class Evaluator:
                 min(num_fakes, available),
                 network.num_features,
             )
-        self._extract = Extractor(network, mesh=mesh, progress=progress)
+        self.extract = Extractor(network, mesh=mesh, progress=progress)
         self.setting = Setting(
             num_fakes=num_fakes,
             num_reals=available,
@@ -95,7 +95,7 @@ class Evaluator:
     def real(self) -> Sample:
         """The reals, seen with the network: from this machine's cache, or now."""
         count = self.setting.num_reals
-        return self._extract.cached(self._real_source, count, images=_count(self._images, count))
+        return self.extract.cached(self.real_source, count, images=_count(self._images, count))
 
     @cached_property
     def held_out(self) -> Sample | None:
@@ -104,7 +104,7 @@ class Evaluator:
         if source is None or not any("held_out" in metric.needs for metric in self.metrics.values()):
             return None
         assert source.size is not None
-        return self._extract.cached(source, source.size, images=_count(self._images, source.size))
+        return self.extract.cached(source, source.size, images=_count(self._images, source.size))
 
     def prepare(self) -> None:
         """Does all that can be done without fakes."""
@@ -138,7 +138,12 @@ class Evaluator:
 
     def check_fake(self, fake: Fake) -> None:
         """Raises a UserError if a metric needs what these fakes do not have."""
-        real = self._real_source
+        real = self.real_source
+        if fake.source.size is not None and fake.source.size < self.num_fakes:
+            raise UserError(
+                f"{fake.source.name} holds {fake.source.size} images, and {self.num_fakes} are asked for: "
+                f"set --num={fake.source.size} or less"
+            )
         if fake.source.image_shape != real.image_shape:
             raise UserError(
                 f"the images of {fake.source.name} are {spelled(fake.source.image_shape)} and those of "
@@ -171,7 +176,7 @@ class Evaluator:
         """
         self.check_fake(fake)
         begun = time.monotonic()
-        sample = self._extract(fake.source, self.num_fakes, images=_count(self._images, self.num_fakes))
+        sample = self.extract(fake.source, self.num_fakes, images=_count(self._images, self.num_fakes))
         comparison = Comparison(
             real=self.real,
             fake=sample,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gan_jax.build import evaluation_plan, is_averaged, open_data
@@ -15,12 +15,16 @@ from gan_jax.fakes import Fake, FakeMaker, not_averaged
 from gan_jax.logs import METRICS as ROWS
 from gan_jax.logs import append_row, read_rows
 from gan_jax.metrics.classifier_cache import prepare_classifier
+from gan_jax.metrics.network import digest_of
 from gan_jax.metrics.networks import open_network
 from gan_jax.metrics.protocol import Record, from_row, table
-from gan_jax.metrics.sources import ImageSource, dataset_source, is_run, open_source
+from gan_jax.metrics.sources import ImageSource, dataset_source, generator_source, is_run, open_source
+from gan_jax.neighbours import neighbours_picture
+from gan_jax.pictures import save_png
 from gan_jax.restore import BEST, restored_run
 from gan_jax.workdir import recorded_run
 
+REAL_SEED = 2**31  # added to the seed where the reals are drawn from a generator
 FAKES = 50_000  # images drawn from a generator, if --num does not say how many
 
 
@@ -40,6 +44,7 @@ class Request:
         raw: the trained weights in the place of their average.
         data_dir: the data folder.
         out: a file of rows for the scores; None for a run's metrics.jsonl.
+        neighbours: a PNG to write, of the first fakes and the reals that are nearest to them.
     """
 
     fake: str
@@ -55,6 +60,7 @@ class Request:
     raw: bool
     data_dir: str | None
     out: Path | None
+    neighbours: Path | None
 
 
 def evaluate(request: Request) -> None:
@@ -72,6 +78,9 @@ def evaluate(request: Request) -> None:
     for fake in _fakes(request):
         if evaluator is None:
             evaluator = _evaluator(request, real, fake)
+            evaluator.check_fake(fake)
+            if request.neighbours is not None:
+                save_png(request.neighbours, neighbours_picture(evaluator, fake))
         record = evaluator(fake)
         records.append(record)
         _keep(record, request)
@@ -84,6 +93,8 @@ def _names(text: str) -> tuple[str, ...]:
 
 def _reals(request: Request) -> ImageSource:
     """The real side."""
+    if request.real is not None and is_run(request.real):
+        return _run_as_reals(Path(request.real), request.seed)
     if request.real is not None:
         return open_source(request.real, data_dir=request.data_dir)
     if not is_run(request.fake):
@@ -92,6 +103,14 @@ def _reals(request: Request) -> ImageSource:
             "give a data set (--real=mnist:train), a folder of pictures or an .npz"
         )
     return dataset_source(open_data(recorded_run(Path(request.fake))[0], request.data_dir))
+
+
+def _run_as_reals(workdir: Path, seed: int) -> ImageSource:
+    """A run in the place of the reals, drawn with other latents than any fakes."""
+    algorithm, spec, state = restored_run(workdir)
+    other = REAL_SEED + seed
+    source = generator_source(f"run {workdir.resolve().name}", algorithm, spec, state, seed=other)
+    return replace(source, fingerprint=f"generator {digest_of(state.ema, '')} seed {other}")
 
 
 def _evaluator(request: Request, real: ImageSource, fake: Fake) -> Evaluator:
@@ -167,6 +186,8 @@ def scores(paths: Sequence[str]) -> None:
         path = Path(text)
         file = path / ROWS if path.is_dir() else path
         found = [record for record in map(from_row, read_rows(file)) if record is not None]
+        if path.is_dir():  # a run is called as it is here: others may have the same name elsewhere
+            found = [replace(record, fake=str(path)) for record in found]
         if not found:
             raise UserError(f"{file} has no scores: run gan-jax evaluate --fake={text} first")
         records += found

@@ -32,6 +32,7 @@ def define_evaluate(values: flags.FlagValues, argv: list[str]) -> list[str]:
         ),
         "inception_weights": (None, "A file with Inception's weights. Default: the cache, else download."),
         "data_dir": (None, DATA_DIR),
+        "neighbours": (None, "A PNG to write: the first 10 fakes, each beside its 7 nearest reals."),
         "out": (None, "A file of rows to add the scores to. Default for a run: its metrics.jsonl."),
     }
     for name, (default, text) in texts.items():
@@ -58,8 +59,9 @@ def evaluate(values: flags.FlagValues) -> None:
     given: dict[str, Any] = {
         field.name: values[field.name].value for field in fields(evaluation_commands.Request)
     }
-    out = given.pop("out")
-    evaluation_commands.evaluate(evaluation_commands.Request(**given, out=Path(out) if out else None))
+    for name in ("out", "neighbours"):
+        given[name] = Path(given[name]) if given[name] else None
+    evaluation_commands.evaluate(evaluation_commands.Request(**given))
 
 
 def define_train_classifier(values: flags.FlagValues, argv: list[str]) -> list[str]:

@@ -141,9 +141,11 @@ class Loop:
                 self.after(step, state)
             return self.finish(step, state, stop)
         finally:
-            self.log.close()
-            if self.watch is not None:
-                self.watch.close()
+            try:
+                self.log.close()
+            finally:
+                if self.watch is not None:
+                    self.watch.close()
 
     def boundary(self, step: int) -> int:
         """The next step after which something is written."""

@@ -61,7 +61,15 @@ FLAGS = {
     "info": ("--workdir=",),
     "evaluate": (
         *("--fake=", "--real=", "--metrics=", "--network=", "--num=", "--num_real=", "--seed="),
-        *("--repeats=", "--raw", "--resizer=", "--inception_weights=", "--data_dir=", "--out="),
+        *(
+            "--repeats=",
+            "--raw",
+            "--resizer=",
+            "--inception_weights=",
+            "--data_dir=",
+            "--out=",
+            "--neighbours=",
+        ),
     ),
     "scores": (),
     "train-classifier": ("--data_dir=", "--seed=", "--out="),

@@ -5,6 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from gan_jax import data
 from gan_jax.evaluate import Evaluator
@@ -156,7 +157,8 @@ def test_scores_shows_what_was_measured_of_several_runs(workdir, watched, capsys
     assert main(["scores", str(workdir), str(watched)]) == 0
     out = capsys.readouterr().out
     rows = cells(out)
-    assert next(row[0] for row in rows[2:]) == "copy (last)"
+    assert rows[2][0] == f"{workdir} (last)"
+    assert rows[3][0].startswith(str(watched))
     assert {row[1] for row in rows[3:]} == {"2", "4", "6", "8"}
     assert rows[0] == ["fake", "step", "fid"]  # the same protocol
 
@@ -256,3 +258,37 @@ def test_out_is_a_file_of_rows(workdir, tmp_path):
     assert evaluate(workdir, f"--out={out}", "--seed=1") == 0
     assert [json.loads(line)["evaluation"]["seed"] for line in out.read_text().splitlines()] == [0, 1]
     assert not records(workdir / "metrics.jsonl")
+
+
+def test_the_nearest_reals_are_drawn_beside_the_fakes(tmp_path, data_dir):
+    """The fakes are reals, so the first neighbour of each is itself."""
+    out = tmp_path / "sub" / "near.png"
+    given = "shapes:train[20:35]"
+    sides = (f"--fake={given}", "--real=shapes:train[:50]")
+    assert main(["evaluate", *sides, "--metrics=fid", "--network=pixels", f"--neighbours={out}"]) == 0
+    with Image.open(out) as opened:
+        picture = np.asarray(opened)
+    assert picture.shape[:2] == (10 * 30 - 2, 8 * 30 - 2)
+    fake, first, second = (picture[:, start : start + 28] for start in (0, 30, 60))
+    np.testing.assert_array_equal(fake, first)
+    assert (fake != second).any()
+    images = data.load("shapes", data_dir=str(data_dir), split="train[20:30]").arrays()["image"]
+    np.testing.assert_array_equal(fake[:28, :, None] if fake.ndim == 2 else fake[:28], images[0])
+
+
+def test_a_run_may_stand_for_the_reals(workdir, watched, capsys):
+    """And is compared with other images of its own, not with the same ones."""
+    assert evaluate(workdir, f"--real={watched}", "--num_real=50") == 0
+    assert evaluate(workdir, f"--real={workdir}", "--num_real=50") == 0
+    other, own = records(workdir / "metrics.jsonl")
+    assert (other.setting.real, own.setting.real) == ("run run", "run copy")
+    assert other.setting.real_fingerprint != own.setting.real_fingerprint
+    assert own.scores["fid"].value > 0
+    capsys.readouterr()
+    assert evaluate(workdir, f"--real={watched}") == 1
+    assert "say with --num_real how many" in capsys.readouterr().err
+
+
+def test_fewer_fakes_than_asked_for(capsys):
+    assert evaluate("shapes:train[:30]", "--real=shapes:train[:40]") == 1
+    assert "holds 30 images, and 40 are asked for: set --num=30" in capsys.readouterr().err
