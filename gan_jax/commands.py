@@ -13,7 +13,8 @@ from gan_jax import data, parallel
 from gan_jax.build import build, build_algorithm, example_batch
 from gan_jax.checkpoint import Checkpoints
 from gan_jax.errors import UserError
-from gan_jax.logs import last_metrics
+from gan_jax.logs import last_metrics, read_metrics
+from gan_jax.metrics.protocol import from_row
 from gan_jax.pictures import grid, save_png
 from gan_jax.report import mebibytes, parameter_report, tree_bytes
 from gan_jax.restore import restored_run
@@ -97,6 +98,9 @@ def info(workdir: Path) -> None:
     checkpoints.close()
     if not steps:
         _say("checkpoints: none yet")
+    for score in filter(None, map(from_row, read_metrics(workdir))):
+        values = ", ".join(f"{name} {found.value:.4g}" for name, found in score.scores.items())
+        _say(f"scored at step {score.step} ({score.which}): {values}")
 
 
 def prepare(name: str, *, data_dir: str | None, source: str | None) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cached_property
 
 import jax
+import numpy as np
 from absl import logging
 
 from gan_jax.data import load
@@ -30,6 +32,9 @@ def chosen(names: tuple[str, ...]) -> dict[str, Metric]:
     unknown = [name for name in names if name not in METRICS]
     if unknown or not names:
         what = f"unknown metric {unknown[0]!r}" if unknown else "no metric is named"
+        for name, metric in METRICS.items():
+            if unknown and unknown[0] in metric.scores:
+                what += f", which is a score of {name}"
         raise UserError(f"{what}; the metrics are {', '.join(METRICS)}")
     return {name: METRICS[name] for name in dict.fromkeys(names)}
 
@@ -42,7 +47,7 @@ class Evaluator:
         real: the reals.
         network: what both sides are seen with.
         num_fakes: images of each set of fakes.
-        num_reals: the first so many reals; None for all.
+        num_reals: so many of the reals; None for all.
         held_out: reals that the generator has not seen, for the metrics that need them.
         mesh: the devices; default all.
         progress: show bars on a terminal.
@@ -68,11 +73,18 @@ class Evaluator:
         self.num_fakes = num_fakes
         self.real_source = real
         self._held_out_source = held_out
+        self._known: dict[str, np.ndarray] = {}
         self._images = _most(metric.images for metric in self.metrics.values())
         available = real.size if num_reals is None else num_reals
         if available is None:
             raise UserError(f"{real.name} has no end: say with --num_real how many images are the real ones")
         self._check(real, available)
+        if "memorisation" in self.metrics and real.size is not None and available < real.size:
+            logging.warning(
+                "memorisation: with %d of %d training images, copies of the others are not found",
+                available,
+                real.size,
+            )
         if "fid" in self.metrics and min(num_fakes, available) <= network.num_features:
             logging.warning(
                 "fid: %d images for %d features: the covariance is singular and the value biased upwards",
@@ -85,7 +97,7 @@ class Evaluator:
             num_reals=available,
             real=real.name,
             real_fingerprint=real.fingerprint or "a generator",
-            network=network.name,
+            network=f"{network.name}, {network.note}" if network.note else network.name,
             network_digest=network.digest,
             resizer=network.resizer,
             precision=PRECISION,
@@ -109,6 +121,28 @@ class Evaluator:
     def prepare(self) -> None:
         """Does all that can be done without fakes."""
         _ = self.real, self.held_out
+
+    def _scores(self, comparison: Comparison) -> dict[str, Score]:
+        """Of all metrics; NaN for one that these images do not allow, unless it is the only one."""
+        scores = {}
+        for name, metric in self.metrics.items():
+            try:
+                found = metric.compute(comparison)
+            except UserError as error:
+                if len(self.metrics) == 1:
+                    raise
+                logging.warning("%s cannot be measured: %s", name, error)
+                found = dict.fromkeys(metric.scores, math.nan)
+            for score, value in found.items():
+                better = metric.scores.get(score, "detail")
+                scores[score] = Score(float(value), name, metric.version, metric.protocol, better)
+        return scores
+
+    def _of_reals(self, name: str, make: Callable[[], np.ndarray]) -> np.ndarray:
+        """`scores.Comparison.of_reals`, kept in memory and on the disk."""
+        if name not in self._known:
+            self._known[name] = self.extract.kept(self.real_source, self.setting.num_reals, name, make)
+        return self._known[name]
 
     def _check(self, real: ImageSource, num_reals: int) -> None:
         for name, metric in self.metrics.items():
@@ -185,21 +219,18 @@ class Evaluator:
             held_out=self.held_out,
             generate=fake.generate,
             latent=fake.latent,
+            of_reals=self._of_reals,
         )
-        scores = {
-            score: Score(float(value), name, metric.version, metric.protocol)
-            for name, metric in self.metrics.items()
-            for score, value in metric.compute(comparison).items()
-        }
         return Record(
             fake=fake.source.name,
+            fake_id=fake.identity or fake.source.fingerprint or "",
             step=fake.step,
             which=fake.which,
             averaged=fake.averaged,
             labels=fake.labels,
             seed=fake.seed,
             setting=self.setting,
-            scores=scores,
+            scores=self._scores(comparison),
             seconds=round(time.monotonic() - begun, 3),
             environment=describe_environment(),
         )

@@ -7,21 +7,23 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from gan_jax.build import evaluation_plan, is_averaged, open_data
+from gan_jax.build import is_averaged, open_data
 from gan_jax.components import complete
 from gan_jax.errors import UserError
 from gan_jax.evaluate import Evaluator, chosen, held_out_of
 from gan_jax.fakes import Fake, FakeMaker, not_averaged
 from gan_jax.logs import METRICS as ROWS
-from gan_jax.logs import append_row, read_rows
+from gan_jax.logs import append_row, check_appendable, read_rows
 from gan_jax.metrics.classifier_cache import prepare_classifier
 from gan_jax.metrics.network import digest_of
 from gan_jax.metrics.networks import open_network
-from gan_jax.metrics.protocol import Record, from_row, table
+from gan_jax.metrics.protocol import WHILE_TRAINING, Record, from_row, table
 from gan_jax.metrics.sources import ImageSource, dataset_source, generator_source, is_run, open_source
 from gan_jax.neighbours import neighbours_picture
 from gan_jax.pictures import save_png
 from gan_jax.restore import BEST, restored_run
+from gan_jax.state import TrainState
+from gan_jax.watch import best_note
 from gan_jax.workdir import recorded_run
 
 REAL_SEED = 2**31  # added to the seed where the reals are drawn from a generator
@@ -37,7 +39,7 @@ class Request:
             real may be None for a run: the split that it was trained on.
         metrics: names with commas between.
         num: images of the fakes; None for 50,000 of a generator and for all of files.
-        num_real: the first so many of the reals; None for all.
+        num_real: so many of the reals, as `image_source.subset` chooses them; None for all.
         network, resizer, inception_weights: as `metrics.networks.open_network` takes them.
         seed: of the latents and of what metrics draw.
         repeats: evaluations with the seeds seed, seed + 1, ...
@@ -73,18 +75,24 @@ def evaluate(request: Request) -> None:
     """
     chosen(_names(request.metrics))
     real = _reals(request)
+    rows = request.out or (Path(request.fake) / ROWS if is_run(request.fake) else None)
+    if rows is not None:
+        check_appendable(rows)
     evaluator: Evaluator | None = None
     records = []
-    for fake in _fakes(request):
-        if evaluator is None:
-            evaluator = _evaluator(request, real, fake)
-            evaluator.check_fake(fake)
-            if request.neighbours is not None:
-                save_png(request.neighbours, neighbours_picture(evaluator, fake))
-        record = evaluator(fake)
-        records.append(record)
-        _keep(record, request)
-    _say(table(records))
+    try:
+        for fake in _fakes(request):
+            if evaluator is None:
+                evaluator = _evaluator(request, real, fake)
+                evaluator.check_fake(fake)
+                if request.neighbours is not None:
+                    save_png(request.neighbours, neighbours_picture(evaluator, fake))
+            records.append(evaluator(fake))
+            if rows is not None:
+                append_row(rows, records[-1].row())
+    finally:
+        if records:  # also what was measured before a disk was full
+            _say(table(records))
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -105,19 +113,26 @@ def _reals(request: Request) -> ImageSource:
     return dataset_source(open_data(recorded_run(Path(request.fake))[0], request.data_dir))
 
 
+def _data_dir(request: Request) -> str | None:
+    """The data folder: as given, or where the run's data were."""
+    if request.data_dir is None and is_run(request.fake):
+        return recorded_run(Path(request.fake))[0].data.dir or None
+    return request.data_dir
+
+
 def _run_as_reals(workdir: Path, seed: int) -> ImageSource:
     """A run in the place of the reals, drawn with other latents than any fakes."""
     algorithm, spec, state = restored_run(workdir)
     other = REAL_SEED + seed
     source = generator_source(f"run {workdir.resolve().name}", algorithm, spec, state, seed=other)
-    return replace(source, fingerprint=f"generator {digest_of(state.ema, '')} seed {other}")
+    return replace(source, fingerprint=f"generator seed {other} {digest_of(state.ema, '')}")
 
 
 def _evaluator(request: Request, real: ImageSource, fake: Fake) -> Evaluator:
     network = open_network(
         request.network,
         real,
-        data_dir=request.data_dir,
+        data_dir=_data_dir(request),
         resizer=request.resizer,
         inception_weights=request.inception_weights,
     )
@@ -127,7 +142,7 @@ def _evaluator(request: Request, real: ImageSource, fake: Fake) -> Evaluator:
         network,
         num_fakes=request.num or fake.source.size or FAKES,
         num_reals=request.num_real,
-        held_out=held_out_of(real, request.data_dir),
+        held_out=held_out_of(real, _data_dir(request)),
     )
 
 
@@ -153,13 +168,13 @@ def _run_fakes(request: Request) -> Iterator[Fake]:
             f"--raw: the run in {workdir} keeps no average of its weights (ema=none): leave it out"
         )
     states = {int(last.step): ("last", last)}
-    if (workdir / BEST).is_dir():
-        best = restored_run(workdir, BEST)[2]
-        ranked_by = f"best by {evaluation_plan(config).ranked_by} while training"
-        which = f"last, {ranked_by}" if int(best.step) in states else ranked_by
-        states[int(best.step)] = (which, best)
+    best = _best(workdir)
+    if best is None:
+        sys.stderr.write(f"{workdir} has no best checkpoint: only its last one is scored\n")
     else:
-        sys.stderr.write(f"{workdir} was trained without evaluation: only its last checkpoint is scored\n")
+        which, state = best
+        step = int(state.step)
+        states[step] = (f"last, {which}" if step in states else which, state)
     make = FakeMaker(workdir.resolve().name, algorithm, spec)
     for which, state in states.values():
         used = not_averaged(state) if request.raw else state
@@ -167,31 +182,54 @@ def _run_fakes(request: Request) -> Iterator[Fake]:
             yield make(used, seed=seed, which=which, averaged=averaged and not request.raw)
 
 
-def _keep(record: Record, request: Request) -> None:
-    """Writes the scores to --out, or beside the run's other rows."""
-    if request.out is not None:
-        append_row(request.out, record.row())
-    elif is_run(request.fake):
-        append_row(Path(request.fake) / ROWS, record.row())
+def _best(workdir: Path) -> tuple[str, TrainState] | None:
+    """Why a checkpoint is a run's best, and its state; None if the run has none that is intact."""
+    if not (workdir / BEST).is_dir():
+        return None
+    try:
+        return f"best by {best_note(workdir)['score']} while training", restored_run(workdir, BEST)[2]
+    except UserError as error:
+        sys.stderr.write(f"the best checkpoint cannot be used: {error}\n")
+        return None
 
 
-def scores(paths: Sequence[str]) -> None:
+def scores(paths: Sequence[str], *, only: str | None = None, everything: bool = False) -> None:
     """gan-jax scores: one table of what was measured of these runs, or is in these files of rows.
 
+    Args:
+        only: the scores to show, with commas between; None for all.
+        everything: also what a run measured while it trained, where `gan-jax evaluate` has scored it since.
+
     Raises:
-        UserError: a path without scores.
+        UserError: a path without scores, or without these.
     """
+    names = None if only is None else _names(only)
     records: list[Record] = []
     for text in paths:
-        path = Path(text)
-        file = path / ROWS if path.is_dir() else path
-        found = [record for record in map(from_row, read_rows(file)) if record is not None]
-        if path.is_dir():  # a run is called as it is here: others may have the same name elsewhere
-            found = [replace(record, fake=str(path)) for record in found]
-        if not found:
-            raise UserError(f"{file} has no scores: run gan-jax evaluate --fake={text} first")
-        records += found
-    _say(table(records))
+        records += _recorded(Path(text), everything)
+    there = {name for record in records for name in record.scores}
+    if names is not None and (unknown := sorted(set(names) - there)):
+        raise UserError(f"--only={only}: none of these has been scored by {', '.join(unknown)}")
+    _say(table(records, names))
+
+
+def _recorded(path: Path, everything: bool) -> list[Record]:
+    """The records of a run or of a file of rows."""
+    if not path.exists():
+        raise UserError(f"{path}: there is no such run or file of rows")
+    file = path / ROWS if path.is_dir() else path
+    rows = [row for row in read_rows(file) if "evaluation" in row]
+    found = [record for record in map(from_row, rows) if record is not None]
+    if len(found) < len(rows):
+        sys.stderr.write(f"{file}: {len(rows) - len(found)} scores of another version are left out\n")
+    if not found:
+        remedy = f": gan-jax evaluate --fake={path} measures some" if path.is_dir() else ""
+        raise UserError(f"{file} holds no scores{remedy}")
+    if path.is_dir():  # a run is called as it is here: others may have the same name elsewhere
+        found = [replace(record, fake=str(path)) for record in found]
+    if not everything:
+        found = [record for record in found if record.which != WHILE_TRAINING] or found
+    return found
 
 
 def train_classifier(name: str, *, data_dir: str | None, seed: int, out: Path | None) -> None:

@@ -64,6 +64,13 @@ def evaluate(values: flags.FlagValues) -> None:
     evaluation_commands.evaluate(evaluation_commands.Request(**given))
 
 
+def define_scores(values: flags.FlagValues, argv: list[str]) -> list[str]:
+    """Adds the flags of `gan-jax scores`."""
+    flags.DEFINE_string("only", None, "The scores to show, with commas between.", flag_values=values)
+    flags.DEFINE_bool("all", False, "Also what was measured while training.", flag_values=values)
+    return argv
+
+
 def define_train_classifier(values: flags.FlagValues, argv: list[str]) -> list[str]:
     """Adds the flags of `gan-jax train-classifier`."""
     flags.DEFINE_string("data_dir", None, DATA_DIR, flag_values=values)

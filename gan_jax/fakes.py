@@ -10,6 +10,7 @@ import numpy as np
 
 from gan_jax.algorithm import Algorithm
 from gan_jax.data.spec import DataSpec
+from gan_jax.metrics.network import digest_of
 from gan_jax.metrics.sources import ImageSource, generator_source
 from gan_jax.noise import Latent
 from gan_jax.sample import make_chunks
@@ -24,11 +25,13 @@ class Fake:
 
     Attributes:
         source: the images.
+        identity: as `protocol.Record.fake_id`; "" for the source's fingerprint.
         step, which, averaged, labels, seed: as in `protocol.Record`.
         generate, latent: as in `scores.Comparison`; None where the images are files.
     """
 
     source: ImageSource
+    identity: str = ""
     step: int | None = None
     which: str = ""
     averaged: bool | None = None
@@ -67,6 +70,7 @@ class FakeMaker:
         plain = algorithm.input_size == algorithm.latent_size
         return Fake(
             source=source,
+            identity=digest_of(state.ema, "generator"),
             step=int(state.step),
             which=which,
             averaged=averaged,

@@ -196,8 +196,18 @@ def append_row(path: Path, row: Mapping[str, Any]) -> None:
     """
     with files.disk_errors(f"write {path}"):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a", encoding="utf-8") as rows:
-            rows.write(_line(row))
+        with path.open("ab+") as rows:
+            if rows.tell() and rows.seek(-1, 2) >= 0 and rows.read() != b"\n":
+                rows.write(b"\n")  # what a killed process left half-written must not swallow this row
+            rows.write(_line(row).encode())
+
+
+def check_appendable(path: Path) -> None:
+    """Raises a UserError if rows cannot be added to this file; better known before they are computed."""
+    with files.disk_errors(f"write {path}"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("ab"):
+            pass
 
 
 def last_metrics(workdir: Path | str) -> dict[str, Any] | None:

@@ -120,14 +120,10 @@ def _evaluate(values: flags.FlagValues, rest: list[str]) -> None:
     evaluation_flags.evaluate(values)
 
 
-def _no_flags(values: flags.FlagValues, argv: list[str]) -> list[str]:
-    return argv
-
-
 def _scores(values: flags.FlagValues, rest: list[str]) -> None:
     if not rest:
         raise flags.Error("usage: gan-jax scores RUN_OR_FILE [RUN_OR_FILE ...]")
-    evaluation_commands.scores(rest)
+    evaluation_commands.scores(rest, only=values.only, everything=values.all)
 
 
 def _train_classifier(values: flags.FlagValues, rest: list[str]) -> None:
@@ -143,7 +139,7 @@ COMMANDS = {
     "evaluate": Command(
         "score generated images against real ones", evaluation_flags.define_evaluate, _evaluate
     ),
-    "scores": Command("show a table of scores", _no_flags, _scores),
+    "scores": Command("show a table of scores", evaluation_flags.define_scores, _scores),
     "train-classifier": Command(
         "train the in-domain feature network of a data set",
         evaluation_flags.define_train_classifier,

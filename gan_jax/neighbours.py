@@ -14,28 +14,38 @@ ROWS, NEAREST = 10, 7
 
 
 def neighbours_picture(evaluator: Evaluator, fake: Fake, rows: int = ROWS, k: int = NEAREST) -> np.ndarray:
-    """A row for each of the first fakes: the fake, then its k nearest reals in feature space, nearest first.
+    """A row for each of some fakes: the fake, then its k nearest reals in feature space, nearest first.
 
     Args:
         evaluator: with the reals and the network that measures distances.
-        fake: whose first `rows` images are shown.
+        fake: of whose images `rows` are shown; all, where fewer are evaluated.
+        k: all the reals, where there are fewer.
 
     Returns:
         A picture, uint8 [h, w, C].
     """
-    sample = evaluator.extract(fake.source, rows, images=rows)
-    indices, _ = nearest_training(sample.features, evaluator.real.features, k)
-    reals = picked(evaluator.real_source, indices.ravel()).reshape(rows, k, *sample.images.shape[1:])
-    shown = np.concatenate([sample.images[:, None], reals], axis=1).reshape(-1, *sample.images.shape[1:])
+    rows = min(rows, evaluator.num_fakes)
+    num_reals = evaluator.setting.num_reals
+    k = min(k, num_reals)
+    features = evaluator.extract(fake.source, rows).features
+    images = np.concatenate([batch for batch, _ in fake.source.batches(rows, rows)])  # in the same order
+    indices, _ = nearest_training(features, evaluator.real.features, k)
+    reals = picked(evaluator.real_source, num_reals, indices.ravel()).reshape(rows, k, *images.shape[1:])
+    shown = np.concatenate([images[:, None], reals], axis=1).reshape(-1, *images.shape[1:])
     return grid(shown / 127.5 - 1, columns=k + 1)
 
 
-def picked(source: ImageSource, indices: np.ndarray) -> np.ndarray:
-    """The images uint8 [n, H, W, C] with these indices [n]; reads the source up to the last of them."""
+def picked(source: ImageSource, count: int, indices: np.ndarray) -> np.ndarray:
+    """Of `count` images of a source those with these indices [n]: uint8 [n, H, W, C].
+
+    Reads no further than to the last of them.
+    """
     found = np.empty((len(indices), *source.image_shape), np.uint8)
     done = 0
-    for images, _ in source.batches(int(indices.max()) + 1, 1024):
+    for images, _ in source.batches(count, 1024):
         here = (indices >= done) & (indices < done + len(images))
         found[here] = images[indices[here] - done]
         done += len(images)
+        if done > indices.max():
+            break
     return found

@@ -56,7 +56,7 @@ def train(config: ml_collections.ConfigDict, workdir: str | Path) -> TrainState:
     checkpoints = Checkpoints(folder / NEWEST)
     try:
         state = restore_or_init(plan, checkpoints, mesh)
-        watch = make_watch(plan, folder, mesh)
+        watch = make_watch(plan, folder, mesh, state)
         note_start(folder, record)  # from here on the folder changes
         with StopRequest() as stop:
             return Loop(plan, folder, checkpoints, mesh, feed, int(state.step), watch).run(state, stop)

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
+from typing import Any
 
 import jax
 
 from gan_jax.build import Plan
 from gan_jax.checkpoint import Checkpoints
+from gan_jax.errors import UserError
 from gan_jax.evaluate import Evaluator, held_out_of
-from gan_jax.fakes import FakeMaker
+from gan_jax.fakes import Fake, FakeMaker
+from gan_jax.files import write_json
 from gan_jax.logs import RunLog, read_metrics
 from gan_jax.metrics.networks import open_network
-from gan_jax.metrics.protocol import Record, column, from_row
+from gan_jax.metrics.protocol import WHILE_TRAINING, Record, column, from_row
 from gan_jax.metrics.sources import dataset_source
 from gan_jax.restore import BEST
 from gan_jax.state import TrainState
 
-WHICH = "while training"
+NOTE = f"{BEST}/best.json"  # in the run's folder
 SEED = 0  # of the latents: the same at every evaluation, so that their noise does not hide a trend
 
 
-def make_watch(plan: Plan, folder: Path, mesh: jax.sharding.Mesh) -> Watch | None:
+def make_watch(plan: Plan, folder: Path, mesh: jax.sharding.Mesh, state: TrainState) -> Watch | None:
     """What measures this run, or None. Opens the network and the reals' features: minutes, the first time.
 
     Raises:
@@ -37,8 +41,23 @@ def make_watch(plan: Plan, folder: Path, mesh: jax.sharding.Mesh) -> Watch | Non
     evaluator = Evaluator(
         asked.names, real, network, num_fakes=asked.num, held_out=held_out, mesh=mesh, progress=False
     )
+    watch = Watch(plan, folder, evaluator)
+    evaluator.check_fake(watch.fake(state))
     evaluator.prepare()
-    return Watch(plan, folder, evaluator)
+    return watch
+
+
+def best_note(folder: Path) -> dict[str, Any]:
+    """Why the checkpoint in a run's folder `best` is there: score, value, step, column (of the protocol).
+
+    Raises:
+        UserError: it is not said, or damaged.
+    """
+    try:
+        note = json.loads((folder / NOTE).read_text())
+        return {name: note[name] for name in ("score", "value", "step", "column")}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{folder / NOTE} cannot be read ({error!r})") from None
 
 
 class Watch:
@@ -62,8 +81,11 @@ class Watch:
     def measure(self, state: TrainState) -> None:
         """Scores of the state; a best one is saved in the folder `best` too."""
         begun = time.monotonic()
-        fake = self._fakes(state, seed=SEED, which=WHICH, averaged=self._plan.averaged)
-        record = self._evaluator(fake)
+        try:
+            record = self._evaluator(self.fake(state))
+        except UserError as error:  # what cannot be measured must not end a training
+            self._log.say(f"step {int(state.step)}: not measured: {error}")
+            return
         self._keep_if_best(record, state)
         values = {name: score.value for name, score in record.scores.items()}
         seconds = time.monotonic() - begun
@@ -74,6 +96,10 @@ class Watch:
         self._log.say(
             f"step {int(state.step)}: {shown} ({seconds:.1f} s; evaluation is {share:.1%} of the time so far)"
         )
+
+    def fake(self, state: TrainState) -> Fake:
+        """The images of a state, to be measured."""
+        return self._fakes(state, seed=SEED, which=WHILE_TRAINING, averaged=self._plan.averaged)
 
     def close(self) -> None:
         """Waits until the best checkpoint is on the disk."""
@@ -87,8 +113,24 @@ class Watch:
         identity = column(record.setting, plan.ranked_by, score)
         before = self._so_far.get(identity)
         if score.value == score.value and (before is None or plan.is_better(score.value, before)):
+            if before is None:
+                self._say_what_is_replaced(identity)
             self._so_far[identity] = score.value
             self._best.save(state)
+            note = {"score": plan.ranked_by, "value": score.value, "step": record.step, "column": identity}
+            write_json(self._folder / NOTE, note)
+
+    def _say_what_is_replaced(self, identity: str) -> None:
+        """Where the best checkpoint so far is one by another score or protocol."""
+        try:
+            note = best_note(self._folder)
+        except UserError:
+            return  # there is none
+        if note["column"] != identity:
+            self._log.say(
+                f"the best checkpoint so far (step {note['step']}, {note['score']} {note['value']:.4g}) was "
+                "chosen by another score or protocol: it is replaced"
+            )
 
     def _best_so_far(self) -> dict[str, float]:
         """The best value of the ranking score that the run has measured while training, for each protocol."""
@@ -98,7 +140,7 @@ class Watch:
             return found
         records = [from_row(row) for row in read_metrics(self._folder)]
         for record in records:
-            if record is None or record.which != WHICH or plan.ranked_by not in record.scores:
+            if record is None or record.which != WHILE_TRAINING or plan.ranked_by not in record.scores:
                 continue
             score = record.scores[plan.ranked_by]
             identity = column(record.setting, plan.ranked_by, score)

@@ -71,7 +71,7 @@ FLAGS = {
             "--neighbours=",
         ),
     ),
-    "scores": (),
+    "scores": ("--only=", "--all"),
     "train-classifier": ("--data_dir=", "--seed=", "--out="),
     "data": ("--from=", "--data_dir="),
 }

@@ -11,7 +11,7 @@ from gan_jax.fakes import Fake
 from gan_jax.metrics import scores
 from gan_jax.metrics.frechet import fid, intra_class_fid
 from gan_jax.metrics.inception_score import inception_score
-from gan_jax.metrics.prdc import prdc
+from gan_jax.metrics.prdc import prdc, squared_neighbours
 from gan_jax.metrics.scores import ALL, METRICS, Comparison, Metric
 from tests.metrics import toy
 
@@ -156,3 +156,62 @@ def test_memorised_images_are_found_with_held_out_reals():
     fresh = copied(Fake(source=toy.source(toy.images(40, 10), name="fresh"))).scores
     assert copies["copying_c_t"].value < -3 < fresh["copying_c_t"].value
     assert copies["nearest_median_ratio"].value == 0
+
+
+def test_what_follows_from_the_reals_alone_is_computed_once(tmp_path, monkeypatch):
+    monkeypatch.setenv("GAN_JAX_CACHE", str(tmp_path))
+    calls = []
+
+    def counted(features, k):
+        calls.append(k)
+        return squared_neighbours(features, k)
+
+    monkeypatch.setattr(scores, "squared_neighbours", counted)
+    real = toy.source(REAL, name="reals", fingerprint="reals of this test")
+
+    def measured():
+        fresh = Evaluator(("prdc",), real, toy.network(), num_fakes=40, progress=False)
+        return [fresh(fake()).scores["coverage"].value for _ in range(2)]
+
+    first = measured()
+    assert calls == [5]
+    assert measured() == first
+    assert calls == [5]
+    other = dataclasses.replace(real, fingerprint="others")
+    Evaluator(("prdc",), other, toy.network(), num_fakes=40, progress=False)(fake())
+    assert calls == [5, 5]
+
+
+def test_a_metric_that_fails_leaves_the_others(monkeypatch, caplog):
+    def fails(given):
+        raise UserError("too few of something")
+
+    monkeypatch.setitem(scores.METRICS, "probe", Metric(1, "", {"a": "lower", "b": "lower"}, fails))
+    found = evaluator("probe", "fid")(fake()).scores
+    assert np.isnan(found["a"].value)
+    assert np.isnan(found["b"].value)
+    assert found["fid"].value > 0
+    assert "probe cannot be measured: too few of something" in caplog.text
+    with pytest.raises(UserError, match="too few of something"):
+        evaluator("probe")(fake())
+
+
+def test_other_scores_than_those_declared_are_details(monkeypatch):
+    monkeypatch.setitem(
+        scores.METRICS, "probe", Metric(3, "p", {"a": "higher"}, lambda given: {"a": 1.0, "a_b": 2.0})
+    )
+    found = evaluator("probe")(fake()).scores
+    assert (found["a"].better, found["a_b"].better) == ("higher", "detail")
+    assert (found["a"].version, found["a"].protocol) == (3, "p")
+
+
+def test_weights_and_files_are_told_apart():
+    one, two = (evaluator("fid")(Fake(source=toy.source(FAKE, fingerprint=f))).fake_id for f in ("x", "y"))
+    assert (one, two) == ("x", "y")
+    assert evaluator("fid")(fake(identity="weights")).fake_id == "weights"
+
+
+def test_a_part_of_the_training_set_is_no_base_for_memorisation(caplog):
+    held_out = toy.source(toy.images(50, 9), name="held out")
+    evaluator("memorisation", held_out=held_out, num_reals=50)
+    assert "with 50 of 60 training images" in caplog.text

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from gan_jax import data
+from gan_jax.errors import UserError
 from gan_jax.evaluate import Evaluator
 from gan_jax.logs import read_metrics, read_rows
 from gan_jax.main import main
@@ -72,10 +73,11 @@ def test_a_run_is_scored_against_the_split_that_it_was_trained_on(workdir, capsy
     assert evaluate(workdir, metrics="fid,prdc") == 0
     out, err = capsys.readouterr()
     head, _, row = cells(out)
-    assert head == ["fake", "step", "fid", "precision", "recall", "density", "coverage"]
+    names = ("fid", "precision", "recall", "density", "coverage")
+    assert head == ["fake", "step", *(f"{name} {arrow}" for name, arrow in zip(names, "↓↑↑↑↑", strict=True))]
     assert row[:2] == ["copy (last)", "8"]
     assert "40 fakes against 44 reals of shapes:train" in out
-    assert "trained without evaluation" in err
+    assert "has no best checkpoint: only its last one is scored" in err
     (record,) = records(workdir / "metrics.jsonl")
     assert f"{record.scores['fid'].value:.4g}" == row[2]
     assert (record.seed, record.averaged, record.which) == (0, True, "last")
@@ -160,7 +162,7 @@ def test_scores_shows_what_was_measured_of_several_runs(workdir, watched, capsys
     assert rows[2][0] == f"{workdir} (last)"
     assert rows[3][0].startswith(str(watched))
     assert {row[1] for row in rows[3:]} == {"2", "4", "6", "8"}
-    assert rows[0] == ["fake", "step", "fid"]  # the same protocol
+    assert rows[0] == ["fake", "step", "fid ↓"]  # the same protocol
 
 
 @pytest.mark.parametrize(
@@ -208,8 +210,10 @@ def test_a_workdir_without_a_checkpoint(workdir, capsys):
 def test_a_damaged_best_checkpoint(watched, tmp_path, capsys):
     copy = shutil.copytree(watched, tmp_path / "run")
     flip_byte(copy / "best" / "2")
-    assert evaluate(copy) == 1
-    assert "no checkpoint in" in capsys.readouterr().err
+    assert evaluate(copy) == 0
+    out, err = capsys.readouterr()
+    assert [row[1] for row in cells(out)[2:]] == ["8"]
+    assert "the best checkpoint cannot be used: no checkpoint in" in err
 
 
 def test_a_run_without_an_average(tmp_path, data_dir, capsys):
@@ -226,7 +230,9 @@ def test_a_run_without_an_average(tmp_path, data_dir, capsys):
 
 def test_no_scores_yet(workdir, capsys):
     assert main(["scores", str(workdir)]) == 1
-    assert f"run gan-jax evaluate --fake={workdir} first" in capsys.readouterr().err
+    assert f"holds no scores: gan-jax evaluate --fake={workdir}" in capsys.readouterr().err
+    assert main(["scores", "nowhere"]) == 1
+    assert "nowhere: there is no such run or file of rows" in capsys.readouterr().err
 
 
 def test_what_was_measured_before_an_interruption_stays(workdir, monkeypatch, capsys):
@@ -260,20 +266,17 @@ def test_out_is_a_file_of_rows(workdir, tmp_path):
     assert not records(workdir / "metrics.jsonl")
 
 
-def test_the_nearest_reals_are_drawn_beside_the_fakes(tmp_path, data_dir):
+def test_the_nearest_reals_are_drawn_beside_the_fakes(tmp_path):
     """The fakes are reals, so the first neighbour of each is itself."""
     out = tmp_path / "sub" / "near.png"
-    given = "shapes:train[20:35]"
-    sides = (f"--fake={given}", "--real=shapes:train[:50]")
+    sides = ("--fake=shapes:train[20:35]", "--real=shapes:train[:50]")
     assert main(["evaluate", *sides, "--metrics=fid", "--network=pixels", f"--neighbours={out}"]) == 0
     with Image.open(out) as opened:
         picture = np.asarray(opened)
-    assert picture.shape[:2] == (10 * 30 - 2, 8 * 30 - 2)
-    fake, first, second = (picture[:, start : start + 28] for start in (0, 30, 60))
+    assert picture.shape[:2] == (10 * 34 - 2, 8 * 34 - 2)
+    fake, first, second = (picture[:, start : start + 32] for start in (0, 34, 68))
     np.testing.assert_array_equal(fake, first)
     assert (fake != second).any()
-    images = data.load("shapes", data_dir=str(data_dir), split="train[20:30]").arrays()["image"]
-    np.testing.assert_array_equal(fake[:28, :, None] if fake.ndim == 2 else fake[:28], images[0])
 
 
 def test_a_run_may_stand_for_the_reals(workdir, watched, capsys):
@@ -282,7 +285,8 @@ def test_a_run_may_stand_for_the_reals(workdir, watched, capsys):
     assert evaluate(workdir, f"--real={workdir}", "--num_real=50") == 0
     other, own = records(workdir / "metrics.jsonl")
     assert (other.setting.real, own.setting.real) == ("run run", "run copy")
-    assert other.setting.real_fingerprint != own.setting.real_fingerprint
+    # Both were trained from one seed to step 8, so they are the same reals.
+    assert other.setting.real_fingerprint == own.setting.real_fingerprint
     assert own.scores["fid"].value > 0
     capsys.readouterr()
     assert evaluate(workdir, f"--real={watched}") == 1
@@ -292,3 +296,56 @@ def test_a_run_may_stand_for_the_reals(workdir, watched, capsys):
 def test_fewer_fakes_than_asked_for(capsys):
     assert evaluate("shapes:train[:30]", "--real=shapes:train[:40]") == 1
     assert "holds 30 images, and 40 are asked for: set --num=30" in capsys.readouterr().err
+
+
+def test_scores_shows_what_is_asked_for(watched, tmp_path, capsys):
+    copy = shutil.copytree(watched, tmp_path / "run")
+    assert evaluate(copy, metrics="fid,prdc") == 0
+    capsys.readouterr()
+    assert main(["scores", str(copy), "--only=recall,fid"]) == 0
+    rows = cells(capsys.readouterr().out)
+    assert rows[0] == ["fake", "step", "recall ↑", "fid ↓"]
+    assert [row[1] for row in rows[2:]] == ["8", "2"]  # the last and the best
+    assert main(["scores", str(copy), "--all"]) == 0
+    assert {row[1] for row in cells(capsys.readouterr().out)[2:]} == {"2", "4", "6", "8"}
+    assert main(["scores", str(copy), "--only=fid,kid"]) == 1
+    assert "none of these has been scored by kid" in capsys.readouterr().err
+
+
+def test_an_unwritable_out_is_said_before_anything_is_computed(workdir, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(Evaluator, "__call__", lambda self, fake: pytest.fail("computed"))
+    assert evaluate(workdir, f"--out={tmp_path}") == 1
+    assert f"cannot write {tmp_path}" in capsys.readouterr().err
+
+
+def test_a_disk_that_fills_up_does_not_take_the_table_away(workdir, capsys, monkeypatch):
+    def full(path, row):
+        raise UserError("cannot write: no space")
+
+    monkeypatch.setattr("gan_jax.evaluation_commands.append_row", full)
+    assert evaluate(workdir) == 1
+    out, err = capsys.readouterr()
+    assert "copy (last)" in out
+    assert "no space" in err
+
+
+def test_a_half_written_row_does_not_swallow_the_next(workdir):
+    rows = workdir / "metrics.jsonl"
+    rows.write_bytes(rows.read_bytes()[:-20])
+    assert evaluate(workdir) == 0
+    assert len(records(rows)) == 1
+
+
+def test_rows_of_another_version_are_counted(workdir, tmp_path, capsys):
+    out = tmp_path / "rows.jsonl"
+    assert evaluate(workdir, f"--out={out}") == 0
+    with out.open("a") as rows:
+        rows.write('{"step": 3, "evaluation": {"new": 1}}\n')
+    capsys.readouterr()
+    assert main(["scores", str(out)]) == 0
+    assert "1 scores of another version are left out" in capsys.readouterr().err
+
+
+def test_a_score_within_another_metric_is_explained(workdir, capsys):
+    assert evaluate(workdir, metrics="precision") == 1
+    assert "which is a score of prdc" in capsys.readouterr().err

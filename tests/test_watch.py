@@ -1,8 +1,10 @@
 """Evaluation while a run trains: its rows, its best checkpoint, and that it changes nothing."""
 
+import dataclasses
 import json
 from contextlib import closing
 
+import numpy as np
 import pytest
 
 from gan_jax.build import build
@@ -12,7 +14,8 @@ from gan_jax.evaluation_plan import EvaluationPlan
 from gan_jax.interrupt import Interrupted
 from gan_jax.logs import read_metrics
 from gan_jax.metrics.protocol import from_row
-from gan_jax.watch import Watch
+from gan_jax.metrics.scores import METRICS
+from gan_jax.watch import Watch, best_note
 from tests.runs import STEPS, assert_same_bits, run, tiny
 
 pytestmark = pytest.mark.usefixtures("compiled_once")
@@ -74,6 +77,13 @@ def test_the_run_is_the_one_that_nobody_watches(watched, tmp_path, data_dir):
     alone = run(tiny(data_dir), tmp_path / "alone")
     assert_same_bits(state, alone)
     assert (workdir / "losses.npy").read_bytes() == (tmp_path / "alone" / "losses.npy").read_bytes()
+
+
+def test_eight_devices_measure_the_same(watched, tmp_path, data_dir):
+    run(config_of(data_dir), tmp_path / "run", devices=8)
+    one, eight = fids(watched[1]), fids(tmp_path / "run")
+    assert eight.keys() == one.keys()
+    np.testing.assert_allclose(list(eight.values()), list(one.values()), rtol=2e-3)
 
 
 def test_the_best_checkpoint_is_kept_beside_the_newest(watched):
@@ -187,6 +197,42 @@ def test_an_evaluation_that_cannot_be_done_is_said_before_the_first_step(tmp_pat
     with pytest.raises(UserError, match="inception_score needs a network that classifies"):
         run(config, tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_what_the_fakes_lack_is_said_before_the_first_step(tmp_path, data_dir):
+    config = config_of(data_dir, **{"evaluation.metrics": "intra_class_fid"})
+    with pytest.raises(UserError, match="needs labelled fakes"):
+        run(config, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_metric_that_cannot_be_measured_does_not_end_a_training(tmp_path, data_dir, monkeypatch, capsys):
+    def fails(given):
+        raise UserError("too few of something")
+
+    monkeypatch.setitem(METRICS, "fid", dataclasses.replace(METRICS["fid"], compute=fails))
+    run(config_of(data_dir, **{"evaluation.metrics": "fid"}), tmp_path / "run")
+    assert "step 7: not measured: too few of something" in capsys.readouterr().err
+    assert not best_steps(tmp_path / "run")
+
+
+def test_the_best_checkpoint_says_why_it_is_there(watched):
+    _, workdir = watched
+    note = best_note(workdir)
+    assert (note["score"], [note["step"]]) == ("fid", best_steps(workdir))
+    assert note["value"] == fids(workdir)[note["step"]]
+
+
+def test_another_protocol_replaces_the_best_checkpoint_and_says_so(tmp_path, data_dir, capsys):
+    workdir = tmp_path / "run"
+    with pytest.raises(Interrupted):
+        run(config_of(data_dir), workdir, stop_at=10)
+    before = best_note(workdir)
+    capsys.readouterr()
+    run(config_of(data_dir, **{"evaluation.num": 41}), workdir)
+    said = capsys.readouterr().err
+    assert f"(step 7, fid {before['value']:.4g}) was chosen by another score or protocol" in said
+    assert best_note(workdir)["column"] != before["column"]
 
 
 def test_ranking():

@@ -13,13 +13,14 @@ import os
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 import tensorflow_datasets as tfds
+from absl import logging
 from flax import traverse_util
 
 from gan_jax import data, files
@@ -34,6 +35,7 @@ from gan_jax.provenance import describe_environment
 from gan_jax.state import PyTree
 
 MIRRORED = ("fashion_mnist", "cifar10", "cifar100", "shapes")  # whose mirrored images are of the same class
+POOR = 0.8  # of the test images: a classifier below is named in a warning
 _ABOUT = "about"
 _WEIGHTS = "weights"
 _OPERATIONS_PER_SECOND = 5e10  # of two x86 cores with AVX-512 and other work; idle ones make twice that
@@ -124,7 +126,7 @@ def prepare_classifier(
             "(inception, random, pixels, pca)"
         )
     if out is not None and out.exists() and not force:
-        raise UserError(f"{out} is there already: give another path, or --force to overwrite it")
+        raise UserError(f"{out} is there already: give another path, or remove it first")
     key = _key(reals, recipe, seed)
     name = dataset_name.replace("/", "_").replace(":", "_")
     path = cache_folder("classifiers") / f"{name}_{_short(key)}.npz"
@@ -165,7 +167,8 @@ def read_classifier(path: Path | str) -> StoredClassifier:
         raise UserError(f"there is no classifier {path}: gan-jax train-classifier makes one")
     with files.disk_errors(f"read {path}"):
         content = path.read_bytes()
-    again = "Delete it and train it again: gan-jax train-classifier"
+    mine = cache_folder("classifiers") in path.parents
+    again = f"{'Delete it' if mine else 'Give another file'}; gan-jax train-classifier makes one"
     try:
         params, about = _decode(content)
         version, digest = about["version"], about["digest"]
@@ -179,14 +182,18 @@ def read_classifier(path: Path | str) -> StoredClassifier:
         raise UserError(
             f"{path} is damaged: its weights have the digest {network.digest}, and it says {digest}. {again}"
         )
-    return StoredClassifier(path, network, about)
+    rate = about["test_accuracy"]
+    if rate is not None and rate < POOR:
+        logging.warning("%s is right on only %.1f%% of its test images: a poor judge", path, 100 * rate)
+    tested = f"right on {rate:.2%} of {about['num_test_images']:,} test images" if rate is not None else ""
+    return StoredClassifier(path, replace(network, note=tested or "accuracy unknown"), about)
 
 
 def digit_labels(network: FeatureNetwork, images: np.ndarray) -> np.ndarray:
     """The digit in each channel, int32 [N, C], as a classifier of grey images sees it.
 
     For Stacked-MNIST, images uint8 [N, 28, 28, 3] of three digits (Metz et al. 2017, arXiv:1611.02163,
-    section 3.2).
+    section 3.3.1).
 
     Raises:
         UserError: images of another height or width than the network's.

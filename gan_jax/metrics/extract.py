@@ -10,7 +10,7 @@ import hashlib
 import io
 import time
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from gan_jax.metrics.sources import ImageSource
 
 BATCH = 128  # images in one call, over all devices
 PRECISION = "float32"  # of the network: highest matmul precision, also where the hardware has less by default
-_FORMAT = 1  # of the cached files
+_FORMAT = 2  # of the cached files
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,8 @@ class Sample:
         features: float32 [N, D].
         logits: float32 [N, K]; None where the network is no classifier.
         labels: int32 [N], the data set's or those that were asked for; None where there are none.
-        images: uint8 [n, H, W, C], the first n <= N, as many as were asked for.
+        images: uint8 [n, H, W, C], n <= N of them, as many as were asked for, at random.
+        image_labels: int32 [n], theirs.
         num_classes: of the labels.
         seconds: the pass took.
     """
@@ -50,6 +51,7 @@ class Sample:
     logits: np.ndarray | None
     labels: np.ndarray | None
     images: np.ndarray
+    image_labels: np.ndarray | None
     num_classes: int | None
     seconds: float
 
@@ -89,7 +91,7 @@ class Extractor:
         self.apply = jax.jit(apply)
 
     def __call__(self, source: ImageSource, count: int, *, images: int = 0) -> Sample:
-        """The first `count` images of a source; of them `images` are kept.
+        """`count` images of a source; `images` of them, random ones, are kept.
 
         Raises:
             UserError: images of another shape than the network's, too few, or not finite.
@@ -98,7 +100,7 @@ class Extractor:
         begun = time.monotonic()
         parts: list[Outputs] = []
         labels: list[np.ndarray] = []
-        kept: list[np.ndarray] = []
+        kept = _Kept(count, images, source.image_shape)
         pending: tuple[Outputs, int] | None = None  # one call ahead, so that the device never waits for us
         for batch, label in self._shown(source, count):
             outputs = self.apply(self._params, jax.device_put(self._padded(batch), self._split))
@@ -107,19 +109,20 @@ class Extractor:
             pending = outputs, len(batch)
             if label is not None:
                 labels.append(label)
-            if (wanted := images - sum(map(len, kept))) > 0:
-                kept.append(batch[:wanted])
+            kept.offer(batch)
         if pending is not None:
             parts.append(_fetch(*pending))
         features = np.concatenate([part.features for part in parts])
         logits = None if parts[0].logits is None else np.concatenate([_array(part.logits) for part in parts])
         _check_finite(source.name, self.network.name, features)
+        all_labels = np.concatenate(labels) if labels else None
         return Sample(
             name=source.name,
             features=features,
             logits=logits,
-            labels=np.concatenate(labels) if labels else None,
-            images=np.concatenate(kept) if kept else np.empty((0, *source.image_shape), np.uint8),
+            labels=all_labels,
+            images=kept.images,
+            image_labels=None if all_labels is None else all_labels[kept.places],
             num_classes=source.num_classes,
             seconds=time.monotonic() - begun,
         )
@@ -133,19 +136,37 @@ class Extractor:
         found = _read(path, count)
         if found is None:
             sample = self(source, count, images=images)
-            _write(path, sample)
+            _write(path, {"features": sample.features, "logits": sample.logits, "labels": sample.labels})
             return sample
-        batches = source.batches(images, self._batch_size) if images else iter(())
-        kept = [batch for batch, _ in batches]
+        kept = _Kept(count, images, source.image_shape)
+        for batch, _ in source.batches(count, self._batch_size) if images else ():
+            kept.offer(batch)
+        labels = found.get("labels")
         return Sample(
             name=source.name,
             features=found["features"],
             logits=found.get("logits"),
-            labels=found.get("labels"),
-            images=np.concatenate(kept) if kept else np.empty((0, *source.image_shape), np.uint8),
+            labels=labels,
+            images=kept.images,
+            image_labels=None if labels is None else labels[kept.places],
             num_classes=source.num_classes,
             seconds=time.monotonic() - begun,
         )
+
+    def kept(self, source: ImageSource, count: int, name: str, make: Callable[[], np.ndarray]) -> np.ndarray:
+        """An array that follows from the features of a source alone, kept beside them.
+
+        Args:
+            name: of the array; tells it from others of the same features, and from older forms of itself.
+        """
+        if source.fingerprint is None:
+            return make()
+        path = cache_folder("features") / f"{self._key(source.fingerprint, count)}_{name}.npz"
+        found = _read(path, count)
+        if found is None:
+            found = {"features": make()}
+            _write(path, found)
+        return found["features"]
 
     def _key(self, fingerprint: str, count: int) -> str:
         platform = jax.devices()[0].platform
@@ -164,6 +185,24 @@ class Extractor:
         """Always the same shape, so that there is one program."""
         missing = self._batch_size - len(batch)
         return np.pad(batch, [(0, missing), (0, 0), (0, 0), (0, 0)]) if missing else batch
+
+
+class _Kept:
+    """Of `count` images that pass by, `wanted` random ones, in random order.
+
+    Always the same, and the first of them whatever `wanted` is: no score depends on what else is measured.
+    """
+
+    def __init__(self, count: int, wanted: int, image_shape: tuple[int, ...]) -> None:
+        self.places = np.random.default_rng(0).permutation(count)[:wanted]
+        self.images = np.empty((wanted, *image_shape), np.uint8)
+        self._done = 0
+
+    def offer(self, batch: np.ndarray) -> None:
+        """The next images."""
+        here = (self.places >= self._done) & (self.places < self._done + len(batch))
+        self.images[here] = batch[self.places[here] - self._done]
+        self._done += len(batch)
 
 
 def _fetch(outputs: Outputs, count: int) -> Outputs:
@@ -186,7 +225,7 @@ def _check_finite(name: str, network: str, features: np.ndarray) -> None:
 
 
 def _read(path: Path, count: int) -> dict[str, np.ndarray] | None:
-    """What the cache has; None where it has nothing that can be used."""
+    """What the cache has, with `count` rows; None where it has nothing that can be used."""
     if not path.exists():
         return None
     try:
@@ -200,13 +239,12 @@ def _read(path: Path, count: int) -> dict[str, np.ndarray] | None:
     return found
 
 
-def _write(path: Path, sample: Sample) -> None:
-    """Keeps a pass; a disk that refuses costs only the time it would have saved."""
-    arrays = {"features": sample.features, "logits": sample.logits, "labels": sample.labels}
-    buffer = io.BytesIO()
+def _write(path: Path, arrays: Mapping[str, np.ndarray | None]) -> None:
+    """Keeps what was computed; a disk that refuses costs only the time it would have saved."""
     there: dict[str, Any] = {name: array for name, array in arrays.items() if array is not None}
+    buffer = io.BytesIO()
     np.savez(buffer, **there)
     try:
         files.write_atomically(path, buffer.getvalue())
     except UserError as error:
-        logging.warning("the features of %s are not kept: %s", sample.name, error)
+        logging.warning("the features of the reals are not kept: %s", error)

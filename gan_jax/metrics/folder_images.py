@@ -71,24 +71,13 @@ def folder_source(folder: Path) -> ImageSource:
     if transparent:
         logging.warning("%d pictures in %s may be transparent; they are laid on white", transparent, folder)
     shape = _decode(paths[0]).shape
-
-    def read(count: int, batch_size: int) -> Iterator[Batch]:
-        if labels is not None and count < len(paths):
-            logging.warning(
-                "%s: the first %d of %d pictures, class after class: the last classes are missing or short",
-                folder,
-                count,
-                len(paths),
-            )
-        return _read(paths[:count], shape, labels, batch_size)
-
     return ImageSource(
         name=f"folder {folder.resolve().name}",
         fingerprint=f"{len(paths)} pictures {spelled(shape)} sha256 {whole.hexdigest()}",
         image_shape=(shape[0], shape[1], shape[2]),
         num_classes=None if class_names is None else len(class_names),
         size=len(paths),
-        read=read,
+        read=lambda count, batch_size: _read(paths[:count], shape, labels, batch_size),
     )
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from gan_jax.algorithm import Algorithm
 from gan_jax.data.spec import DataSpec
 from gan_jax.errors import UserError
-from gan_jax.metrics.image_source import Batch, ImageSource
+from gan_jax.metrics.image_source import Batch, ImageSource, rebatched
 from gan_jax.pictures import quantised
 from gan_jax.sample import CHUNK, Chunks, make_chunks
 from gan_jax.state import TrainState
@@ -66,11 +66,8 @@ def generator_source(
         else:
             chosen = None if classes is None else np.arange(count, dtype=np.int32) % classes
         drawn = chunks(state, count, jax.random.key(seed), chosen, used[: -(-count // CHUNK)])
-        done = 0
-        for images in _rebatched(_pixels(name, _ahead(drawn, _AHEAD * len(used)), count), batch_size):
-            part = slice(done, done + len(images))
-            yield images, chosen[part] if labelled and chosen is not None else None
-            done += len(images)
+        pixels = _pixels(name, _ahead(drawn, _AHEAD * len(used)), count)
+        yield from rebatched(_labelled(pixels, chosen if labelled else None), batch_size)
 
     return ImageSource(
         name=name,
@@ -114,14 +111,9 @@ def _pixels(name: str, chunks: Iterator[jax.Array], count: int) -> Iterator[np.n
         yield quantised(images)
 
 
-def _rebatched(parts: Iterable[np.ndarray], batch_size: int) -> Iterator[np.ndarray]:
-    """The same rows in batches of another size."""
-    held: list[np.ndarray] = []
-    for part in parts:
-        held.append(part)
-        if (rows := sum(map(len, held))) >= batch_size:
-            joined, whole = np.concatenate(held), rows // batch_size * batch_size
-            yield from (joined[start : start + batch_size] for start in range(0, whole, batch_size))
-            held = [joined[whole:]]
-    if sum(map(len, held)):
-        yield np.concatenate(held)
+def _labelled(parts: Iterable[np.ndarray], labels: np.ndarray | None) -> Iterator[Batch]:
+    """Consecutive images with their labels."""
+    done = 0
+    for images in parts:
+        yield images, None if labels is None else labels[done : done + len(images)]
+        done += len(images)

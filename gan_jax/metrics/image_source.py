@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,9 +39,10 @@ class ImageSource:
     dataset: Dataset | None = None
 
     def batches(self, count: int, batch_size: int) -> Iterator[Batch]:
-        """The first `count` images, `batch_size` at a time, the last time what is left.
+        """`count` images, `batch_size` at a time, the last time what is left.
 
-        May be called again, and begins with the same images then.
+        Of a generator the first; of anything else that has more, those of `subset`, in their own order: files
+        and data sets are often sorted. May be called again and gives the same images then.
 
         Raises:
             UserError: there are fewer; later, while reading: an image that cannot be used.
@@ -50,7 +51,48 @@ class ImageSource:
             raise ValueError(f"{count} images in batches of {batch_size}: both must be at least 1")
         if self.size is not None and count > self.size:
             raise UserError(f"{self.name} holds {self.size} images, and {count} are asked for: ask for fewer")
-        return self.read(count, batch_size)
+        if self.size is None or count == self.size:
+            return self.read(count, batch_size)
+        chosen = subset(self.size, count)
+        return rebatched(_chosen(self.read(int(chosen[-1]) + 1, batch_size), chosen), batch_size)
+
+
+def subset(size: int, count: int) -> np.ndarray:
+    """Which `count` of `size` images stand for all: always the same random ones, ascending, int64 [count]."""
+    return np.sort(np.random.default_rng(0).permutation(size)[:count])
+
+
+def _chosen(batches: Iterable[Batch], chosen: np.ndarray) -> Iterator[Batch]:
+    """Of consecutive batches only the images with these ascending indices."""
+    start = 0
+    for images, labels in batches:
+        here = chosen[np.searchsorted(chosen, start) : np.searchsorted(chosen, start + len(images))] - start
+        yield images[here], None if labels is None else labels[here]
+        start += len(images)
+
+
+def rebatched(parts: Iterable[Batch], batch_size: int) -> Iterator[Batch]:
+    """The same images and labels in batches of another size."""
+    held: list[Batch] = []
+    rows = 0
+    for part in parts:
+        held.append(part)
+        rows += len(part[0])
+        if rows >= batch_size:
+            images, labels = _joined(held)
+            whole = rows // batch_size * batch_size
+            for start in range(0, whole, batch_size):
+                end = start + batch_size
+                yield images[start:end], None if labels is None else labels[start:end]
+            held = [(images[whole:], None if labels is None else labels[whole:])]
+            rows -= whole
+    if rows:
+        yield _joined(held)
+
+
+def _joined(parts: list[Batch]) -> Batch:
+    labels = [label for _, label in parts if label is not None]
+    return np.concatenate([images for images, _ in parts]), np.concatenate(labels) if labels else None
 
 
 def array_source(

@@ -41,6 +41,7 @@ class FeatureNetwork:
         num_classes: K; None where it gives no logits.
         params: its weights.
         apply: (params, images [B, H, W, C], uint8, or float32 in 0 to 255) -> Outputs. Pure; works under jit.
+        note: how good it is, where that is known: "right on 99.47% of the test images".
         maps: the same arguments -> activations float32 [B, h, w, c] of several layers, first to last, for
             perceptual distances; None where there are none.
     """
@@ -54,6 +55,7 @@ class FeatureNetwork:
     params: PyTree
     apply: Callable[[PyTree, Array], Outputs]
     maps: Callable[[PyTree, Array], list[Array]] | None = None
+    note: str = ""
 
     def check_shape(self, image_shape: tuple[int, ...]) -> None:
         """Raises a UserError if the network does not take images [H, W, C] of this shape."""

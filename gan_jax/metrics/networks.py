@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
+from gan_jax.data import load
 from gan_jax.errors import UserError
 from gan_jax.metrics.classifier_cache import classifier, load_classifier
+from gan_jax.metrics.image_source import spelled
 from gan_jax.metrics.inception_weights import inception
 from gan_jax.metrics.network import FeatureNetwork
 from gan_jax.metrics.simple_networks import pca_network, pixel_network, random_network
@@ -16,6 +19,7 @@ NETWORKS = ("auto", "classifier", "inception", "random", "pixels", "pca")
 SMALL = 64  # pixels: a larger side is no longer what an in-domain classifier is usual for
 COMPONENTS = 64  # of pca
 FITTED = 4_096  # images that pca is fitted to
+STACKED = "stacked_mnist"  # judged digit by digit
 
 
 def open_network(
@@ -29,9 +33,9 @@ def open_network(
     """The network that `text` names.
 
     Args:
-        text: "auto": the classifier of the real set where its images are small, grey and labelled, otherwise
-            Inception; "classifier" (of the real set), "classifier:NAME" (of another data set) or
-            "classifier:FILE"; "inception", "random", "pixels", "pca" (fitted to the real set).
+        text: "auto": the classifier of the real set where its images are small, grey and labelled, or stacked
+            digits, otherwise Inception; "classifier" (of the real set), "classifier:NAME" (of another data
+            set) or "classifier:FILE"; "inception", "random", "pixels", "pca" (fitted to the real set).
         real: the real side.
         data_dir: the data folder, where a classifier has yet to be trained.
         resizer: of Inception: "legacy" or "clean".
@@ -40,48 +44,78 @@ def open_network(
     Raises:
         UserError: an unknown name, weights that are not there, or a network that does not take these images.
     """
-    name, _, which = text.partition(":")
-    if name not in NETWORKS or (which and name != "classifier"):
+    name, colon, which = text.partition(":")
+    if name not in NETWORKS or (colon and not (which and name == "classifier")):
         raise UserError(
             f"--network={text}: choose one of {', '.join(NETWORKS)}, classifier:DATA_SET or classifier:FILE"
         )
     if name == "auto":
-        name = "classifier" if _is_small(real) else "inception"
+        name = "classifier" if _has_usual_classifier(real) else "inception"
+    if inception_weights is not None and name != "inception":
+        raise UserError(
+            f"--inception_weights={inception_weights} is of no use to --network={name}: leave it out"
+        )
     if name == "classifier":
         network = _classifier(which, real, data_dir)
     elif name == "inception":
-        network = inception(inception_weights, resizer=resizer)
+        network = _inception(text, real, resizer, inception_weights)
     elif name == "random":
         network = random_network(real.image_shape)
     elif name == "pixels":
         network = pixel_network(real.image_shape)
     else:
         count = FITTED if real.size is None else min(real.size, FITTED)
-        network = pca_network([batch for batch, _ in real.batches(count, 1024)], components=COMPONENTS)
+        images = [batch for batch, _ in real.batches(count, 1024)]
+        network = pca_network(
+            images, components=max(1, min(COMPONENTS, count - 1, math.prod(real.image_shape)))
+        )
     network.check_shape(real.image_shape)
     return network
 
 
-def _is_small(real: ImageSource) -> bool:
+def _inception(text: str, real: ImageSource, resizer: str, weights: str | None) -> FeatureNetwork:
+    try:
+        return inception(weights, resizer=resizer)
+    except UserError as error:
+        if text != "auto":
+            raise
+        raise UserError(
+            f"{error} (--network=auto is Inception here, since {real.name} is no labelled data set of small "
+            "grey images; classifier:NAME, random, pixels and pca need no download)"
+        ) from error
+
+
+def _has_usual_classifier(real: ImageSource) -> bool:
+    """Whether papers judge these images with a classifier of their own."""
+    if real.dataset is None or real.num_classes is None:
+        return False
     height, width, channels = real.image_shape
-    return max(height, width) <= SMALL and channels == 1 and _labelled(real)
-
-
-def _labelled(real: ImageSource) -> bool:
-    return real.dataset is not None and real.num_classes is not None
+    return real.dataset.name == STACKED or (max(height, width) <= SMALL and channels == 1)
 
 
 def _classifier(which: str, real: ImageSource, data_dir: str | None) -> FeatureNetwork:
-    if which.endswith(".npz") or Path(which).is_file():
-        return load_classifier(Path(which))
-    if which:
-        return classifier(which, data_dir=data_dir)
-    if real.dataset is None or not _labelled(real):
+    file = Path(which).expanduser()
+    if which.endswith(".npz") or (which and file.is_file()):
+        return load_classifier(file)
+    if which and (real.dataset is None or which != real.dataset.name):
+        return _classifier_of_another(which, real, data_dir)
+    if real.dataset is None or real.num_classes is None:
         raise UserError(
             f"--network=classifier: {real.name} is not a labelled data set, so there is no classifier of it; "
             "name one, as in --network=classifier:mnist, or choose another network: "
             f"{', '.join(NETWORKS[2:])}"
         )
-    if real.dataset.name == "stacked_mnist":
+    if real.dataset.name == STACKED:
         return stacked(classifier("mnist", data_dir=data_dir))
     return classifier(real.dataset.name, data_dir=data_dir, options=real.dataset.options)
+
+
+def _classifier_of_another(name: str, real: ImageSource, data_dir: str | None) -> FeatureNetwork:
+    """The classifier of another data set, which is not trained in vain where its images are others."""
+    shape = load(name, data_dir=data_dir, split="train").image_shape
+    if shape != real.image_shape:
+        raise UserError(
+            f"--network=classifier:{name}: it takes images {spelled(shape)}, and those of {real.name} are "
+            f"{spelled(real.image_shape)}: choose another --network, or resize the images"
+        )
+    return classifier(name, data_dir=data_dir)

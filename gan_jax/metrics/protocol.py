@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from statistics import mean, stdev
 from typing import Any
+
+WHILE_TRAINING = "while training"  # a record's `which`, where the run itself measured it
 
 
 @dataclass(frozen=True)
@@ -19,7 +22,7 @@ class Setting:
         num_reals: real images.
         real: the real side, such as "mnist:train".
         real_fingerprint: of its pixels.
-        network: the feature network's name.
+        network: the feature network's name, and how good it is where that is known.
         network_digest: of its weights, architecture and preprocessing.
         resizer: "none", or what brings images to the network's size.
         precision: of the network.
@@ -42,7 +45,7 @@ class Setting:
     def __str__(self) -> str:
         return (
             f"{self.num_fakes:,} fakes against {self.num_reals:,} reals of {self.real} "
-            f"(...{self.real_fingerprint[-12:]}), network {self.network} ({self.network_digest}), "
+            f"({_digest(self.real_fingerprint)}), network {self.network} ({self.network_digest}), "
             f"resizer {self.resizer}, {self.precision}"
         )
 
@@ -60,12 +63,14 @@ class Score:
         metric: the metric that yields it; "fid".
         version: the metric's.
         protocol: the metric's own parameters.
+        better: "lower", "higher", "neither", or "detail": of no interest in a table.
     """
 
     value: float
     metric: str
     version: int
     protocol: str
+    better: str = "neither"
 
 
 def column(setting: Setting, name: str, score: Score) -> str:
@@ -79,6 +84,7 @@ class Record:
 
     Attributes:
         fake: what was measured: "run/x", "folder x".
+        fake_id: equal only for the same weights, or the same files.
         step: of the checkpoint; None where the fakes are files.
         which: "last", "best by fid", ...; "" where the fakes are files.
         averaged: whether the generator's averaged weights were used; None where the fakes are files.
@@ -91,6 +97,7 @@ class Record:
     """
 
     fake: str
+    fake_id: str
     step: int | None
     which: str
     averaged: bool | None
@@ -104,81 +111,94 @@ class Record:
     def row(self) -> dict[str, Any]:
         """The record as a row of metrics.jsonl; `step` stands on top."""
         content = asdict(self)
+        for score in content["scores"].values():
+            if not math.isfinite(score["value"]):
+                score["value"] = str(score["value"])  # JSON has no infinity
         return {"step": content.pop("step"), "evaluation": {**content, "setting_id": self.setting.id}}
 
 
 def from_row(row: Mapping[str, Any]) -> Record | None:
-    """The record of a row; None where the row is none."""
+    """The record of a row; None where the row is none, or one of a version that this one cannot read."""
     content = row.get("evaluation")
     if not isinstance(content, dict):
         return None
     try:
         content = {name: value for name, value in content.items() if name != "setting_id"}
         content["setting"] = Setting(**content["setting"])
-        content["scores"] = {name: _score(score) for name, score in content["scores"].items()}
+        content["scores"] = {
+            name: Score(**{**score, "value": float(score["value"])})
+            for name, score in content["scores"].items()
+        }
         return Record(step=row["step"], **content)
-    except (KeyError, TypeError, AttributeError):
-        return None  # written by another version
+    except (KeyError, TypeError, AttributeError, ValueError):
+        return None
 
 
-def _score(stored: Mapping[str, Any]) -> Score:
-    """JSON has no NaN: it is stored as null."""
-    value = stored["value"]
-    return Score(**{**stored, "value": float("nan") if value is None else value})
-
-
-def table(records: Iterable[Record]) -> str:
+def table(records: Iterable[Record], only: Sequence[str] | None = None) -> str:
     """A Markdown table, a row for each checkpoint or set of files, and below it what each column means.
 
-    Scores share a column only if their protocols are equal. Records that differ in nothing but the seed are
-    one row, mean ± standard deviation: the noise of the evaluation, not of the training. Of several with the
-    same seed the last counts.
+    Scores share a column only if their protocols are equal. Records of the same weights that differ in the
+    seed alone are one row, mean ± standard deviation: the noise of the evaluation, not of the training. Of
+    several with the same seed the last counts.
+
+    Args:
+        only: the scores to show; by default all that are no details.
     """
     records = list(records)
     columns: dict[str, tuple[str, Setting, Score]] = {}
     rows: dict[tuple[Any, ...], dict[str, dict[int, float]]] = {}  # the newest value of each seed
     for record in records:
-        cells = rows.setdefault((record.fake, record.step, record.averaged, record.labels), {})
-        for name, score in record.scores.items():
-            key = column(record.setting, name, score)
-            columns.setdefault(key, (name, record.setting, score))
-            cells.setdefault(key, {})[record.seed] = score.value
+        cells = rows.setdefault(_row_of(record), {})
+        for name in only or [name for name, score in record.scores.items() if score.better != "detail"]:
+            if name in record.scores:
+                score = record.scores[name]
+                key = column(record.setting, name, score)
+                columns.setdefault(key, (name, record.setting, score))
+                cells.setdefault(key, {})[record.seed] = score.value
     settings = list(dict.fromkeys(setting.id for _, setting, _ in columns.values()))
     letters = {identity: _letter(index) for index, identity in enumerate(settings)}
-    heads = [_head(name, letters[setting.id], len(settings)) for name, setting, _ in columns.values()]
+    keys = sorted(columns, key=lambda key: settings.index(columns[key][1].id))  # a protocol's side by side
+    heads = [_head(*columns[key], letters) for key in keys]
     lines = [["fake", "step", *heads], ["---"] * (len(heads) + 2)]
-    for (fake, step, averaged, _), cells in rows.items():
+    for row, cells in rows.items():
+        if not cells:
+            continue
+        step, averaged = row[1:3]
         shown = "" if step is None else f"{step}{'' if averaged else ', not averaged'}"
         lines.append(
-            [
-                _named(fake, records, step),
-                shown,
-                *(_cell(list(cells.get(key, {}).values())) for key in columns),
-            ]
+            [_named(row, records), shown, *(_cell(list(cells.get(key, {}).values())) for key in keys)]
         )
     text = "\n".join("| " + " | ".join(line) + " |" for line in lines)
     return "\n".join([text, "", *_notes(columns, letters, records)])
+
+
+def _row_of(record: Record) -> tuple[Any, ...]:
+    """What the records of one row of a table have in common."""
+    return record.fake, record.step, record.averaged, record.labels, record.fake_id
 
 
 def _letter(index: int) -> str:
     return chr(ord("A") + index) if index < 26 else f"A{index}"
 
 
-def _head(name: str, letter: str, count: int) -> str:
-    return f"{name} ({letter})" if count > 1 else name
+def _head(name: str, setting: Setting, score: Score, letters: Mapping[str, str]) -> str:
+    arrow = {"lower": " ↓", "higher": " ↑"}.get(score.better, "")
+    return f"{name}{arrow}" + (f" ({letters[setting.id]})" if len(letters) > 1 else "")
 
 
-def _named(fake: str, records: list[Record], step: int | None) -> str:
-    which = dict.fromkeys(r.which for r in records if r.fake == fake and r.step == step and r.which)
-    return f"{fake} ({', '.join(which)})" if which else fake
+def _named(row: tuple[Any, ...], records: list[Record]) -> str:
+    which = dict.fromkeys(record.which for record in records if _row_of(record) == row and record.which)
+    return f"{row[0]} ({', '.join(which)})" if which else str(row[0])
 
 
 def _cell(values: list[float]) -> str:
     if not values:
         return ""
-    if len(values) == 1:
-        return f"{values[0]:.4g}"
-    return f"{mean(values):.4g} ± {stdev(values):.2g}"
+    finite = [value for value in values if math.isfinite(value)]
+    if not finite:
+        return f"{values[-1]}"
+    text = f"{mean(finite):.4g}" + (f" ± {stdev(finite):.2g}" if len(finite) > 1 else "")
+    return text if len(finite) == len(values) else f"{text} ({len(finite)} of {len(values)} finite)"
 
 
 def _notes(
@@ -195,7 +215,7 @@ def _notes(
         notes.append(f"Protocol {letter} [{identity}]: {shown[0][1]}; {', '.join(metrics)}.")
     seeds: dict[Any, set[int]] = {}
     for record in records:
-        seeds.setdefault((record.fake, record.step, record.setting.id), set()).add(record.seed)
+        seeds.setdefault((_row_of(record), record.setting.id), set()).add(record.seed)
     most = max(map(len, seeds.values()), default=0)
     if most > 1:
         notes.append(

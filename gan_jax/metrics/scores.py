@@ -5,14 +5,18 @@ A metric's version is raised whenever its numbers change; it is part of every sc
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Literal
 
 import numpy as np
 
+from gan_jax.errors import UserError
 from gan_jax.metrics.classification_accuracy import classification_accuracy
-from gan_jax.metrics.classifier_cache import default_recipe
+from gan_jax.metrics.classifier import VERSION
+from gan_jax.metrics.classifier_cache import MIRRORED, default_recipe
+from gan_jax.metrics.classifier_training import Recipe
 from gan_jax.metrics.duplicates import duplicate_threshold, duplicates
 from gan_jax.metrics.extract import Sample
 from gan_jax.metrics.frechet import fid, intra_class_fid
@@ -22,8 +26,8 @@ from gan_jax.metrics.modes import mode_coverage
 from gan_jax.metrics.ms_ssim import ms_ssim_diversity
 from gan_jax.metrics.nearest import memorisation
 from gan_jax.metrics.network import FeatureNetwork
-from gan_jax.metrics.path_length import path_length
-from gan_jax.metrics.prdc import prdc
+from gan_jax.metrics.path_length import EPSILON, Sampling, path_length
+from gan_jax.metrics.prdc import prdc, squared_neighbours
 from gan_jax.metrics.sliced_wasserstein import sliced_wasserstein_pyramid
 from gan_jax.noise import Latent
 
@@ -45,6 +49,8 @@ class Comparison:
         generate: (latents float32 [B, L], labels int32 [B] or None) -> float32 images [B, H, W, C] in
             [-1, 1]; None where the fakes are files.
         latent: the latents' distribution and size, where there is a generator.
+        of_reals: (name, make) -> make(), or what it gave before for the same reals and network; an array with
+            a row for each real.
     """
 
     real: Sample
@@ -54,6 +60,7 @@ class Comparison:
     held_out: Sample | None = None
     generate: Callable[..., np.ndarray] | None = None
     latent: tuple[Latent, int] | None = None
+    of_reals: Callable[[str, Callable[[], np.ndarray]], np.ndarray] = lambda name, make: make()
 
 
 @dataclass(frozen=True)
@@ -63,7 +70,8 @@ class Metric:
     Attributes:
         version: of its numbers.
         protocol: its own parameters, in words; part of the protocol.
-        scores: the names of what it yields, and which way is better. Further scores may come with them.
+        scores: the names of what it always yields, and which way is better. Further scores come with some:
+            of each class or level, standard errors, and what takes labels.
         compute: from a comparison to its scores.
         least: images needed on each side.
         images: how many images of each side it reads, besides features.
@@ -82,11 +90,14 @@ class Metric:
 SUBSETS, SUBSET = 100, 1000  # of KID
 SPLITS = 10  # of the Inception Score
 MANIFOLD, DENSITY = 3, 5  # neighbours
+CLOSE = 0.05  # quantile of the held-out images' distances below which a fake is close to the reals
 BATCH = 500  # of the birthday paradox
 NEAR = 0.01  # quantile of the reals' nearest distances below which two fakes are the same
 PYRAMIDS = 8_192  # images of the sliced Wasserstein distance
+PATCHES, PROJECTIONS = 128, 512  # of each image and level, and directions
 PAIRS, PAIRED = 5_000, 10_000  # pairs and images of MS-SSIM
 PATHS = 10_000
+SAMPLING: Sampling = "full"  # of the paths
 
 
 def _fid(given: Comparison) -> dict[str, float]:
@@ -110,7 +121,9 @@ def _inception_score(given: Comparison) -> dict[str, float]:
 
 
 def _prdc(given: Comparison) -> dict[str, float]:
-    found = prdc(given.real.features, given.fake.features, manifold_k=MANIFOLD, density_k=DENSITY)
+    real, k = given.real.features, max(MANIFOLD, DENSITY)
+    known = given.of_reals(f"squared_neighbours_{k}", lambda: squared_neighbours(real, k))
+    found = prdc(real, given.fake.features, manifold_k=MANIFOLD, density_k=DENSITY, real_squared=known)
     return asdict(found)
 
 
@@ -132,12 +145,18 @@ def _modes(given: Comparison) -> dict[str, float]:
     assert classes is not None
     reference = np.bincount(_logits(given.real).argmax(axis=1), minlength=classes)
     found = mode_coverage(_logits(given.fake).argmax(axis=1), classes, reference)
-    return {"modes": found.modes, "modes_kl": found.kl}
+    return {"modes": float(found.modes), "modes_kl": found.kl}
 
 
 def _memorisation(given: Comparison) -> dict[str, float]:
-    held_out = None if given.held_out is None else given.held_out.features
-    found = memorisation(given.fake.features, given.real.features, held_out, seed=given.seed)
+    assert given.held_out is not None
+    found = memorisation(
+        given.fake.features,
+        given.real.features,
+        given.held_out.features,
+        quantile=CLOSE,
+        seed=given.seed,
+    )
     return {
         "copying_c_t": found.c_t,
         "nearest_median_ratio": found.median_ratio,
@@ -149,17 +168,22 @@ def _memorisation(given: Comparison) -> dict[str, float]:
 
 def _duplicates(given: Comparison) -> dict[str, float]:
     threshold = duplicate_threshold(given.real.features, NEAR)
+    if threshold == 0:
+        raise UserError(
+            f"duplicates: {NEAR:.1%} of the reals of {given.real.name} have an exact copy among them, so no "
+            "distance tells duplicates from neighbours"
+        )
     found = duplicates(given.fake.features, batch=BATCH, threshold=threshold)
     return {
-        "support": found.support,
-        "support_at_least": found.support_at_least,
+        "support": float(found.support),
+        "support_at_least": float(found.support_at_least),
         "collision_share": found.collision_share,
     }
 
 
 def _sliced_wasserstein(given: Comparison) -> dict[str, float]:
     real, fake = given.real.images[:PYRAMIDS], given.fake.images[:PYRAMIDS]
-    found = sliced_wasserstein_pyramid(real, fake, seed=given.seed)
+    found = sliced_wasserstein_pyramid(real, fake, seed=given.seed, patches=PATCHES, projections=PROJECTIONS)
     return {"swd": found.mean, **{f"swd_{level}": value for level, value in found.levels.items()}}
 
 
@@ -169,26 +193,35 @@ def _ms_ssim(given: Comparison) -> dict[str, float]:
         images = side.images[:PAIRED]
         whole = ms_ssim_diversity(images, seed=given.seed, pairs=PAIRS)
         found |= {name: whole.mean, f"{name}_error": whole.standard_error}
-        if side.labels is not None:  # as arXiv:1610.09585 has it
-            labels = side.labels[: len(images)]
+        labels = None if side.image_labels is None else side.image_labels[:PAIRED]
+        if labels is not None and _pairs_in_all_classes(labels, side.num_classes):  # as arXiv:1610.09585
             within = ms_ssim_diversity(images, seed=given.seed, pairs=PAIRS, labels=labels)
             found[f"{name}_within_classes"] = within.mean
     return found
+
+
+def _pairs_in_all_classes(labels: np.ndarray, num_classes: int | None) -> bool:
+    """Whether each class has two images, and there are two pairs for each."""
+    counts = np.bincount(labels, minlength=num_classes or 1)
+    return bool(counts.min() >= 2) and 2 * len(counts) <= PAIRS
 
 
 def _path_length(given: Comparison) -> dict[str, float]:
     assert given.generate is not None
     assert given.latent is not None
     latent, size = given.latent
-    labels = None if given.fake.labels is None else given.fake.labels[:PATHS]
+    # The fakes' labels, and again from the first where there are fewer: as many paths in any case.
+    labels = None if given.fake.labels is None else np.resize(given.fake.labels, PATHS)
     found = path_length(
         given.generate,
         given.network,
         latent_size=size,
-        num=PATHS if labels is None else len(labels),
+        num=PATHS,
         seed=given.seed,
+        epsilon=EPSILON,
         latent=latent,
         labels=labels,
+        sampling=SAMPLING,
     )
     return {"path_length": found.mean, "path_length_error": found.standard_error}
 
@@ -196,25 +229,37 @@ def _path_length(given: Comparison) -> dict[str, float]:
 def _classification_accuracy(given: Comparison) -> dict[str, float]:
     assert given.held_out is not None
     assert given.real.num_classes is not None
-    name = given.real.name.partition(":")[0]
+    # Not with the network in the place of the classifier of the reals, though it may be one of the same data
+    # set: nothing says that it was trained on the same images, or with this recipe.
     found = classification_accuracy(
         given.fake.images,
-        _labels(given.fake),
+        _image_labels(given.fake),
         given.real.images,
-        _labels(given.real),
+        _image_labels(given.real),
         given.held_out.images,
-        _labels(given.held_out),
+        _image_labels(given.held_out),
         given.real.num_classes,
-        real_classifier=given.network if given.network.name == f"classifier:{name}" else None,
-        recipe=default_recipe(name),
+        recipe=default_recipe(given.real.name),
         seed=given.seed,
+        progress=False,
     )
     return {"gan_train": found.gan_train, "gan_test": found.gan_test, "gan_train_of_reals": found.real}
+
+
+def _recipe_in_words() -> str:
+    """Of the classifiers that `_classification_accuracy` trains."""
+    fields = ", ".join(f"{name} {value}" for name, value in asdict(Recipe()).items() if name != "flip")
+    return f"classifiers of version {VERSION}, {fields}, flip for {', '.join(MIRRORED)}"
 
 
 def _logits(side: Sample) -> np.ndarray:
     assert side.logits is not None
     return side.logits
+
+
+def _image_labels(side: Sample) -> np.ndarray:
+    assert side.image_labels is not None
+    return side.image_labels
 
 
 def _labels(side: Sample) -> np.ndarray:
@@ -251,7 +296,7 @@ METRICS: dict[str, Metric] = {
     ),
     "classification_accuracy": Metric(
         1,
-        "",
+        _recipe_in_words(),
         {"gan_train": "higher", "gan_test": "higher", "gan_train_of_reals": "neither"},
         _classification_accuracy,
         images=ALL,
@@ -265,25 +310,29 @@ METRICS: dict[str, Metric] = {
         needs=frozenset({"logits"}),
     ),
     "sliced_wasserstein": Metric(
-        1, f"first {PYRAMIDS:,} images", {"swd": "lower"}, _sliced_wasserstein, images=PYRAMIDS
+        1,
+        f"at most {PYRAMIDS:,} images, {PATCHES} patches of each, {PROJECTIONS} directions",
+        {"swd": "lower"},
+        _sliced_wasserstein,
+        images=PYRAMIDS,
     ),
     "ms_ssim": Metric(
         1,
-        f"{PAIRS:,} pairs of the first {PAIRED:,} images",
+        f"{PAIRS:,} pairs of at most {PAIRED:,} images",
         {"ms_ssim": "neither", "ms_ssim_real": "neither"},
         _ms_ssim,
         images=PAIRED,
     ),
     "path_length": Metric(
         1,
-        f"{PATHS:,} paths, full",
+        f"{PATHS:,} paths, {SAMPLING}, steps of {EPSILON:g}",
         {"path_length": "lower", "path_length_error": "neither"},
         _path_length,
         needs=frozenset({"generator", "maps"}),
     ),
     "memorisation": Metric(
         1,
-        "",
+        f"close: nearer than {100 * CLOSE:g} % of the held-out images",
         {
             "copying_c_t": "neither",
             "nearest_median_ratio": "neither",
@@ -297,9 +346,9 @@ METRICS: dict[str, Metric] = {
     ),
     "duplicates": Metric(
         1,
-        f"batches of {BATCH}, nearer than {NEAR:.0%} of the reals",
+        f"batches of {BATCH}, nearer than {100 * NEAR:g} % of the reals",
         {"support": "neither", "support_at_least": "neither", "collision_share": "neither"},
         _duplicates,
-        least=BATCH,
+        least=max(BATCH, math.ceil(1 / NEAR)),
     ),
 }

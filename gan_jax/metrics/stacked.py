@@ -39,4 +39,5 @@ def stacked(digits: FeatureNetwork) -> FeatureNetwork:
         num_classes=classes**3,
         params=digits.params,
         apply=apply,
+        note=digits.note,
     )

@@ -29,15 +29,17 @@ def one_device():
 
 @pytest.mark.parametrize("batch_size", [1, 7, 50, 64])
 def test_features_logits_labels_and_images_are_those_of_the_source(batch_size):
-    source = toy.source(IMAGES, LABELS, num_classes=3)
+    source = toy.source(IMAGES[:45], LABELS[:45], num_classes=3)
     extractor = Extractor(toy.network(), mesh=one_device(), batch_size=batch_size)
     sample = extractor(source, 45, images=20)
-    flat = IMAGES.reshape(50, -1).astype(np.float32)
-    np.testing.assert_array_equal(sample.features, flat[:45] / 2)
+    flat = IMAGES[:45].reshape(45, -1).astype(np.float32)
+    np.testing.assert_array_equal(sample.features, flat / 2)
     assert sample.logits is not None
-    np.testing.assert_allclose(sample.logits, flat[:45, :3] / 64)
+    np.testing.assert_allclose(sample.logits, flat[:, :3] / 64)
     np.testing.assert_array_equal(sample.labels, LABELS[:45])
-    np.testing.assert_array_equal(sample.images, IMAGES[:20])
+    kept = np.random.default_rng(0).permutation(45)[:20]
+    np.testing.assert_array_equal(sample.images, IMAGES[kept])
+    np.testing.assert_array_equal(sample.image_labels, LABELS[kept])
     assert (sample.name, sample.num_classes, len(sample)) == ("toy", 3, 45)
 
 
@@ -90,7 +92,10 @@ def test_the_cache_has_what_was_computed(cache):
     np.testing.assert_array_equal(second.features, first.features)
     np.testing.assert_array_equal(second.logits, first.logits)
     np.testing.assert_array_equal(second.labels, first.labels)
-    np.testing.assert_array_equal(second.images, IMAGES[:7])
+    kept = np.random.default_rng(0).permutation(50)[:7]
+    np.testing.assert_array_equal(second.images, IMAGES[kept])
+    np.testing.assert_array_equal(second.image_labels, LABELS[kept])
+    np.testing.assert_array_equal(first.images, IMAGES[kept[:5]])  # whatever their number, they begin so
     assert second.num_classes == 3
 
 

@@ -9,6 +9,7 @@ from PIL import Image
 
 from gan_jax.errors import UserError
 from gan_jax.metrics.folder_images import folder_source
+from gan_jax.metrics.image_source import subset
 
 RNG = np.random.default_rng(0)
 COLOUR = RNG.integers(0, 256, (7, 4, 6, 3), np.uint8)
@@ -52,7 +53,7 @@ def test_pixels_are_those_of_the_files(images, ending, folder):
         pixels, labels = read(source, count)
         assert labels is None
         assert pixels.dtype == np.uint8
-        np.testing.assert_array_equal(pixels, expected[:count])
+        np.testing.assert_array_equal(pixels, expected[subset(7, count)])
 
 
 def test_one_sub_folder_per_class(folder):
@@ -179,7 +180,6 @@ def test_damaged_pictures_are_named(folder):
     content = (folder / "0001.png").read_bytes()
     (folder / "0001.png").write_bytes(content[: len(content) // 2])
     source = folder_source(folder)  # its header is intact
-    assert len(read(source, 1)[0]) == 1
     with pytest.raises(UserError, match=r"0001\.png cannot be decoded"):
         read(source)
     (folder / "0001.png").write_bytes(b"no picture")

@@ -9,7 +9,7 @@ import pytest
 
 from gan_jax.errors import UserError
 from gan_jax.metrics import distances
-from gan_jax.metrics.prdc import Prdc, expected_coverage, prdc
+from gan_jax.metrics.prdc import Prdc, expected_coverage, prdc, squared_neighbours
 
 
 def column(*values):
@@ -143,3 +143,13 @@ def test_too_few_and_bad_features():
         prdc(real, fake[:, :3])
     with pytest.raises(ValueError, match="at least 1"):
         prdc(real, fake, density_k=0)
+
+
+def test_known_neighbours_change_nothing():
+    real, fake = (np.random.default_rng(seed).normal(size=(80, 6)).astype(np.float32) for seed in (0, 1))
+    assert prdc(real, fake, real_squared=squared_neighbours(real, 5)) == prdc(real, fake)
+    assert prdc(real, fake, real_squared=squared_neighbours(real, 9)) == prdc(real, fake)
+    with pytest.raises(ValueError, match=r"expected \(80, 5 or more\)"):
+        prdc(real, fake, real_squared=squared_neighbours(real, 4))
+    with pytest.raises(ValueError, match=r"expected \(80, 5 or more\)"):
+        prdc(real, fake, real_squared=squared_neighbours(real[:70], 5))

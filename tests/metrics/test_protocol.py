@@ -5,6 +5,7 @@ import json
 import math
 from typing import Any
 
+import numpy as np
 import pytest
 
 from gan_jax.metrics.protocol import Record, Score, Setting, column, from_row, table
@@ -22,13 +23,14 @@ SETTING = Setting(
 FID = Score(12.5, "fid", 1, "")
 RECORD = Record(
     fake="cgan_mnist",
+    fake_id="weights",
     step=500,
     which="last",
     averaged=True,
     labels="balanced",
     seed=0,
     setting=SETTING,
-    scores={"fid": FID, "kid": Score(0.25, "kid", 2, "100 subsets of 1000")},
+    scores={"fid": FID, "kid": Score(0.25, "kid", 2, "100 subsets of 1000", "lower")},
     seconds=3.5,
     environment={"time": "2026-01-01T00:00:00+00:00"},
 )
@@ -57,18 +59,39 @@ def test_a_row_says_everything_about_the_measurement():
         "metric": "kid",
         "version": 2,
         "protocol": "100 subsets of 1000",
+        "better": "lower",
     }
 
 
-def test_a_score_that_was_not_finite_comes_back_as_one():
-    row = RECORD.row()
-    row["evaluation"]["scores"]["fid"]["value"] = None
-    again = from_row(row)
+@pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan])
+def test_a_score_that_is_not_finite_comes_back_as_it_was(value):
+    text = json.dumps(changed(value).row(), allow_nan=False)
+    again = from_row(json.loads(text))
     assert again is not None
-    assert math.isnan(again.scores["fid"].value)
+    np.testing.assert_equal(again.scores["fid"].value, value)
 
 
-@pytest.mark.parametrize("row", [{"step": 5, "generator_loss": 1.0}, {"step": 5, "evaluation": {"a": 1}}])
+@pytest.mark.parametrize(
+    ("values", "cell"),
+    [
+        ([math.inf], "inf"),
+        ([math.nan, math.nan], "nan"),
+        ([math.inf, 4.0], "4 (1 of 2 finite)"),
+        ([math.inf, 4.0, 6.0], "5 ± 1.4 (2 of 3 finite)"),
+    ],
+)
+def test_what_is_not_finite_does_not_spoil_the_table(values, cell):
+    _, _, row = rows_of(table([changed(value, seed=seed) for seed, value in enumerate(values)]))
+    assert row[2] == cell
+
+
+TEXT = RECORD.row()
+TEXT["evaluation"]["scores"]["fid"]["value"] = "much"
+
+
+@pytest.mark.parametrize(
+    "row", [{"step": 5, "generator_loss": 1.0}, {"step": 5, "evaluation": {"a": 1}}, TEXT]
+)
 def test_other_rows_are_no_records(row):
     assert from_row(row) is None
 
@@ -125,3 +148,33 @@ def test_averaged_and_trained_weights_are_rows_of_their_own():
 def test_files_have_no_step():
     rows = rows_of(table([changed(step=None, averaged=None, which="", fake="folder x")]))
     assert rows[2] == ["folder x", "", "12.5"]
+
+
+def test_other_weights_or_files_of_the_same_name_are_other_rows():
+    text = table([changed(10.0), changed(30.0, fake_id="others", seed=1)])
+    assert [row[2] for row in rows_of(text)[2:]] == ["10", "30"]
+    assert "±" not in text
+
+
+def test_details_are_shown_only_where_they_are_asked_for():
+    scores = {"fid": FID, "fid_of_sevens": dataclasses.replace(FID, value=3.0, better="detail")}
+    record = dataclasses.replace(RECORD, scores=scores)
+    assert rows_of(table([record]))[0] == ["fake", "step", "fid"]
+    rows = rows_of(table([record], only=["fid_of_sevens"]))
+    assert (rows[0][2:], rows[2][2:]) == (["fid_of_sevens"], ["3"])
+
+
+def test_heads_say_which_way_is_better_and_a_protocol_stays_together():
+    other = dataclasses.replace(SETTING, num_fakes=7)
+    both = {
+        "fid": dataclasses.replace(FID, better="lower"),
+        "recall": Score(0.5, "prdc", 1, "", "higher"),
+    }
+    first, second = (dataclasses.replace(RECORD, scores=both, setting=s) for s in (SETTING, other))
+    head = rows_of(table([dataclasses.replace(first, scores={"fid": both["fid"]}), second, first]))[0]
+    assert head[2:] == ["fid ↓ (A)", "recall ↑ (A)", "fid ↓ (B)", "recall ↑ (B)"]
+
+
+def test_only_what_was_measured_of_these_weights_names_the_row():
+    text = table([changed(10.0, which="while training"), changed(11.0, averaged=False, which="last")])
+    assert [row[0] for row in rows_of(text)[2:]] == ["cgan_mnist (while training)", "cgan_mnist (last)"]
