@@ -6,6 +6,7 @@ Exit codes: 0 done; 1 something the user can mend, said in one line; 2 wrong usa
 
 from __future__ import annotations
 
+import logging as stdlib_logging
 import os
 import signal
 import sys
@@ -224,8 +225,10 @@ def _fail(message: str, code: int) -> int:
 
 def cli() -> None:
     """The console command."""
+    flags.FLAGS.mark_as_parsed()  # absl's own, without which it announces that they are not
     logging.set_verbosity(logging.WARNING)
     logging.use_absl_handler()
+    logging.get_absl_handler().setFormatter(stdlib_logging.Formatter("gan-jax: warning: %(message)s"))
     for signum in (signal.SIGINT, signal.SIGTERM):
         signal.signal(signum, interrupt)
     code = main(sys.argv[1:])
