@@ -16,9 +16,10 @@ from gan_jax.errors import UserError
 from gan_jax.fakes import Fake
 from gan_jax.metrics.extract import PRECISION, Extractor, Sample
 from gan_jax.metrics.image_source import spelled
+from gan_jax.metrics.metric import ALL, Comparison, Metric
 from gan_jax.metrics.network import FeatureNetwork
 from gan_jax.metrics.protocol import Record, Score, Setting
-from gan_jax.metrics.scores import ALL, METRICS, Comparison, Metric
+from gan_jax.metrics.scores import METRICS
 from gan_jax.metrics.sources import ImageSource, dataset_source
 from gan_jax.provenance import describe_environment
 
@@ -139,7 +140,7 @@ class Evaluator:
         return scores
 
     def _of_reals(self, name: str, make: Callable[[], np.ndarray]) -> np.ndarray:
-        """`scores.Comparison.of_reals`, kept in memory and on the disk."""
+        """`metric.Comparison.of_reals`, kept in memory and on the disk."""
         if name not in self._known:
             self._known[name] = self.extract.kept(self.real_source, self.setting.num_reals, name, make)
         return self._known[name]

@@ -27,7 +27,7 @@ class Fake:
         source: the images.
         identity: as `protocol.Record.fake_id`; "" for the source's fingerprint.
         step, which, averaged, labels, seed: as in `protocol.Record`.
-        generate, latent: as in `scores.Comparison`; None where the images are files.
+        generate, latent: as in `metric.Comparison`; None where the images are files.
     """
 
     source: ImageSource

@@ -11,8 +11,9 @@ from gan_jax.fakes import Fake
 from gan_jax.metrics import scores
 from gan_jax.metrics.frechet import fid, intra_class_fid
 from gan_jax.metrics.inception_score import inception_score
+from gan_jax.metrics.metric import ALL, Comparison, Metric
 from gan_jax.metrics.prdc import prdc, squared_neighbours
-from gan_jax.metrics.scores import ALL, METRICS, Comparison, Metric
+from gan_jax.metrics.scores import METRICS
 from tests.metrics import toy
 
 REAL, FAKE = toy.images(60, 1), toy.images(40, 2) // 2

@@ -29,12 +29,13 @@ from gan_jax.metrics.frechet import fid, intra_class_fid
 from gan_jax.metrics.image_source import array_source
 from gan_jax.metrics.inception_score import inception_score
 from gan_jax.metrics.kernel_distance import kid
+from gan_jax.metrics.metric import ALL, Comparison
 from gan_jax.metrics.modes import mode_coverage
 from gan_jax.metrics.ms_ssim import ms_ssim_diversity
 from gan_jax.metrics.nearest import memorisation
 from gan_jax.metrics.path_length import path_length
 from gan_jax.metrics.prdc import prdc
-from gan_jax.metrics.scores import ALL, METRICS, Comparison
+from gan_jax.metrics.scores import METRICS
 from gan_jax.metrics.simple_networks import random_network
 from gan_jax.metrics.sliced_wasserstein import sliced_wasserstein_pyramid
 from gan_jax.metrics.stacked import stacked
