@@ -9,6 +9,7 @@ from typing import Any
 from absl import flags
 
 from gan_jax import evaluation_commands
+from gan_jax.metrics.resize import RESIZERS
 from gan_jax.metrics.scores import METRICS
 
 DEFAULT = "fid,kid,inception_score,prdc"
@@ -27,8 +28,9 @@ def define_evaluate(values: flags.FlagValues, argv: list[str]) -> list[str]:
         "metrics": (DEFAULT, f"Of {', '.join(METRICS)}, with commas between. Default: {DEFAULT}."),
         "network": (
             "auto",
-            "auto, classifier (of the real data set), classifier:NAME or classifier:FILE, inception, random, "
-            "pixels, pca. auto is the classifier for small grey labelled data sets, otherwise inception.",
+            "auto, classifier (of the real data set), classifier:NAME or classifier:FILE, inception, "
+            "inception:torchvision, random, pixels, pca. auto is the classifier for small grey labelled data "
+            "sets, otherwise inception.",
         ),
         "inception_weights": (None, "A file with Inception's weights. Default: the cache, else download."),
         "data_dir": (None, DATA_DIR),
@@ -38,7 +40,7 @@ def define_evaluate(values: flags.FlagValues, argv: list[str]) -> list[str]:
     for name, (default, text) in texts.items():
         flags.DEFINE_string(name, default, text, flag_values=values)
     flags.DEFINE_enum(
-        "resizer", "legacy", ["legacy", "clean"], "Of inception: legacy or clean.", flag_values=values
+        "resizer", "legacy", list(RESIZERS), f"Of inception: {', '.join(RESIZERS)}.", flag_values=values
     )
     counts = {
         "num": "How many fakes. Default: 50,000 of a generator, all of files.",

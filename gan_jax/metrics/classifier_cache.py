@@ -28,7 +28,7 @@ from gan_jax.cache import cache_folder
 from gan_jax.data.dataset import Dataset
 from gan_jax.data.prepared import data_root, find_folder
 from gan_jax.errors import UserError
-from gan_jax.metrics.classifier import VERSION, accuracy, classifier_network, predict
+from gan_jax.metrics.classifier import VERSION, accuracy, classifier_network
 from gan_jax.metrics.classifier_training import Recipe, operations, train_classifier
 from gan_jax.metrics.network import FeatureNetwork
 from gan_jax.provenance import describe_environment
@@ -187,22 +187,6 @@ def read_classifier(path: Path | str) -> StoredClassifier:
         logging.warning("%s is right on only %.1f%% of its test images: a poor judge", path, 100 * rate)
     tested = f"right on {rate:.2%} of {about['num_test_images']:,} test images" if rate is not None else ""
     return StoredClassifier(path, replace(network, note=tested or "accuracy unknown"), about)
-
-
-def digit_labels(network: FeatureNetwork, images: np.ndarray) -> np.ndarray:
-    """The digit in each channel, int32 [N, C], as a classifier of grey images sees it.
-
-    For Stacked-MNIST, images uint8 [N, 28, 28, 3] of three digits (Metz et al. 2017, arXiv:1611.02163,
-    section 3.3.1).
-
-    Raises:
-        UserError: images of another height or width than the network's.
-    """
-    if images.ndim != 4:
-        raise ValueError(f"digit_labels takes images [N, H, W, C], not an array of shape {images.shape}")
-    count, height, width, channels = images.shape
-    grey = images.transpose(0, 3, 1, 2).reshape(count * channels, height, width, 1)
-    return predict(network, grey).reshape(count, channels)
 
 
 def _key(reals: Dataset, recipe: Recipe, seed: int) -> dict[str, Any]:

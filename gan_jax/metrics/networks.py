@@ -9,6 +9,7 @@ from gan_jax.data import load
 from gan_jax.errors import UserError
 from gan_jax.metrics.classifier_cache import classifier, load_classifier
 from gan_jax.metrics.image_source import spelled
+from gan_jax.metrics.inception import VARIANTS
 from gan_jax.metrics.inception_weights import inception
 from gan_jax.metrics.network import FeatureNetwork
 from gan_jax.metrics.simple_networks import pca_network, pixel_network, random_network
@@ -35,19 +36,22 @@ def open_network(
     Args:
         text: "auto": the classifier of the real set where its images are small, grey and labelled, or stacked
             digits, otherwise Inception; "classifier" (of the real set), "classifier:NAME" (of another data
-            set) or "classifier:FILE"; "inception", "random", "pixels", "pca" (fitted to the real set).
+            set) or "classifier:FILE"; "inception" (FID's), "inception:torchvision", "random", "pixels", "pca"
+            (fitted to the real set).
         real: the real side.
         data_dir: the data folder, where a classifier has yet to be trained.
-        resizer: of Inception: "legacy" or "clean".
+        resizer: of Inception, as `resize.RESIZERS` has them.
         inception_weights: a file with Inception's weights.
 
     Raises:
         UserError: an unknown name, weights that are not there, or a network that does not take these images.
     """
     name, colon, which = text.partition(":")
-    if name not in NETWORKS or (colon and not (which and name == "classifier")):
+    allowed = {"classifier": which != "", "inception": which in VARIANTS}
+    if name not in NETWORKS or (colon and not allowed.get(name, False)):
         raise UserError(
-            f"--network={text}: choose one of {', '.join(NETWORKS)}, classifier:DATA_SET or classifier:FILE"
+            f"--network={text}: choose one of {', '.join(NETWORKS)}, classifier:DATA_SET, classifier:FILE or "
+            "inception:torchvision"
         )
     if name == "auto":
         name = "classifier" if _has_usual_classifier(real) else "inception"
@@ -58,7 +62,7 @@ def open_network(
     if name == "classifier":
         network = _classifier(which, real, data_dir)
     elif name == "inception":
-        network = _inception(text, real, resizer, inception_weights)
+        network = _inception(text, real, which or "fid", resizer, inception_weights)
     elif name == "random":
         network = random_network(real.image_shape)
     elif name == "pixels":
@@ -73,9 +77,11 @@ def open_network(
     return network
 
 
-def _inception(text: str, real: ImageSource, resizer: str, weights: str | None) -> FeatureNetwork:
+def _inception(
+    text: str, real: ImageSource, variant: str, resizer: str, weights: str | None
+) -> FeatureNetwork:
     try:
-        return inception(weights, resizer=resizer)
+        return inception(weights, variant=variant, resizer=resizer)
     except UserError as error:
         if text != "auto":
             raise

@@ -17,7 +17,6 @@ from gan_jax.metrics.classifier import accuracy, classifier_network, predict
 from gan_jax.metrics.classifier_cache import (
     classifier,
     default_recipe,
-    digit_labels,
     load_classifier,
     prepare_classifier,
 )
@@ -273,19 +272,3 @@ def test_what_is_mirrored():
     assert default_recipe("fashion_mnist").flip
     assert not default_recipe("mnist").flip
     assert not default_recipe("kmnist").flip
-
-
-# Digits
-
-
-def test_digits_of_stacked_images(stored):
-    images = data.load("shapes", **OPTIONS).arrays()["image"][:60]
-    stacked = np.concatenate([images[:20], images[20:40], images[40:]], axis=-1)
-    found = digit_labels(stored.network, stacked)
-    assert found.shape == (20, 3)
-    np.testing.assert_array_equal(found.T.ravel(), predict(stored.network, images))
-    assert len(np.unique(found)) > 1
-    with pytest.raises(UserError, match="16 x 16"):
-        digit_labels(stored.network, stacked[:, :12])
-    with pytest.raises(ValueError, match="N, H, W, C"):
-        digit_labels(stored.network, stacked[0])

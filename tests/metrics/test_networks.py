@@ -80,8 +80,8 @@ def inceptions(monkeypatch):
     """The Inceptions that are asked for."""
     calls = []
 
-    def inception(path, *, resizer):
-        calls.append((path, resizer))
+    def inception(path, *, variant, resizer):
+        calls.append((path, variant, resizer))
         return replace(toy.network(), name="inception", image_shape=(None, None, None))
 
     monkeypatch.setattr(networks, "inception", inception)
@@ -219,7 +219,13 @@ def test_weights_and_resizer_are_passed_on(inceptions):
     open_network("inception", grey(), resizer="clean", inception_weights="mine.pth")
     open_network("auto", grey(), resizer="clean")
     open_network("inception", grey())
-    assert inceptions == [("mine.pth", "clean"), (None, "clean"), (None, "legacy")]
+    open_network("inception:torchvision", grey(), resizer="legacy_tf")
+    assert inceptions == [
+        ("mine.pth", "fid", "clean"),
+        (None, "fid", "clean"),
+        (None, "fid", "legacy"),
+        (None, "torchvision", "legacy_tf"),
+    ]
 
 
 def test_inception_with_a_file_of_weights(tmp_path):
