@@ -123,7 +123,7 @@ def build(config: ml_collections.ConfigDict) -> Plan:
         flip=chosen["flip"],
         evaluation=evaluation_plan(config),
         averaged=is_averaged(config),
-        data_dir=chosen["dir"] or None,
+        data_dir=data_folder(config),
         **counts,
     )
 
@@ -136,8 +136,14 @@ def open_data(config: ml_collections.ConfigDict, data_dir: str | None = None) ->
     """
     chosen = config.data.to_dict()
     options = {name: value for name, value in chosen.items() if name not in DATA_FIELDS}
-    folder = data_dir or chosen["dir"] or None
-    return data.load(chosen["name"], data_dir=folder, split=chosen["split"], **options)
+    return data.load(
+        chosen["name"], data_dir=data_dir or data_folder(config), split=chosen["split"], **options
+    )
+
+
+def data_folder(config: ml_collections.ConfigDict) -> str | None:
+    """Where the config's data set is; None for the default place."""
+    return config.data.dir or None
 
 
 def is_averaged(config: ml_collections.ConfigDict) -> bool:

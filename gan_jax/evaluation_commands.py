@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from gan_jax.build import is_averaged, open_data
+from gan_jax.build import data_folder, is_averaged, open_data
 from gan_jax.components import complete
 from gan_jax.errors import UserError
 from gan_jax.evaluate import Evaluator, chosen, held_out_of
@@ -116,7 +116,7 @@ def _reals(request: Request) -> ImageSource:
 def _data_dir(request: Request) -> str | None:
     """The data folder: as given, or where the run's data were."""
     if request.data_dir is None and is_run(request.fake):
-        return recorded_run(Path(request.fake))[0].data.dir or None
+        return data_folder(recorded_run(Path(request.fake))[0])
     return request.data_dir
 
 

@@ -37,6 +37,16 @@ def make_mesh(devices: list[jax.Device] | None = None) -> Mesh:
     return Mesh(np.array(found), (AXIS,), axis_types=(AxisType.Auto,))
 
 
+def local_devices() -> list[jax.Device]:
+    """The devices of this process."""
+    return jax.local_devices()
+
+
+def platform() -> str:
+    """What kind of devices these are: "cpu", "gpu" or "tpu"; their roundings differ."""
+    return jax.devices()[0].platform
+
+
 def check_batch(batch_size: int, mesh: Mesh) -> None:
     """Raises a UserError if the devices do not divide the batch."""
     if batch_size % mesh.size:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import time
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -43,7 +42,6 @@ class Sample:
         images: uint8 [n, H, W, C], n <= N of them, as many as were asked for, at random.
         image_labels: int32 [n], theirs.
         num_classes: of the labels.
-        seconds: the pass took.
     """
 
     name: str
@@ -53,7 +51,6 @@ class Sample:
     images: np.ndarray
     image_labels: np.ndarray | None
     num_classes: int | None
-    seconds: float
 
     def __len__(self) -> int:
         return len(self.features)
@@ -97,7 +94,6 @@ class Extractor:
             UserError: images of another shape than the network's, too few, or not finite.
         """
         self.network.check_shape(source.image_shape)
-        begun = time.monotonic()
         parts: list[Outputs] = []
         labels: list[np.ndarray] = []
         kept = _Kept(count, images, source.image_shape)
@@ -124,14 +120,12 @@ class Extractor:
             images=kept.images,
             image_labels=None if all_labels is None else all_labels[kept.places],
             num_classes=source.num_classes,
-            seconds=time.monotonic() - begun,
         )
 
     def cached(self, source: ImageSource, count: int, *, images: int = 0) -> Sample:
         """The same, from this machine's cache where it is there, and kept there otherwise."""
         if source.fingerprint is None:
             return self(source, count, images=images)
-        begun = time.monotonic()
         path = cache_folder("features") / f"{self._key(source.fingerprint, count)}.npz"
         found = _read(path, count)
         if found is None:
@@ -150,7 +144,6 @@ class Extractor:
             images=kept.images,
             image_labels=None if labels is None else labels[kept.places],
             num_classes=source.num_classes,
-            seconds=time.monotonic() - begun,
         )
 
     def kept(self, source: ImageSource, count: int, name: str, make: Callable[[], np.ndarray]) -> np.ndarray:
@@ -169,8 +162,8 @@ class Extractor:
         return found["features"]
 
     def _key(self, fingerprint: str, count: int) -> str:
-        platform = jax.devices()[0].platform
-        text = f"{_FORMAT} {fingerprint} {count} {self.network.digest} {PRECISION} {platform}"
+        place = f"{PRECISION} {parallel.platform()}"
+        text = f"{_FORMAT} {fingerprint} {count} {self.network.digest} {place}"
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
     def _shown(self, source: ImageSource, count: int) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import jax
 import numpy as np
 
+from gan_jax import parallel
 from gan_jax.algorithm import Algorithm
 from gan_jax.data.spec import DataSpec
 from gan_jax.errors import UserError
@@ -56,7 +57,7 @@ def generator_source(
     if labels is not None:
         labels = np.asarray(labels)
         _check_labels(labels, classes)
-    used = list(jax.local_devices() if devices is None else devices)
+    used = list(parallel.local_devices() if devices is None else devices)
     chunks = chunks or make_chunks(algorithm, spec)
     labelled = algorithm.generator.conditional
 

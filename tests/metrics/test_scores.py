@@ -105,7 +105,6 @@ def sample(count, seed, classes=CLASSES, name="toy:train", shape=SHAPE):
         images=(noise + 40 * image_labels[:, None, None, None]).astype(np.uint8),
         image_labels=image_labels,
         num_classes=classes,
-        seconds=0.0,
     )
 
 
