@@ -89,21 +89,24 @@ class Plan:
     @property
     def spec(self) -> DataSpec:
         """What the networks know about the data."""
-        return DataSpec(self.dataset.image_shape, self.dataset.num_classes)
+        return data_spec(self.dataset)
 
 
-def build(config: ml_collections.ConfigDict) -> Plan:
+def build(config: ml_collections.ConfigDict, dataset: data.Dataset | None = None) -> Plan:
     """Reads a whole config and opens its data set.
 
     The step is traced once, so that what does not fit together is said before anything is compiled.
+
+    Args:
+        dataset: the config's data set, where it is open already.
 
     Raises:
         UserError: an unknown field, name or value; a data set that is missing or does not fit.
     """
     check_fields(config)
     chosen = config.data.to_dict()
-    dataset = open_data(config)
-    spec = DataSpec(dataset.image_shape, dataset.num_classes)
+    dataset = dataset or open_data(config)
+    spec = data_spec(dataset)
     algorithm = build_algorithm(config, spec)
     trace_step(algorithm, spec, config.batch_size)
     sampler = data.Sampler(
@@ -139,6 +142,11 @@ def open_data(config: ml_collections.ConfigDict, data_dir: str | None = None) ->
     return data.load(
         chosen["name"], data_dir=data_dir or data_folder(config), split=chosen["split"], **options
     )
+
+
+def data_spec(dataset: data.Dataset) -> DataSpec:
+    """What the networks know about the data."""
+    return DataSpec(dataset.image_shape, dataset.num_classes, dataset.density is not None)
 
 
 def data_folder(config: ml_collections.ConfigDict) -> str | None:
@@ -206,7 +214,7 @@ def build_algorithm(config: ml_collections.ConfigDict, spec: DataSpec) -> Algori
     key, batch = jax.random.key(0), example_batch(spec, 2)
     asked = batch | {"label": jax.ShapeDtypeStruct((2,), jnp.int32)}  # a code, where the data have no label
     try:
-        check_contradictions(config, algorithm)
+        check_contradictions(config, algorithm, spec)
     except ValueError as error:
         raise UserError(f"the config contradicts itself: {error}") from error
     try:

@@ -10,12 +10,14 @@ import ml_collections
 import numpy as np
 
 from gan_jax import data, parallel
-from gan_jax.build import build, build_algorithm, example_batch
+from gan_jax.build import build, build_algorithm, example_batch, open_data
 from gan_jax.checkpoint import Checkpoints
+from gan_jax.components import complete
 from gan_jax.errors import UserError
 from gan_jax.logs import last_metrics, read_metrics
 from gan_jax.metrics.protocol import from_row
 from gan_jax.pictures import grid, save_png
+from gan_jax.point_pictures import points_picture
 from gan_jax.report import mebibytes, parameter_report, tree_bytes
 from gan_jax.restore import restored_run
 from gan_jax.sample import class_rows, make_sampler
@@ -72,8 +74,9 @@ def sample(workdir: Path, *, num: int, seed: int, out: Path, label: int | None) 
             raise UserError(f"--label={label}: the classes are 0 to {algorithm.num_classes - 1}")
         labels, columns = np.full(num, label, np.int32), None
     images = make_sampler(algorithm, spec)(state, num, jax.random.key(seed), labels)
-    save_png(out, grid(images, columns))
-    _say(f"{num} images from step {int(state.step)} in {out}")
+    density = open_data(complete(recorded_run(workdir)[0])).density if spec.points else None
+    save_png(out, grid(images, columns) if density is None else points_picture(images, density))
+    _say(f"{num} {'points' if spec.points else 'images'} from step {int(state.step)} in {out}")
 
 
 def info(workdir: Path) -> None:

@@ -5,15 +5,34 @@ from __future__ import annotations
 import ml_collections
 
 from gan_jax.algorithm import Algorithm
+from gan_jax.data.spec import DataSpec
 
 UNBOUNDED = ("wasserstein", "relativistic_average", "relativistic_paired")  # a logit's sign says nothing
 
 
-def check_contradictions(config: ml_collections.ConfigDict, algorithm: Algorithm) -> None:
+def check_contradictions(config: ml_collections.ConfigDict, algorithm: Algorithm, spec: DataSpec) -> None:
     """Raises a ValueError that names both sides, why they exclude each other, and a way out."""
     algorithm.game.minibatches(algorithm.updates())
-    for reason in contradictions(config, algorithm):
+    for reason in [*contradictions(config, algorithm), *(of_points(config) if spec.points else [])]:
         raise ValueError(reason)
+
+
+def of_points(config: ml_collections.ConfigDict) -> list[str]:
+    """What is made for images alone."""
+    found = []
+    if config.data.flip:
+        found.append(f"data.flip mirrors images, and {config.data.name} holds points: set data.flip=False")
+    if config.augment.name != "none":
+        found.append(
+            f"augment={config.augment.name} is for images, and {config.data.name} holds points: "
+            "set augment.name=none"
+        )
+    if config.generator.get("output", "tanh") == "tanh":
+        found.append(
+            f"generator ({config.generator.name}) ends in tanh and reaches no point beyond 1, as those of "
+            f"{config.data.name} can be: use mlp_generator with generator.output=linear"
+        )
+    return found
 
 
 def contradictions(config: ml_collections.ConfigDict, algorithm: Algorithm) -> list[str]:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import datetime
 import math
 import time
 from collections.abc import Callable, Iterable
 from functools import cached_property
+from typing import Any
 
 import jax
 import numpy as np
 from absl import logging
 
 from gan_jax.data import load
+from gan_jax.densities import DENSITIES
 from gan_jax.errors import UserError
 from gan_jax.fakes import Fake
-from gan_jax.metrics.extract import PRECISION, Extractor, Sample
+from gan_jax.metrics.extract import BATCH, POINTS, PRECISION, Extractor, Sample
 from gan_jax.metrics.image_source import spelled
 from gan_jax.metrics.metric import ALL, Comparison, Metric
 from gan_jax.metrics.network import FeatureNetwork
@@ -74,7 +77,7 @@ class Evaluator:
         self.num_fakes = num_fakes
         self.real_source = real
         self._held_out_source = held_out
-        self._known: dict[str, np.ndarray] = {}
+        self._known: dict[str, Any] = {}
         self._images = _most(metric.images for metric in self.metrics.values())
         available = real.size if num_reals is None else num_reals
         if available is None:
@@ -92,7 +95,8 @@ class Evaluator:
                 min(num_fakes, available),
                 network.num_features,
             )
-        self.extract = Extractor(network, mesh=mesh, progress=progress)
+        batch_size = POINTS if real.points else BATCH
+        self.extract = Extractor(network, mesh=mesh, batch_size=batch_size, progress=progress)
         self.setting = Setting(
             num_fakes=num_fakes,
             num_reals=available,
@@ -119,6 +123,11 @@ class Evaluator:
         assert source.size is not None
         return self.extract.cached(source, source.size, images=_count(self._images, source.size))
 
+    @cached_property
+    def _environment(self) -> dict[str, Any]:
+        """Asked for once: git takes longer to answer than a small generator to be measured."""
+        return describe_environment()
+
     def prepare(self) -> None:
         """Does all that can be done without fakes."""
         _ = self.real, self.held_out
@@ -143,6 +152,13 @@ class Evaluator:
         """`metric.Comparison.of_reals`, kept in memory and on the disk."""
         if name not in self._known:
             self._known[name] = self.extract.kept(self.real_source, self.setting.num_reals, name, make)
+        known: np.ndarray = self._known[name]
+        return known
+
+    def _once(self, name: str, make: Callable[[], Any]) -> Any:
+        """`metric.Comparison.once`, kept in memory."""
+        if name not in self._known:
+            self._known[name] = make()
         return self._known[name]
 
     def _check(self, real: ImageSource, num_reals: int) -> None:
@@ -153,6 +169,13 @@ class Evaluator:
                         f"{name} needs at least {metric.least} {what}, and there are {count}: "
                         f"raise --{flag}, or leave {name} out"
                     )
+            if "density" in metric.needs and real.density is None:
+                raise UserError(
+                    f"{name} needs reals of a known density, and {real.name} has none: leave it out, or give "
+                    f"one of {', '.join(DENSITIES)} as --real"
+                )
+            if real.points and (metric.images or metric.needs & {"logits", "maps"}):
+                raise UserError(f"{name} is for images, and {real.name} holds points: leave it out")
             if "logits" in metric.needs and self.network.num_classes is None:
                 raise UserError(
                     f"{name} needs a network that classifies, and {self.network.name} does not: "
@@ -178,6 +201,12 @@ class Evaluator:
             raise UserError(
                 f"{fake.source.name} holds {fake.source.size} images, and {self.num_fakes} are asked for: "
                 f"set --num={fake.source.size} or less"
+            )
+        if fake.source.points != real.points:
+            kinds = ("images", "points")
+            raise UserError(
+                f"{fake.source.name} holds {kinds[fake.source.points]} and {real.name} {kinds[real.points]}: "
+                "they cannot be compared"
             )
         if fake.source.image_shape != real.image_shape:
             raise UserError(
@@ -221,6 +250,8 @@ class Evaluator:
             generate=fake.generate,
             latent=fake.latent,
             of_reals=self._of_reals,
+            density=self.real_source.density,
+            once=self._once,
         )
         return Record(
             fake=fake.source.name,
@@ -233,8 +264,13 @@ class Evaluator:
             setting=self.setting,
             scores=self._scores(comparison),
             seconds=round(time.monotonic() - begun, 3),
-            environment=describe_environment(),
+            environment={**self._environment, "time": _now()},
         )
+
+
+def _now() -> str:
+    """UTC, ISO 8601, as `describe_environment` writes it."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 
 def _most(counts: Iterable[int]) -> int:

@@ -26,6 +26,8 @@ from gan_jax.state import TrainState
 from gan_jax.watch import best_note
 from gan_jax.workdir import recorded_run
 
+DEFAULT = "fid,kid,inception_score,prdc"  # the metrics, where none are named
+OF_POINTS = "density,fid,prdc"  # likewise, where the reals are points
 REAL_SEED = 2**31  # added to the seed where the reals are drawn from a generator
 FAKES = 50_000  # images drawn from a generator, if --num does not say how many
 
@@ -37,7 +39,7 @@ class Request:
     Attributes:
         fake, real: a run's folder, a folder of pictures, an .npz of images, or NAME[:SPLIT] of a data set;
             real may be None for a run: the split that it was trained on.
-        metrics: names with commas between.
+        metrics: names with commas between; "" for `DEFAULT`, or `OF_POINTS` where the reals are points.
         num: images of the fakes; None for 50,000 of a generator and for all of files.
         num_real: so many of the reals, as `image_source.subset` chooses them; None for all.
         network, resizer, inception_weights: as `metrics.networks.open_network` takes them.
@@ -73,7 +75,8 @@ def evaluate(request: Request) -> None:
     Raises:
         UserError: something is missing or does not fit; said before anything is computed where it can be.
     """
-    chosen(_names(request.metrics))
+    if request.metrics:
+        chosen(_names(request.metrics))
     real = _reals(request)
     rows = request.out or (Path(request.fake) / ROWS if is_run(request.fake) else None)
     if rows is not None:
@@ -137,7 +140,7 @@ def _evaluator(request: Request, real: ImageSource, fake: Fake) -> Evaluator:
         inception_weights=request.inception_weights,
     )
     return Evaluator(
-        _names(request.metrics),
+        _names(request.metrics or (OF_POINTS if real.points else DEFAULT)),
         real,
         network,
         num_fakes=request.num or fake.source.size or FAKES,

@@ -9,10 +9,10 @@ from typing import Any
 from absl import flags
 
 from gan_jax import evaluation_commands
+from gan_jax.evaluation_commands import DEFAULT, OF_POINTS
 from gan_jax.metrics.resize import RESIZERS
 from gan_jax.metrics.scores import METRICS
 
-DEFAULT = "fid,kid,inception_score,prdc"
 DATA_DIR = "Default: $TFDS_DATA_DIR, else ~/tensorflow_datasets."
 
 
@@ -25,12 +25,15 @@ def define_evaluate(values: flags.FlagValues, argv: list[str]) -> list[str]:
             f"The generated images: {side}. Of a run the last and the best checkpoint are scored.",
         ),
         "real": (None, f"The real ones: {side}. Default for a run: the split that it was trained on."),
-        "metrics": (DEFAULT, f"Of {', '.join(METRICS)}, with commas between. Default: {DEFAULT}."),
+        "metrics": (
+            "",
+            f"Of {', '.join(METRICS)}, with commas between. Default: {DEFAULT}; for points: {OF_POINTS}.",
+        ),
         "network": (
             "auto",
             "auto, classifier (of the real data set), classifier:NAME or classifier:FILE, inception, "
-            "inception:torchvision, random, pixels, pca. auto is the classifier for small grey labelled data "
-            "sets, otherwise inception.",
+            "inception:torchvision, random, pixels, pca, points. auto is the classifier for small grey "
+            "labelled data sets, points for points of a density, otherwise inception.",
         ),
         "inception_weights": (None, "A file with Inception's weights. Default: the cache, else download."),
         "data_dir": (None, DATA_DIR),

@@ -34,7 +34,7 @@ class EvaluationPlan:
                 raise ValueError(f"metrics={self.metrics!r}: {name!r} is not one of {', '.join(METRICS)}")
             if self.num < METRICS[name].least:
                 raise ValueError(f"num={self.num}: {name} needs at least {METRICS[name].least} images")
-        judged = [name for name, better in self._directions.items() if better != "neither"]
+        judged = [name for name, better in self.scores.items() if better != "neither"]
         if self.names and self.best and self.best not in judged:
             raise ValueError(
                 f"best={self.best!r} is not a score of {self.metrics} by which checkpoints can be ranked: "
@@ -47,16 +47,17 @@ class EvaluationPlan:
         return tuple(name.strip() for name in self.metrics.split(",") if name.strip())
 
     @property
-    def _directions(self) -> dict[str, str]:
+    def scores(self) -> dict[str, str]:
+        """What the metrics always yield, and which way is better: "lower", "higher" or "neither"."""
         return {score: better for name in self.names for score, better in METRICS[name].scores.items()}
 
     @property
     def ranked_by(self) -> str | None:
         """The score by which the best checkpoint is chosen; None where no score can rank."""
-        judged = [name for name, better in self._directions.items() if better != "neither"]
+        judged = [name for name, better in self.scores.items() if better != "neither"]
         return self.best or (judged[0] if judged else None)
 
     def is_better(self, new: float, old: float) -> bool:
         """Whether a value of `ranked_by` is better than another; NaN never is."""
         assert self.ranked_by is not None
-        return new > old if self._directions[self.ranked_by] == "higher" else new < old
+        return new > old if self.scores[self.ranked_by] == "higher" else new < old

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from gan_jax.errors import UserError
 from gan_jax.evaluate import Evaluator
 from gan_jax.fakes import Fake
 from gan_jax.metrics.image_source import ImageSource
@@ -23,7 +24,12 @@ def neighbours_picture(evaluator: Evaluator, fake: Fake, rows: int = ROWS, k: in
 
     Returns:
         A picture, uint8 [h, w, C].
+
+    Raises:
+        UserError: points, not images.
     """
+    if fake.source.points:
+        raise UserError(f"{fake.source.name} holds points, which are no pictures: leave out --neighbours")
     rows = min(rows, evaluator.num_fakes)
     num_reals = evaluator.setting.num_reals
     k = min(k, num_reals)

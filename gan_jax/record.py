@@ -59,10 +59,11 @@ def describe_data(dataset: data.Dataset) -> dict[str, Any]:
         "num_classes": dataset.num_classes,
         "class_names": list(dataset.class_names),
         "options": dataset.options,
+        "points": dataset.density is not None,
     }
 
 
 def recorded_spec(record: dict[str, Any]) -> DataSpec:
-    """The DataSpec in what `describe_data` recorded."""
+    """The DataSpec in what `describe_data` recorded; records of before there were points are of images."""
     height, width, channels = record["image_shape"]
-    return DataSpec((height, width, channels), record["num_classes"])
+    return DataSpec((height, width, channels), record["num_classes"], record.get("points", False))

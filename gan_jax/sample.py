@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 import jax
 import numpy as np
 
-from gan_jax.algorithm import Algorithm
+from gan_jax.algorithm import Algorithm, Batch
 from gan_jax.data.spec import DataSpec
 from gan_jax.state import TrainState
 
@@ -26,7 +26,11 @@ def make_chunks(algorithm: Algorithm, spec: DataSpec) -> Chunks:
     chunk is asked for, and nothing waits for its end. The calls take turns on `devices`, each with a copy
     of the state; without any they run where the state is.
     """
-    compiled = jax.jit(algorithm.sample)
+
+    @jax.jit
+    def compiled(state: TrainState, batch: Batch, key: jax.Array, number: int) -> jax.Array:
+        return algorithm.sample(state, batch, jax.random.fold_in(key, number))
+
     image = np.zeros((CHUNK, *spec.image_shape), np.float32)
 
     def chunks(
@@ -45,7 +49,7 @@ def make_chunks(algorithm: Algorithm, spec: DataSpec) -> Chunks:
                 part = labels[number * CHUNK : (number + 1) * CHUNK]
                 label[: len(part)] = part
             batch = {"image": image, "label": label}
-            yield compiled(states[number % len(states)], batch, jax.random.fold_in(key, number))
+            yield compiled(states[number % len(states)], batch, key, number)
 
     return chunks
 

@@ -24,9 +24,10 @@ from gan_jax.interrupt import Interrupted, StopRequest
 from gan_jax.logs import RunLog, read_losses
 from gan_jax.noise import PICTURES, example_keys
 from gan_jax.pictures import curves, grid, save_png
+from gan_jax.point_pictures import PICTURED_POINTS, points_picture
 from gan_jax.report import parameter_report
 from gan_jax.restore import NEWEST
-from gan_jax.sample import class_rows, make_sampler
+from gan_jax.sample import Sampler, class_rows, make_sampler
 from gan_jax.state import Player, PyTree, TrainState
 from gan_jax.watch import Watch, make_watch
 from gan_jax.workdir import check_workdir, note_start
@@ -84,7 +85,8 @@ def make_fetch(feed: Feed, flip: bool) -> parallel.Fetch:
 
     def fetch(constants: PyTree, item: PyTree, key: jax.Array) -> Batch:
         batches = dict(feed.fetch(constants, item))
-        image = to_float(batches["image"])
+        image = batches["image"]
+        image = to_float(image) if image.dtype == jnp.uint8 else image  # points are floats already
         if flip:
             keys = jax.vmap(lambda i: example_keys(jax.random.fold_in(key, i), image.shape[1]))
             image = jax.vmap(random_flip)(image, keys(jnp.arange(image.shape[0])))
@@ -159,9 +161,13 @@ class Loop:
         """What is written once, before the first step."""
         self.log.say(parameter_report(state))
         plan = self.plan
-        first = plan.sampler.indices(0, 1)[0, 0, :PICTURED]
-        reals = np.asarray(to_float(jnp.asarray(plan.dataset.gather(first)["image"])))
-        save_png(self.folder / "reals.png", grid(reals))
+        if plan.dataset.density is not None:
+            reals = plan.dataset.gather(np.arange(min(PICTURED_POINTS, len(plan.dataset))))["image"]
+            picture = points_picture(reals, plan.dataset.density)
+        else:
+            first = plan.sampler.indices(0, 1)[0, 0, :PICTURED]
+            picture = grid(np.asarray(to_float(jnp.asarray(plan.dataset.gather(first)["image"]))))
+        save_png(self.folder / "reals.png", picture)
         self.picture(0, state)
 
     def after(self, step: int, state: TrainState) -> None:
@@ -221,12 +227,8 @@ class Loop:
         return self.folder / "samples" / f"step_{step:07d}.png"
 
     def picture(self, step: int, state: TrainState) -> None:
-        """Samples from the run's fixed latents, a row for each class if there are any, and the curves."""
-        classes = self.plan.algorithm.num_classes or 1
-        count = PICTURED // classes * classes or PICTURED
-        labels, columns = class_rows(self.plan.algorithm, count)
-        images = self.sampler(state, count, jax.random.fold_in(self.plan.key, PICTURES), labels)
-        picture = grid(images, columns)
+        """Samples from the run's fixed latents, and the curves."""
+        picture = samples_picture(self.plan, self.sampler, state)
         save_png(self.sample_file(step), picture)
         self.log.picture(step, "samples", picture)
         if step:
@@ -235,16 +237,34 @@ class Loop:
                 curves(losses, self.folder / "curves.png")
 
 
+def samples_picture(plan: Plan, sampler: Sampler, state: TrainState) -> np.ndarray:
+    """Samples from the run's fixed latents, uint8 [h, w, C], a row for each class if there are any."""
+    density = plan.dataset.density
+    wanted = PICTURED if density is None else PICTURED_POINTS
+    classes = plan.algorithm.num_classes or 1
+    count = wanted // classes * classes or wanted
+    labels, columns = class_rows(plan.algorithm, count)
+    images = sampler(state, count, jax.random.fold_in(plan.key, PICTURES), labels)
+    return grid(images, columns) if density is None else points_picture(images, density)
+
+
 def check_finite(step: int, metrics: dict[str, np.ndarray]) -> None:
     """Raises Diverged at the first step, of those that end at `step`, with a loss that is not finite."""
+    found = find_divergence(step, metrics)
+    if found is not None:
+        raise diverged(*found)
+
+
+def find_divergence(step: int, metrics: dict[str, np.ndarray]) -> tuple[int, str] | None:
+    """The first step, of those that end at `step`, with a loss that is not finite, and which it is."""
     losses = {name: values for name, values in metrics.items() if name.endswith("_loss")}
     bad = np.stack([~np.isfinite(values) for values in losses.values()])
     if not bad.any():
-        return
+        return None
     index = int(np.argmax(bad.any(axis=0)))
     at = {name: values[index] for name, values in losses.items()}
     what = ", ".join(f"{name} is {value}" for name, value in at.items() if not np.isfinite(value))
-    raise diverged(step - bad.shape[1] + index + 1, what)
+    return step - bad.shape[1] + index + 1, what
 
 
 def check_state(step: int, state: TrainState) -> None:

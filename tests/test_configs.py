@@ -10,6 +10,7 @@ import pytest
 
 from gan_jax import build, components
 from gan_jax.data import to_float
+from gan_jax.densities import DENSITIES
 from gan_jax.penalties import PENALTIES
 from gan_jax.schedules import SCHEDULES
 from tests.shipped import FOLDER, get_config, no_compiler
@@ -35,6 +36,8 @@ def image_shape(chosen):
         return chosen.resolution, chosen.resolution, chosen.channels
     if chosen.name == "image_folder":
         return chosen.height, chosen.width or chosen.height, chosen.channels
+    if chosen.name in DENSITIES:
+        return 1, 1, DENSITIES[chosen.name]().dimension
     assert chosen.name in ("mnist", "fashion_mnist", "kmnist"), f"say here what {chosen.name} holds"
     return 28, 28, 1
 

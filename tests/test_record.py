@@ -7,7 +7,7 @@ import jax
 import ml_collections
 import pytest
 
-from gan_jax import build
+from gan_jax import build, data
 from gan_jax.build import build_algorithm
 from gan_jax.components import complete
 from gan_jax.record import FREE_FIELDS, describe_data, differences, from_json, recorded_spec, to_json
@@ -81,6 +81,14 @@ def test_described_data_give_the_spec_again():
 def test_an_unlabelled_set_is_described_as_such():
     described = json.loads(json.dumps(describe_data(dataset(labelled=False))))
     assert recorded_spec(described) == build.DataSpec(SPEC.image_shape, None)
+
+
+def test_points_are_described_as_such_and_old_records_are_of_images():
+    described = json.loads(json.dumps(describe_data(data.load("ring", num_examples=10))))
+    assert recorded_spec(described) == build.DataSpec((1, 1, 2), None, points=True)
+    assert described["options"] == dict(modes=8, radius=2.0, std=0.02, num_examples=10, seed=0)
+    del described["points"]
+    assert recorded_spec(described) == build.DataSpec((1, 1, 2), None)
 
 
 def test_every_component_survives_its_record():

@@ -12,12 +12,14 @@ from gan_jax.data.builder import INFO_FILE, LocalBuilder
 from gan_jax.data.dataset import Dataset
 from gan_jax.data.idx import FashionMnist, IdxBuilder, Kmnist, Mnist
 from gan_jax.data.image_folder import ImageFolder
+from gan_jax.data.points import PointSet
 from gan_jax.data.prepared import data_dir_flag, data_root, find_folder, open_folder
 from gan_jax.data.shapes import Shapes
 from gan_jax.data.stacked_mnist import StackedMnist
+from gan_jax.densities import DENSITIES
 from gan_jax.errors import UserError
 
-DATASETS: dict[str, type[LocalBuilder]] = {
+BUILDERS: dict[str, type[LocalBuilder]] = {  # prepared once, as files
     "shapes": Shapes,
     "mnist": Mnist,
     "fashion_mnist": FashionMnist,
@@ -25,13 +27,16 @@ DATASETS: dict[str, type[LocalBuilder]] = {
     "image_folder": ImageFolder,
     "stacked_mnist": StackedMnist,
 }
+POINTS = {name: PointSet(name, make) for name, make in DENSITIES.items()}  # drawn when they are read
+DATASETS: dict[str, type[LocalBuilder] | PointSet] = {**BUILDERS, **POINTS}
 
 
 def load(name: str, *, data_dir: str | None = None, split: str = "train", **options: Any) -> Dataset:
     """Opens one split of a data set, without TensorFlow and without the network.
 
     `shapes`, `image_folder` and, from a prepared `mnist`, `stacked_mnist` are prepared at their first use;
-    the others by `prepare`.
+    the others by `prepare`. The points of a density (`ring`, `swiss_roll`, ...) lie in no file: they need
+    neither, and no data folder.
 
     Args:
         name: one of DATASETS, or a tfds name that has been prepared as array_record.
@@ -42,8 +47,10 @@ def load(name: str, *, data_dir: str | None = None, split: str = "train", **opti
     Raises:
         UserError: not prepared (with the command that does it), unknown name, split or option, damage.
     """
+    if name in POINTS:
+        return POINTS[name].open(split, options)
     root = data_root(data_dir)
-    if name not in DATASETS:
+    if name not in BUILDERS:
         folder = find_folder(root, name)
         if folder is None:
             raise UserError(_missing_stock(name, root, data_dir))
@@ -77,14 +84,19 @@ def prepare(name: str, *, data_dir: str | None = None, source: str | None = None
         The folder of the prepared set. If it is there already, nothing is done.
 
     Raises:
-        UserError: files missing or damaged, no mirror reached, the data folder not writable, no TensorFlow.
+        UserError: files missing or damaged, no mirror reached, the data folder not writable, no TensorFlow;
+            points, which need no preparation.
     """
+    if name in POINTS:
+        raise UserError(
+            f"Nothing is to be prepared: the points of {name} are drawn whenever the data set is opened."
+        )
     root = data_root(data_dir)
-    if source is not None and not (name in DATASETS and issubclass(DATASETS[name], IdxBuilder)):
+    if source is not None and not (name in BUILDERS and issubclass(BUILDERS[name], IdxBuilder)):
         raise UserError(f"The data set {name} is not made from files in a folder: leave out --from {source}.")
     if source is not None and not Path(source).expanduser().is_dir():
         raise UserError(f"--from {source}: there is no such folder.")
-    if name not in DATASETS:
+    if name not in BUILDERS:
         _no_options(name, options)
         return _prepare_stock(name, root)
     builder = _builder(name, root, options)
@@ -92,7 +104,7 @@ def prepare(name: str, *, data_dir: str | None = None, source: str | None = None
 
 
 def _builder(name: str, root: Path, options: dict[str, Any]) -> LocalBuilder:
-    cls = DATASETS[name]
+    cls = BUILDERS[name]
     known = [field.name for field in fields(cls.OPTIONS)]
     if unknown := sorted(set(options) - set(known)):
         raise UserError(

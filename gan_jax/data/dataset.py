@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from gan_jax.densities.density import Density
 from gan_jax.errors import UserError
 
 _CHUNK = 2048  # records decoded at a time: enough to amortise the call, little memory
@@ -27,12 +28,13 @@ class Dataset:
     Attributes:
         name: as given to `load`, for example "fashion_mnist".
         split: for example "train".
-        source: `source[i]` is {"image": uint8 [H, W, C], "label": int (where labelled), ...}.
+        source: `source[i]` is {"image": [H, W, C] of `dtype`, "label": int (where labelled), ...}.
         image_shape: (H, W, C), the same for every example.
         num_classes: number of labels; None where there are none.
         class_names: what the labels mean, in order; empty where there are none.
         fingerprint: text that is the same only for the same pixels in the same order.
         options: the options it was made with; a run records them.
+        density: the known density that the examples are points of; None for images.
     """
 
     name: str
@@ -43,9 +45,15 @@ class Dataset:
     class_names: tuple[str, ...]
     fingerprint: str
     options: dict[str, Any] = field(default_factory=dict)
+    density: Density | None = None
 
     def __len__(self) -> int:
         return len(self.source)
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Of the images: uint8; of points: float32."""
+        return np.dtype(np.uint8 if self.density is None else np.float32)
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -69,7 +77,7 @@ class Dataset:
             ) from error
 
     def gather(self, indices: np.ndarray) -> dict[str, np.ndarray]:
-        """A batch: {"image": uint8 [B, H, W, C], "label": int32 [B] (where labelled)} for indices [B]."""
+        """A batch: {"image": [B, H, W, C] of `dtype`, "label": int32 [B] (where labelled)} of indices [B]."""
         records = self.records([int(i) for i in indices])
         batch = {"image": np.stack([record["image"] for record in records])}
         if self.num_classes is not None:
@@ -77,7 +85,7 @@ class Dataset:
         return batch
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """All of it: {"image": uint8 [N, H, W, C], "label": int32 [N] (where labelled)}.
+        """All of it: {"image": [N, H, W, C] of `dtype`, "label": int32 [N] (where labelled)}.
 
         Decoded at the first call and kept; the arrays are read-only because every caller gets the same ones.
         """
@@ -85,7 +93,7 @@ class Dataset:
 
     @cached_property
     def _arrays(self) -> dict[str, np.ndarray]:
-        arrays: dict[str, np.ndarray] = {"image": np.empty((len(self), *self.image_shape), np.uint8)}
+        arrays: dict[str, np.ndarray] = {"image": np.empty((len(self), *self.image_shape), self.dtype)}
         if self.num_classes is not None:
             arrays["label"] = np.empty(len(self), np.int32)
         for start in range(0, len(self), _CHUNK):

@@ -2,6 +2,7 @@
 
 Two ways with the same batches. `DeviceFeed`: the whole set lives on the device, and only indices cross.
 `StreamFeed`: pictures are read, decoded and stacked in the background and cross as uint8.
+Points of a density are float32 from the start; all else is the same.
 """
 
 import os
@@ -26,7 +27,8 @@ class Feed(Protocol):
 
     `constants` go to the devices once and are passed to every compiled call. `get` returns the arrays of
     one call. `fetch` is traced inside the compiled step: it makes the mini-batch, {"image": uint8
-    [B, H, W, C], "label": int32 [B] (where labelled)}, from the constants and one mini-batch's item.
+    (points: float32) [B, H, W, C], "label": int32 [B] (where labelled)}, from the constants and one
+    mini-batch's item.
     """
 
     constants: dict[str, np.ndarray]
@@ -76,7 +78,7 @@ class StreamFeed:
         self._next_step = -1
 
     def get(self, step: int, num_steps: int) -> dict[str, np.ndarray]:
-        """{"image": uint8 [steps_per_call, minibatches, B, H, W, C], "label": int32 [.., .., B]}.
+        """{"image": [steps_per_call, minibatches, B, H, W, C] of its dtype, "label": int32 [.., .., B]}.
 
         Only the first `num_steps` rows are meant. Fast where each call starts at the step at which the last
         one ended; any other step restarts the reading there.
@@ -135,14 +137,15 @@ def make_feed(
         dataset: what is read.
         sampler: which examples make which mini-batch.
         steps_per_call: train steps in one compiled call.
-        placement: "device", "stream", or "auto" (on the device if the decoded uint8 set is below 1 GiB).
+        placement: "device", "stream", or "auto" (on the device if the decoded set is below 1 GiB).
 
     Raises:
         UserError: unknown placement, a sampler for another number of examples, no steps.
     """
     if placement not in get_args(Placement):
         raise UserError(f"Unknown placement {placement!r}: choose one of {', '.join(get_args(Placement))}.")
-    small = len(dataset) * int(np.prod(dataset.image_shape)) < DEVICE_LIMIT_BYTES
+    num_bytes = len(dataset) * int(np.prod(dataset.image_shape)) * dataset.dtype.itemsize
+    small = num_bytes < DEVICE_LIMIT_BYTES
     if placement == "device" or (placement == "auto" and small):
         return DeviceFeed(dataset, sampler, steps_per_call=steps_per_call)
     return StreamFeed(dataset, sampler, steps_per_call=steps_per_call)

@@ -4,7 +4,7 @@ Nothing here has state that matters: to resume is to ask for a later step, and t
 one device and on eight, for data that live on the device and for data that are streamed.
 """
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Literal, get_args
 
 import numpy as np
@@ -62,6 +62,9 @@ class Sampler:
         self.minibatches = minibatches
         self.seed = seed
         self.remainder = remainder
+        # Its own, so that many runs at once do not push out each other's; two, because a call may reach
+        # from one epoch into the next.
+        self._order = lru_cache(maxsize=2)(partial(_permutation, num_examples, seed))
 
     @property
     def minibatches_per_epoch(self) -> float:
@@ -89,11 +92,10 @@ class Sampler:
         epoch, place = np.divmod(place, used)
         out = np.empty(place.shape, np.int32)
         for e in np.unique(epoch):
-            out[epoch == e] = _permutation(self.num_examples, self.seed, int(e))[place[epoch == e]]
+            out[epoch == e] = self._order(int(e))[place[epoch == e]]
         return out.reshape(count, self.batch_size)
 
 
-@lru_cache(maxsize=4)
 def _permutation(num_examples: int, seed: int, epoch: int) -> np.ndarray:
     """The order of one epoch, int32 [num_examples].
 

@@ -26,6 +26,7 @@ from gan_jax.metrics.network import FeatureNetwork, Outputs
 from gan_jax.metrics.sources import ImageSource
 
 BATCH = 128  # images in one call, over all devices
+POINTS = 4096  # the same of points, of which a call takes longer to start than to run
 PRECISION = "float32"  # of the network: highest matmul precision, also where the hardware has less by default
 _FORMAT = 2  # of the cached files
 
@@ -39,7 +40,7 @@ class Sample:
         features: float32 [N, D].
         logits: float32 [N, K]; None where the network is no classifier.
         labels: int32 [N], the data set's or those that were asked for; None where there are none.
-        images: uint8 [n, H, W, C], n <= N of them, as many as were asked for, at random.
+        images: uint8 [n, H, W, C], or points float32, n <= N of them, as many as were asked for, at random.
         image_labels: int32 [n], theirs.
         num_classes: of the labels.
     """
@@ -96,7 +97,7 @@ class Extractor:
         self.network.check_shape(source.image_shape)
         parts: list[Outputs] = []
         labels: list[np.ndarray] = []
-        kept = _Kept(count, images, source.image_shape)
+        kept = _Kept(count, images, source)
         pending: tuple[Outputs, int] | None = None  # one call ahead, so that the device never waits for us
         for batch, label in self._shown(source, count):
             outputs = self.apply(self._params, jax.device_put(self._padded(batch), self._split))
@@ -132,7 +133,7 @@ class Extractor:
             sample = self(source, count, images=images)
             _write(path, {"features": sample.features, "logits": sample.logits, "labels": sample.labels})
             return sample
-        kept = _Kept(count, images, source.image_shape)
+        kept = _Kept(count, images, source)
         for batch, _ in source.batches(count, self._batch_size) if images else ():
             kept.offer(batch)
         labels = found.get("labels")
@@ -186,9 +187,9 @@ class _Kept:
     Always the same, and the first of them whatever `wanted` is: no score depends on what else is measured.
     """
 
-    def __init__(self, count: int, wanted: int, image_shape: tuple[int, ...]) -> None:
+    def __init__(self, count: int, wanted: int, source: ImageSource) -> None:
         self.places = np.random.default_rng(0).permutation(count)[:wanted]
-        self.images = np.empty((wanted, *image_shape), np.uint8)
+        self.images = np.empty((wanted, *source.image_shape), source.dtype)
         self._done = 0
 
     def offer(self, batch: np.ndarray) -> None:

@@ -34,10 +34,11 @@ def generator_source(
 ) -> ImageSource:
     """Images from the averaged generator, without an end.
 
-    Image number i is that of `gan-jax sample --seed` for the same label, rounded to uint8 as its PNG is. A
-    conditional generator gets the label i mod K, so the first N hold every class equally often, but for one;
-    published practice is to draw labels uniformly, which has the same mean and adds noise. InfoGAN's category
-    goes round like a label, but the images are given without labels: it means no class of the data.
+    Image number i is that of `gan-jax sample --seed` for the same label, rounded to uint8 as its PNG is;
+    points (`spec.points`) are not rounded. A conditional generator gets the label i mod K, so the first N
+    hold every class equally often, but for one; published practice is to draw labels uniformly, which has the
+    same mean and adds noise. InfoGAN's category goes round like a label, but the images are given without
+    labels: it means no class of the data.
 
     Args:
         name: for the protocol, such as "run NAME".
@@ -67,8 +68,10 @@ def generator_source(
         else:
             chosen = None if classes is None else np.arange(count, dtype=np.int32) % classes
         drawn = chunks(state, count, jax.random.key(seed), chosen, used[: -(-count // CHUNK)])
-        pixels = _pixels(name, _ahead(drawn, _AHEAD * len(used)), count)
-        yield from rebatched(_labelled(pixels, chosen if labelled else None), batch_size)
+        images = _finite(name, _ahead(drawn, _AHEAD * len(used)), count)
+        if not spec.points:
+            images = map(quantised, images)
+        yield from rebatched(_labelled(images, chosen if labelled else None), batch_size)
 
     return ImageSource(
         name=name,
@@ -77,6 +80,7 @@ def generator_source(
         num_classes=classes if labelled else None,
         size=None if labels is None else len(labels),
         read=read,
+        points=spec.points,
     )
 
 
@@ -99,8 +103,8 @@ def _ahead(arrays: Iterable[jax.Array], number: int) -> Iterator[jax.Array]:
     yield from waiting
 
 
-def _pixels(name: str, chunks: Iterator[jax.Array], count: int) -> Iterator[np.ndarray]:
-    """The first `count` images as uint8; a UserError if they are not finite."""
+def _finite(name: str, chunks: Iterator[jax.Array], count: int) -> Iterator[np.ndarray]:
+    """The first `count` images, float32; a UserError if they are not finite."""
     for first, chunk in zip(itertools.count(0, CHUNK), chunks, strict=False):
         images = np.asarray(chunk)[: count - first]
         bad = int((~np.isfinite(images)).any(axis=(1, 2, 3)).sum())
@@ -109,7 +113,7 @@ def _pixels(name: str, chunks: Iterator[jax.Array], count: int) -> Iterator[np.n
                 f"{name}: {bad} of the images {first} to {first + len(images) - 1} are not finite: the "
                 "training has diverged; use an earlier checkpoint or train again"
             )
-        yield quantised(images)
+        yield images
 
 
 def _labelled(parts: Iterable[np.ndarray], labels: np.ndarray | None) -> Iterator[Batch]:

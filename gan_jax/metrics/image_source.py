@@ -1,17 +1,22 @@
-"""Images to be compared, wherever they come from: the first so many, in order, as uint8."""
+"""Images to be compared, wherever they come from: the first so many, in order, as uint8.
+
+Points of R^D are images (1, 1, D) of float32, which are never rounded.
+"""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from gan_jax.data import Dataset
+from gan_jax.densities.density import Density
 from gan_jax.errors import UserError
 
-# Images uint8 [b, H, W, C], and their labels int32 [b] where they have some.
+# Images uint8 [b, H, W, C] or points float32 [b, 1, 1, D], and their labels int32 [b] where they have some.
 Batch = tuple[np.ndarray, np.ndarray | None]
 
 
@@ -28,6 +33,7 @@ class ImageSource:
         size: how many images there are; None for as many as are asked for.
         read: what `batches` gives, once the numbers are known to be right.
         dataset: the split, where the images are one.
+        points: whether the images are points, float32 of any range.
     """
 
     name: str
@@ -37,6 +43,17 @@ class ImageSource:
     size: int | None
     read: Callable[[int, int], Iterator[Batch]]
     dataset: Dataset | None = None
+    points: bool = False
+
+    @property
+    def density(self) -> Density | None:
+        """The known density that these are draws of; None where there is none."""
+        return None if self.dataset is None else self.dataset.density
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of the images: uint8, or float32 for points."""
+        return np.dtype(np.float32 if self.points else np.uint8)
 
     def batches(self, count: int, batch_size: int) -> Iterator[Batch]:
         """`count` images, `batch_size` at a time, the last time what is left.
@@ -96,25 +113,33 @@ def _joined(parts: list[Batch]) -> Batch:
 
 
 def array_source(
-    name: str, images: np.ndarray, labels: np.ndarray | None = None, num_classes: int | None = None
+    name: str,
+    images: np.ndarray,
+    labels: np.ndarray | None = None,
+    num_classes: int | None = None,
+    *,
+    points: bool = False,
 ) -> ImageSource:
     """Images that are there already, of whatever origin.
 
     Args:
         name: for the protocol.
-        images: uint8 [N, H, W, C], N >= 1.
+        images: uint8 [N, H, W, C], N >= 1; points are float32 [N, 1, 1, D].
         labels: integers [N] in 0 to num_classes - 1.
         num_classes: given with labels.
+        points: whether the images are points.
 
     Raises:
         ValueError: other shapes or types, or labels without classes.
     """
-    if images.dtype != np.uint8 or images.ndim != 4 or not images.size:
-        raise ValueError(f"{name}: expected images uint8 [N, H, W, C], got {images.dtype} {images.shape}")
+    wanted = "points float32 [N, 1, 1, D]" if points else "images uint8 [N, H, W, C]"
+    fits = images.ndim == 4 and images.size and (not points or images.shape[1:3] == (1, 1))
+    if not fits or images.dtype != (np.float32 if points else np.uint8):
+        raise ValueError(f"{name}: expected {wanted}, got {images.dtype} {images.shape}")
     if labels is not None and (num_classes is None or labels.shape != images.shape[:1]):
         raise ValueError(f"{name}: labels {labels.shape} of {num_classes} classes for {len(images)} images")
     given = None if labels is None else np.asarray(labels, np.int32)
-    content = hashlib.sha256(f"{images.shape}".encode())
+    content = hashlib.sha256(f"{'points ' if points else ''}{images.shape}".encode())
     for array in (images, *([] if given is None else [given])):
         content.update(np.ascontiguousarray(array).tobytes())
 
@@ -131,6 +156,7 @@ def array_source(
         num_classes=None if given is None else num_classes,
         size=len(images),
         read=read,
+        points=points,
     )
 
 

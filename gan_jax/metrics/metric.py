@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
+from gan_jax.densities.density import Density
 from gan_jax.metrics.extract import Sample
 from gan_jax.metrics.network import FeatureNetwork
 from gan_jax.noise import Latent
 
 ALL = -1  # images: every one
 Better = Literal["lower", "higher", "neither"]
-Need = Literal["logits", "labels", "held_out", "generator", "maps"]
+Need = Literal["logits", "labels", "held_out", "generator", "maps", "density"]
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,9 @@ class Comparison:
         latent: the latents' distribution and size, where there is a generator.
         of_reals: (name, make) -> make(), or what it gave before for the same reals and network; an array with
             a row for each real.
+        density: the known density that the reals are drawn from; None where there is none.
+        once: (name, make) -> make(), or what it gave before for the same reals and network: anything that is
+            quicker made anew than kept on a disk.
     """
 
     real: Sample
@@ -42,6 +46,8 @@ class Comparison:
     generate: Callable[..., np.ndarray] | None = None
     latent: tuple[Latent, int] | None = None
     of_reals: Callable[[str, Callable[[], np.ndarray]], np.ndarray] = lambda name, make: make()
+    density: Density | None = None
+    once: Callable[[str, Callable[[], Any]], Any] = lambda name, make: make()
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,11 @@ from gan_jax.metrics.image_source import spelled
 from gan_jax.metrics.inception import VARIANTS
 from gan_jax.metrics.inception_weights import inception
 from gan_jax.metrics.network import FeatureNetwork
-from gan_jax.metrics.simple_networks import pca_network, pixel_network, random_network
+from gan_jax.metrics.simple_networks import pca_network, pixel_network, point_network, random_network
 from gan_jax.metrics.sources import ImageSource
 from gan_jax.metrics.stacked import stacked
 
-NETWORKS = ("auto", "classifier", "inception", "random", "pixels", "pca")
+NETWORKS = ("auto", "classifier", "inception", "random", "pixels", "pca", "points")
 SMALL = 64  # pixels: a larger side is no longer what an in-domain classifier is usual for
 COMPONENTS = 64  # of pca
 FITTED = 4_096  # images that pca is fitted to
@@ -34,10 +34,11 @@ def open_network(
     """The network that `text` names.
 
     Args:
-        text: "auto": the classifier of the real set where its images are small, grey and labelled, or stacked
-            digits, otherwise Inception; "classifier" (of the real set), "classifier:NAME" (of another data
-            set) or "classifier:FILE"; "inception" (FID's), "inception:torchvision", "random", "pixels", "pca"
-            (fitted to the real set).
+        text: "auto": "points" where the real set holds points, its classifier where its images are small,
+            grey and labelled, or stacked digits, otherwise Inception; "classifier" (of the real set),
+            "classifier:NAME" (of another data set) or "classifier:FILE"; "inception" (FID's),
+            "inception:torchvision", "random", "pixels", "pca" (fitted to the real set), "points" (the
+            coordinates of points, which no other takes).
         real: the real side.
         data_dir: the data folder, where a classifier has yet to be trained.
         resizer: of Inception, as `resize.RESIZERS` has them.
@@ -54,7 +55,8 @@ def open_network(
             "inception:torchvision"
         )
     if name == "auto":
-        name = "classifier" if _has_usual_classifier(real) else "inception"
+        name = _usual(real)
+    _check_kind(text, name, real)
     if inception_weights is not None and name != "inception":
         raise UserError(
             f"--inception_weights={inception_weights} is of no use to --network={name}: leave it out"
@@ -67,6 +69,8 @@ def open_network(
         network = random_network(real.image_shape)
     elif name == "pixels":
         network = pixel_network(real.image_shape)
+    elif name == "points":
+        network = point_network(real.image_shape[2])
     else:
         count = FITTED if real.size is None else min(real.size, FITTED)
         images = [batch for batch, _ in real.batches(count, 1024)]
@@ -91,6 +95,27 @@ def _inception(
         ) from error
 
 
+def _usual(real: ImageSource) -> str:
+    """What "auto" is."""
+    if real.points:
+        return "points"
+    return "classifier" if _has_usual_classifier(real) else "inception"
+
+
+def _check_kind(text: str, name: str, real: ImageSource) -> None:
+    """Raises a UserError where a network of images is asked for points, or the other way round."""
+    if real.points and name != "points":
+        raise UserError(
+            f"--network={text}: it takes images, and {real.name} holds points of {real.image_shape[2]} "
+            "coordinates: choose points, or leave --network out"
+        )
+    if name == "points" and not real.points:
+        raise UserError(
+            f"--network=points: it takes points, and {real.name} holds images: choose one of "
+            f"{', '.join(NETWORKS[:-1])}"
+        )
+
+
 def _has_usual_classifier(real: ImageSource) -> bool:
     """Whether papers judge these images with a classifier of their own."""
     if real.dataset is None or real.num_classes is None:
@@ -109,7 +134,7 @@ def _classifier(which: str, real: ImageSource, data_dir: str | None) -> FeatureN
         raise UserError(
             f"--network=classifier: {real.name} is not a labelled data set, so there is no classifier of it; "
             "name one, as in --network=classifier:mnist, or choose another network: "
-            f"{', '.join(NETWORKS[2:])}"
+            f"{', '.join(NETWORKS[2:-1])}"
         )
     if real.dataset.name == STACKED:
         return stacked(classifier("mnist", data_dir=data_dir))

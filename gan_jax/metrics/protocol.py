@@ -72,6 +72,11 @@ class Score:
     protocol: str
     better: str = "neither"
 
+    @property
+    def described(self) -> str:
+        """The metric in words."""
+        return f"{self.metric} version {self.version}" + (f" ({self.protocol})" if self.protocol else "")
+
 
 def column(setting: Setting, name: str, score: Score) -> str:
     """8 hex digits that say which scores may stand in one column."""
@@ -208,10 +213,7 @@ def _notes(
     notes = []
     for identity, letter in letters.items():
         shown = [(score, setting) for _, setting, score in columns.values() if setting.id == identity]
-        metrics = dict.fromkeys(
-            f"{score.metric} version {score.version}" + (f" ({score.protocol})" if score.protocol else "")
-            for score, _ in shown
-        )
+        metrics = dict.fromkeys(score.described for score, _ in shown)
         notes.append(f"Protocol {letter} [{identity}]: {shown[0][1]}; {', '.join(metrics)}.")
     seeds: dict[Any, set[int]] = {}
     for record in records:

@@ -10,14 +10,17 @@ from dataclasses import asdict
 
 import numpy as np
 
+from gan_jax.densities.density import NEAR as MODE
 from gan_jax.errors import UserError
 from gan_jax.metrics.classification_accuracy import classification_accuracy
 from gan_jax.metrics.classifier import VERSION
 from gan_jax.metrics.classifier_cache import MIRRORED, default_recipe
 from gan_jax.metrics.classifier_training import Recipe
+from gan_jax.metrics.densities import density_scores, projected
 from gan_jax.metrics.duplicates import duplicate_threshold, duplicates
 from gan_jax.metrics.extract import Sample
 from gan_jax.metrics.frechet import fid, intra_class_fid
+from gan_jax.metrics.image_source import subset
 from gan_jax.metrics.inception_score import inception_score
 from gan_jax.metrics.kernel_distance import kid
 from gan_jax.metrics.metric import ALL, Comparison, Metric
@@ -39,6 +42,9 @@ PATCHES, PROJECTIONS = 128, 512  # of each image and level, and directions
 PAIRS, PAIRED = 5_000, 10_000  # pairs and images of MS-SSIM
 PATHS = 10_000
 SAMPLING: Sampling = "full"  # of the paths
+# Directions, and reals projected on them. An odd number has few symmetries in common with a ring or a grid:
+# 33 directions came within 0.3 % of the mean over a thousand, where 32 were up to 4 % away.
+DIRECTIONS, PROJECTED = 33, 50_000
 
 
 def _fid(given: Comparison) -> dict[str, float]:
@@ -187,6 +193,17 @@ def _classification_accuracy(given: Comparison) -> dict[str, float]:
     return {"gan_train": found.gan_train, "gan_test": found.gan_test, "gan_train_of_reals": found.real}
 
 
+def _density(given: Comparison) -> dict[str, float]:
+    assert given.density is not None
+    real = given.real.features
+    reals = given.once(
+        "projected",
+        lambda: projected(real[subset(len(real), PROJECTED)], directions=DIRECTIONS),
+    )
+    found = density_scores(given.fake.features, given.density, reals)
+    return {name: float(value) for name, value in asdict(found).items()}
+
+
 def _recipe_in_words() -> str:
     """Of the classifiers that `_classification_accuracy` trains."""
     fields = ", ".join(f"{name} {value}" for name, value in asdict(Recipe()).items() if name != "flip")
@@ -291,5 +308,18 @@ METRICS: dict[str, Metric] = {
         {"support": "neither", "support_at_least": "neither", "collision_share": "neither"},
         _duplicates,
         least=max(BATCH, math.ceil(1 / NEAR)),
+    ),
+    "density": Metric(
+        1,
+        f"modes within {MODE:g} standard deviations, KL in nats to their weights, {DIRECTIONS} directions, "
+        f"at most {PROJECTED:,} reals",
+        {
+            "modes_reached": "higher",
+            "high_quality": "higher",
+            "reverse_kl": "lower",
+            "sliced_wasserstein_1": "lower",
+        },
+        _density,
+        needs=frozenset({"density"}),
     ),
 }

@@ -1,4 +1,4 @@
-"""Feature networks without labels or weights from elsewhere: random, pixels and principal components.
+"""Feature networks without labels or weights from elsewhere: random, pixels, principal components, points.
 
 They see any size and any number of channels, and their features are the same on every machine up to the
 rounding of float32 products. What they call near is not what a person would: scores in them compare runs
@@ -93,6 +93,25 @@ def pixel_network(image_shape: tuple[int, int, int]) -> FeatureNetwork:
         num_classes=None,
         params={},
         apply=lambda params, images: Outputs(_flat(images)),
+    )
+
+
+def point_network(dimension: int) -> FeatureNetwork:
+    """Points of R^D as they are: the features are the coordinates.
+
+    Args:
+        dimension: D; the points are images (1, 1, D) of float32.
+    """
+    check_count(dimension, "dimension")
+    return FeatureNetwork(
+        name="points",
+        digest=digest_of({}, f"points 1, {dimension}"),
+        resizer="none",
+        image_shape=(1, 1, dimension),
+        num_features=dimension,
+        num_classes=None,
+        params={},
+        apply=lambda params, images: Outputs(images.reshape(images.shape[0], -1)),
     )
 
 

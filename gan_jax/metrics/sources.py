@@ -83,20 +83,21 @@ def open_source(
 
 
 def dataset_source(dataset: data.Dataset) -> ImageSource:
-    """A split of a data set, in its own order.
+    """A split of a data set, in its own order; points where it has a density.
 
     Raises:
-        UserError, while reading: pixels that are not uint8, damaged files.
+        UserError, while reading: pixels that are not uint8, points that are not float32, damaged files.
     """
     name = f"{dataset.name}:{dataset.split}"
+    points = dataset.density is not None
+    what, wanted = ("points", np.float32) if points else ("images", np.uint8)
 
     def read(count: int, batch_size: int) -> Iterator[Batch]:
         for start in range(0, count, batch_size):
             batch = dataset.gather(np.arange(start, min(start + batch_size, count)))
-            if batch["image"].dtype != np.uint8:
-                raise UserError(
-                    f"the images of {name} are {batch['image'].dtype}; only uint8 can be compared"
-                )
+            found = batch["image"].dtype
+            if found != wanted:
+                raise UserError(f"the {what} of {name} are {found}; only {np.dtype(wanted)} can be compared")
             yield batch["image"], batch.get("label")
 
     return ImageSource(
@@ -107,6 +108,7 @@ def dataset_source(dataset: data.Dataset) -> ImageSource:
         size=len(dataset),
         read=read,
         dataset=dataset,
+        points=points,
     )
 
 

@@ -5,9 +5,11 @@ label joined to each input, Mirza and Osindero 2014 (arXiv:1411.1784).
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
 
 from gan_jax.checks import check_widths
 from gan_jax.models.conditioning import (
@@ -21,9 +23,11 @@ from gan_jax.models.norms import FLAT_NORMS, Norm, check_norm
 
 Array = jax.Array
 
+OUTPUTS: dict[str, Callable[[Array], Array]] = {"tanh": jnp.tanh, "linear": lambda x: x}
+
 
 class MLPGenerator(nn.Module):
-    """Latents [B, L] -> images [B, *image_shape] in (-1, 1).
+    """Latents [B, L] -> images [B, *image_shape] in (-1, 1), or points of any range with output="linear".
 
     Attributes:
         image_shape: (height, width, channels).
@@ -36,6 +40,7 @@ class MLPGenerator(nn.Module):
         spectral_norm: of every dense layer and the embedding.
         momentum: of the moving statistics.
         initializer: a name in `layers.INITIALIZERS`.
+        output: "tanh" for images, or "linear" for points of a density, which may lie beyond 1.
     """
 
     image_shape: tuple[int, int, int]
@@ -48,6 +53,7 @@ class MLPGenerator(nn.Module):
     spectral_norm: bool = False
     momentum: float = 0.8
     initializer: str = "glorot_uniform"
+    output: str = "tanh"
     axis: str | None = None
 
     @property
@@ -62,6 +68,7 @@ class MLPGenerator(nn.Module):
         check_label(self.condition, ("none", *INPUTS), self.num_classes, label, latent.shape[0])
         activation = choose(ACTIVATIONS, self.activation, "activation")
         init = choose(INITIALIZERS, self.initializer, "initializer")
+        output = choose(OUTPUTS, self.output, "output")
 
         def dense(x: Array, features: int, name: str) -> Array:
             layer = Dense(features, kernel_init=init, spectral_norm=self.spectral_norm, name=name)
@@ -74,7 +81,7 @@ class MLPGenerator(nn.Module):
             x = activation(dense(x, features, f"dense_{index}"))
             x = Norm(self.norm, self.momentum, axis=self.axis, name=f"norm_{index}")(x, None, train)
         x = dense(x, math.prod(self.image_shape), "output")
-        return jax.numpy.tanh(x).reshape(-1, *self.image_shape)
+        return output(x).reshape(-1, *self.image_shape)
 
 
 class MLPDiscriminator(Discriminator):

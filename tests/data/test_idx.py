@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from gan_jax import data
+from gan_jax.data import catalog
 from gan_jax.data.idx import FashionMnist, Kmnist, Mnist, parse_idx
 from gan_jax.errors import UserError
 from tests.data.conftest import idx_bytes
@@ -61,7 +62,7 @@ def test_the_md5_of_real_files_are_the_published_ones():
             pytest.skip(f"the real files of {name} are not beside this checkout")
         content = unpacked(REAL / name, "train-images-idx3-ubyte")
         assert hashlib.md5(content).hexdigest() == md5
-        digests = data.DATASETS[name].DIGESTS
+        digests = catalog.BUILDERS[name].DIGESTS
         assert hashlib.sha256(content).hexdigest() == digests["train-images-idx3-ubyte"]
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from gan_jax.data import Sampler
+from gan_jax.data import sampler as sampler_module
 from gan_jax.errors import UserError
 
 
@@ -76,3 +77,20 @@ def test_the_order_is_the_raw_stream_of_philox():
 def test_bad_arguments(arguments, message):
     with pytest.raises(UserError, match=message):
         Sampler(10, **arguments)
+
+
+def test_many_samplers_at_once_sort_each_epoch_once(monkeypatch):
+    """A study reads the same set in many orders, one call of each in turn."""
+    sorted_epochs = []
+    permutation = sampler_module._permutation
+
+    def counted(num_examples, seed, epoch):
+        sorted_epochs.append((seed, epoch))
+        return permutation(num_examples, seed, epoch)
+
+    monkeypatch.setattr(sampler_module, "_permutation", counted)
+    samplers = [Sampler(40, 8, seed=seed, remainder="carry") for seed in range(10)]
+    for step in range(0, 20, 2):
+        for sampler in samplers:
+            sampler.indices(step, 2)
+    assert sorted(sorted_epochs) == [(seed, epoch) for seed in range(10) for epoch in range(4)]

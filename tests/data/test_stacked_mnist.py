@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from gan_jax import data
+from gan_jax.data import catalog
 from gan_jax.data.stacked_mnist import stacked_digits
 from gan_jax.errors import UserError
 
@@ -55,7 +56,9 @@ def test_the_digits_are_uniform_and_independent():
 
 
 def test_the_protocol_s_default_count():
-    assert data.DATASETS["stacked_mnist"].OPTIONS() == data.DATASETS["stacked_mnist"].OPTIONS(0, 128_000)
+    assert catalog.BUILDERS["stacked_mnist"].OPTIONS() == catalog.BUILDERS["stacked_mnist"].OPTIONS(
+        0, 128_000
+    )
 
 
 def test_a_missing_mnist_is_named_with_the_command(data_dir):

@@ -16,6 +16,7 @@ import pytest
 
 from gan_jax.build import build_algorithm, example_batch
 from gan_jax.data.spec import DataSpec
+from gan_jax.densities import Mixture
 from gan_jax.errors import UserError
 from gan_jax.evaluate import Evaluator
 from gan_jax.fakes import Fake, FakeMaker
@@ -23,10 +24,11 @@ from gan_jax.metrics import classification_accuracy as accuracies
 from gan_jax.metrics import scores
 from gan_jax.metrics.classifier import Classifier, accuracy, classifier_network
 from gan_jax.metrics.classifier_training import Recipe, train_classifier
+from gan_jax.metrics.densities import density_scores, projected
 from gan_jax.metrics.duplicates import duplicate_threshold, duplicates
 from gan_jax.metrics.extract import Extractor, Sample
 from gan_jax.metrics.frechet import fid, intra_class_fid
-from gan_jax.metrics.image_source import array_source
+from gan_jax.metrics.image_source import array_source, subset
 from gan_jax.metrics.inception_score import inception_score
 from gan_jax.metrics.kernel_distance import kid
 from gan_jax.metrics.metric import ALL, Comparison
@@ -51,6 +53,7 @@ SPEC = DataSpec(SHAPE, CLASSES)
 RECIPE = Recipe(epochs=1, batch_size=8, shift=0, dropout=0.0)
 FEW = {"SUBSETS": 3, "PAIRS": 12, "PATHS": 10, "PATCHES": 5, "PROJECTIONS": 4}  # what costs time
 SEED = 11
+MIXTURE = Mixture(means=((0.0,) * 4, (1.0,) * 4), stds=(0.5, 0.4), shares=(3.0, 1.0))  # of the toy features
 
 
 @pytest.fixture(autouse=True)
@@ -124,6 +127,7 @@ def comparison(real=60, fake=50, held_out=40, classes=CLASSES, **changes):
         "held_out": sample(held_out, 3, classes, "toy:test"),
         "generate": generate,
         "latent": ("normal", 3),
+        "density": MIXTURE,
     }
     return Comparison(**(fields | changes))
 
@@ -162,6 +166,7 @@ def without_what_it_does_not_declare(name, given):
         held_out=side(given.held_out) if "held_out" in needs else None,
         generate=given.generate if "generator" in needs else None,
         latent=given.latent if "generator" in needs else None,
+        density=given.density if "density" in needs else None,
     )
 
 
@@ -268,6 +273,17 @@ def _prdc(given):
     }
 
 
+def _density(given):
+    reals = projected(given.real.features, directions=33)
+    found = density_scores(given.fake.features, MIXTURE, reals)
+    return {
+        "modes_reached": found.modes_reached,
+        "high_quality": found.high_quality,
+        "reverse_kl": found.reverse_kl,
+        "sliced_wasserstein_1": found.sliced_wasserstein_1,
+    }
+
+
 EXPECTED: dict[str, Any] = {
     "fid": lambda given: {"fid": fid(given.real.features, given.fake.features)},
     "kid": _kid,
@@ -281,6 +297,7 @@ EXPECTED: dict[str, Any] = {
     "path_length": _path_length,
     "memorisation": _memorisation,
     "duplicates": _duplicates,
+    "density": _density,
 }
 
 
@@ -333,6 +350,7 @@ def test_all_that_is_declared_is_needed(name, need):
         "held_out": {"held_out": None},
         "generator": {"generate": None},
         "maps": {"network": replace(given.network, maps=None)},
+        "density": {"density": None},
     }
     METRICS[name].compute(given)
     with pytest.raises((AssertionError, UserError)):
@@ -380,6 +398,7 @@ FUNCTIONS = {
     "path_length": "path_length",
     "memorisation": "memorisation",
     "duplicates": "duplicates",
+    "density": "density_scores",
 }
 
 
@@ -439,6 +458,7 @@ def edited(monkeypatch, constant, value):
         ("PAIRS", 31, "ms_ssim", "ms_ssim_diversity", "pairs"),
         ("PATHS", 31, "path_length", "path_length", "num"),
         ("SAMPLING", "end", "path_length", "path_length", "sampling"),
+        ("DIRECTIONS", 9, "density", "projected", "directions"),
     ],
 )
 def test_the_protocol_states_the_parameters_that_are_used(
@@ -460,6 +480,14 @@ def test_the_protocol_states_the_images_that_are_read(constant, name, monkeypatc
     assert module.METRICS[name].images == 13
     arguments = seen_by(module, FUNCTIONS[name], name, comparison())
     assert {len(arguments[side]) for side in ("images", "real", "fake") if side in arguments} == {13}
+
+
+def test_the_protocol_states_the_reals_that_are_projected(monkeypatch):
+    module = edited(monkeypatch, "PROJECTED", 13)
+    assert "at most 13 reals" in module.METRICS["density"].protocol
+    given = comparison(real=60)
+    read = seen_by(module, "projected", "density", given)["points"]
+    np.testing.assert_array_equal(read, given.real.features[subset(60, 13)])
 
 
 @pytest.mark.parametrize(
@@ -512,6 +540,11 @@ def test_a_protocol_of_these_numbers_is_that_of_their_version():
         "path_length": (1, "10,000 paths, full, steps of 0.0001"),
         "memorisation": (1, "close: nearer than 5 % of the held-out images"),
         "duplicates": (1, "batches of 500, nearer than 1 % of the reals"),
+        "density": (
+            1,
+            "modes within 3 standard deviations, KL in nats to their weights, 33 directions, "
+            "at most 50,000 reals",
+        ),
     }
 
 
