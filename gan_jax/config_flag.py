@@ -6,7 +6,9 @@ import math
 import re
 import runpy
 import traceback
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import ml_collections
 from absl import flags
@@ -40,7 +42,7 @@ def define_config(values: flags.FlagValues, argv: list[str]) -> list[str]:
         if any(OVERRIDE.match(arg) for arg in others):
             raise flags.Error("--config is missing")
         return others
-    config = complete(with_components(run_config_file(file.config), others))
+    config = complete(with_components(run_config_file(file.config), overrides(others)))
     for arg in others:
         if match := OVERRIDE.match(arg):
             check_field(config, match[1])
@@ -48,16 +50,15 @@ def define_config(values: flags.FlagValues, argv: list[str]) -> list[str]:
     return others
 
 
-def with_components(config: ml_collections.ConfigDict, argv: list[str]) -> ml_collections.ConfigDict:
-    """The config with the components and penalties that the command line chooses.
+def with_components(config: ml_collections.ConfigDict, given: Mapping[str, Any]) -> ml_collections.ConfigDict:
+    """The config with the components and penalties that overrides, fields "a.b.c" and their values, choose.
 
     They decide which fields there are, so they come before the other overrides. A component that is chosen
     anew keeps the fields that it shares with the one before.
 
     Raises:
-        flags.Error: an unknown penalty, or a field without a default that the command line does not set.
+        flags.Error: an unknown penalty, or a field without a default that no override sets.
     """
-    given = overrides(argv)
     needed: dict[str, str] = {}
     with config.unlocked():
         for field, value in given.items():
@@ -125,8 +126,18 @@ def check_field(config: ml_collections.ConfigDict, name: str) -> None:
         node, above = node[field], f"{above}.{field}".lstrip(".")
 
 
-def run_config_file(path: str) -> ml_collections.ConfigDict:
-    """What get_config() of a config file returns; `path` may end in ":" and its argument."""
+def run_config_file(
+    path: str, function: str = "get_config", expected: type = ml_collections.ConfigDict
+) -> Any:
+    """What get_config() of a config file returns; `path` may end in ":" and its argument.
+
+    Args:
+        function: another function of the file.
+        expected: what it must return.
+
+    Raises:
+        UserError: no such file, an error in it, or something else from it.
+    """
     file, *argument = path.split(":", 1)
     if not Path(file).is_file():
         raise UserError(
@@ -134,14 +145,14 @@ def run_config_file(path: str) -> ml_collections.ConfigDict:
         )
     try:
         module = runpy.run_path(file)
-        config = module["get_config"](*argument) if "get_config" in module else None
+        found = module[function](*argument) if function in module else None
     except Exception as error:
         lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == file]
         where = f"{file}, line {lines[-1]}" if lines else file
         raise UserError(f"the config file {where}: {type(error).__name__}: {error}") from error
-    if not isinstance(config, ml_collections.ConfigDict):
+    if not isinstance(found, expected):
         raise UserError(
-            f"the config file {file} must have a function get_config() that returns a ConfigDict; "
+            f"the config file {file} must have a function {function}() that returns a {expected.__name__}; "
             "start from build.base_config() as the files in configs/ do"
         )
-    return config
+    return found

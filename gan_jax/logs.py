@@ -81,7 +81,7 @@ class RunLog:
         self._interval, self._trained, self._row_at = [], 0, now
         row = {"step": step, "time": round(time.time(), 3), "steps_per_second": round(rate, 4), **means}
         with files.disk_errors(self._doing):
-            self._rows.write(_line(row))
+            self._rows.write(line_of(row))
             self._rows.flush()
         self._events.scalars(step, {"steps_per_second": rate, **means})
         losses = {name: mean for name, mean in means.items() if name.endswith("_loss")}
@@ -93,7 +93,7 @@ class RunLog:
         That time is no training: the next row's steps_per_second leaves it out.
         """
         with files.disk_errors(self._doing):
-            self._rows.write(_line(row))
+            self._rows.write(line_of(row))
             self._rows.flush()
         self._events.scalars(row["step"], {f"evaluation/{name}": value for name, value in scores.items()})
         self._row_at += seconds
@@ -183,9 +183,9 @@ def read_metrics(workdir: Path | str) -> list[dict[str, Any]]:
     return read_rows(Path(workdir) / METRICS)
 
 
-def read_rows(path: Path) -> list[dict[str, Any]]:
-    """The rows of a file such as metrics.jsonl, as `read_metrics`."""
-    return [row for _, row in _rows(path)]
+def read_rows(path: Path, field: str = "step") -> list[dict[str, Any]]:
+    """The rows of a file such as metrics.jsonl, as `read_metrics`; `field` is what each row has, a number."""
+    return [row for _, row in _rows(path, field)]
 
 
 def append_row(path: Path, row: Mapping[str, Any]) -> None:
@@ -199,7 +199,7 @@ def append_row(path: Path, row: Mapping[str, Any]) -> None:
         with path.open("ab+") as rows:
             if rows.tell() and rows.seek(-1, 2) >= 0 and rows.read() != b"\n":
                 rows.write(b"\n")  # what a killed process left half-written must not swallow this row
-            rows.write(_line(row).encode())
+            rows.write(line_of(row).encode())
 
 
 def check_appendable(path: Path) -> None:
@@ -216,7 +216,7 @@ def last_metrics(workdir: Path | str) -> dict[str, Any] | None:
     return rows[-1] if rows else None
 
 
-def _line(row: Mapping[str, Any]) -> str:
+def line_of(row: Mapping[str, Any]) -> str:
     """A row as a line of JSON; null where a number is not finite."""
     return json.dumps(_finite(row)) + "\n"
 
@@ -241,8 +241,8 @@ def _load(path: Path) -> np.ndarray:
     return losses
 
 
-def _rows(path: Path) -> list[tuple[str, dict[str, Any]]]:
-    """The readable lines of metrics.jsonl, each with its row."""
+def _rows(path: Path, field: str = "step") -> list[tuple[str, dict[str, Any]]]:
+    """The readable lines of a file such as metrics.jsonl, each with its row."""
     with files.disk_errors(f"read {path}"):
         if not path.exists():
             return []
@@ -253,7 +253,7 @@ def _rows(path: Path) -> list[tuple[str, dict[str, Any]]]:
             row = json.loads(line)
         except ValueError:  # half-written when the process was killed
             continue
-        if isinstance(row, dict) and isinstance(row.get("step", ""), int | None):
+        if isinstance(row, dict) and isinstance(row.get(field, ""), int | None):
             rows.append((line, row))
     return rows
 

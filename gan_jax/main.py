@@ -22,6 +22,7 @@ from gan_jax import commands, evaluation_commands, evaluation_flags
 from gan_jax.config_flag import OVERRIDE, define_config
 from gan_jax.errors import UserError
 from gan_jax.interrupt import Interrupted, interrupt
+from gan_jax.study import command as study
 
 USAGE = """\
 usage: gan-jax COMMAND [--flag=value ...]
@@ -31,6 +32,7 @@ usage: gan-jax COMMAND [--flag=value ...]
   gan-jax info --workdir runs/x
   gan-jax evaluate --fake runs/x --metrics fid,kid,prdc [--real fashion_mnist:test --num 10000]
   gan-jax scores runs/x runs/y
+  gan-jax study experiments/mode_collapse [--shard=3/16 | --merge]
   gan-jax train-classifier fashion_mnist
   gan-jax data prepare fashion_mnist [--from FOLDER]
 
@@ -141,6 +143,7 @@ COMMANDS = {
         "score generated images against real ones", evaluation_flags.define_evaluate, _evaluate
     ),
     "scores": Command("show a table of scores", evaluation_flags.define_scores, _scores),
+    "study": Command("train variants of a config from many seeds, and compare them", study.define, study.run),
     "train-classifier": Command(
         "train the in-domain feature network of a data set",
         evaluation_flags.define_train_classifier,

@@ -32,19 +32,32 @@ def make_watch(plan: Plan, folder: Path, mesh: jax.sharding.Mesh, state: TrainSt
     Raises:
         UserError: something that a metric needs is missing.
     """
-    asked = plan.evaluation
-    if not asked.names:
+    if not plan.evaluation.names:
         return None
-    real = dataset_source(plan.dataset)
-    network = open_network(asked.network, real, data_dir=plan.data_dir)
-    held_out = held_out_of(real, plan.data_dir)
-    evaluator = Evaluator(
-        asked.names, real, network, num_fakes=asked.num, held_out=held_out, mesh=mesh, progress=False
-    )
+    evaluator = open_evaluator(plan, mesh)
     watch = Watch(plan, folder, evaluator)
     evaluator.check_fake(watch.fake(state))
     evaluator.prepare()
     return watch
+
+
+def open_evaluator(plan: Plan, mesh: jax.sharding.Mesh) -> Evaluator:
+    """What the run measures while it trains.
+
+    Raises:
+        UserError: it measures nothing, or something that a metric needs is missing.
+    """
+    asked = plan.evaluation
+    real = dataset_source(plan.dataset)
+    return Evaluator(
+        asked.names,
+        real,
+        open_network(asked.network, real, data_dir=plan.data_dir),
+        num_fakes=asked.num,
+        held_out=held_out_of(real, plan.data_dir),
+        mesh=mesh,
+        progress=False,
+    )
 
 
 def best_note(folder: Path) -> dict[str, Any]:

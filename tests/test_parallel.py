@@ -246,26 +246,39 @@ def test_pmap_agrees(name, quick_compiler):
 
 
 @pytest.mark.parametrize("name", VARIANTS)
-def test_seeds_agree(name, quick_compiler):
-    """Seed number 1 of three, each with its own key and its own batches, is the run alone."""
+def test_runs_trained_together_agree(name, quick_compiler):
+    """Run number 1 of three, side by side with others of other keys and batches, is the run alone."""
+    assert_run_is_the_one_alone(name, "vmap", one_device())
+
+
+@pytest.mark.parametrize("how", ["vmap", "map"])
+def test_runs_split_over_devices_agree(how, quick_compiler):
+    assert_run_is_the_one_alone("dcgan", how, parallel.make_mesh(jax.devices()[:3]))
+
+
+def assert_run_is_the_one_alone(name, how, mesh):
     algorithm, batches, first, (expected, metrics) = played(name)
     keys = jnp.stack([jax.random.key(5), KEY, jax.random.key(6)])
-    state = jax.tree.map(lambda x: jnp.stack([x] * 3), first).replace(step=jnp.copy(first.step), key=keys)
+    states = jax.tree.map(lambda x: jnp.stack([x] * 3), first).replace(step=jnp.copy(first.step), key=keys)
+    states = jax.tree.map(lambda at, part: fresh(part, at), parallel.runs_shardings(mesh), states)
     others = steps_of(algorithm, 1), batches, steps_of(algorithm, 2)
-    stacked = jax.tree.map(lambda *leaves: np.stack(leaves, axis=1), *others)
-    state, found = each_step(parallel.seeds_step(algorithm), state, stacked)
-    assert state.step.shape == ()
-    one = at(state.replace(step=np.stack([state.step] * 3)), 1)
+    items = jax.tree.map(lambda *leaves: np.stack(leaves), *others)
+    call: Any = parallel.compile_runs(lambda numbers: algorithm, fetch, mesh, CALL, how)
+    arguments: Any = (states, {}, {}, parallel.place(items, parallel.split_on(mesh, 0)), jnp.int32(STEPS))
+    states, found = quickly(call.lower(*arguments))(*arguments)
+    assert states.step == STEPS
+    one = at(on_host(states).replace(step=np.stack([on_host(states).step] * 3)), 1)
     assert_close(one, expected)
-    assert_close(jax.tree.map(lambda x: x[:, 1], found), metrics)
-    params = jax.tree.leaves(state.generator.params)
+    assert_close(jax.tree.map(lambda x: x[1, :STEPS], on_host(found)), metrics)
+    assert all(np.isnan(x[:, STEPS:]).all() for x in jax.tree.leaves(on_host(found)))
+    params = jax.tree.leaves(on_host(states.generator.params))
     assert all(leaf.shape[0] == 3 for leaf in params)
     assert any(not np.array_equal(leaf[0], leaf[1]) for leaf in params)
 
 
 @pytest.mark.parametrize("name", ["dcgan", "unrolled"])
 def test_a_plain_jitted_step_agrees(name, quick_compiler):
-    """And so does the first state of several seeds."""
+    """And so does the first state of several runs."""
     algorithm, first = VARIANTS[name](), first_state(name)
     batches = steps_of(algorithm)
     state, found = each_step(jax.jit(algorithm.step), first, batches)
@@ -273,9 +286,12 @@ def test_a_plain_jitted_step_agrees(name, quick_compiler):
     assert_close(state, expected)
     assert_close(found, at(metrics, slice(STEPS)))
     keys = jnp.stack([jax.random.key(5), KEY])
-    seeds = parallel.seeds_init(algorithm, keys, jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), MINI))
-    assert seeds.step.shape == ()
-    assert_close(at(seeds.replace(step=jnp.zeros(2)), 1), first, 1e-6)
+    states = parallel.initial_runs(algorithm, keys, MINI, one_device())
+    shapes = parallel.abstract_runs(algorithm, 2, MINI, one_device())
+    assert jax.tree.map(lambda x: (x.shape, x.dtype), states) == jax.tree.map(
+        lambda x: (x.shape, x.dtype), shapes
+    )
+    assert_close(at(states.replace(step=jnp.zeros(2)), 1), first, 1e-6)
 
 
 def test_every_device_works_on_its_own_part_of_the_batch(quick_compiler):

@@ -1,0 +1,97 @@
+"""A study's results on the disk: one row for each run that is done, and the shards of several machines."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from gan_jax.errors import UserError
+from gan_jax.files import write_atomically
+from gan_jax.logs import append_row, line_of, read_rows
+from gan_jax.study.result import Result
+from gan_jax.study.study import Run
+
+RESULTS = "results.jsonl"
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A part of a study, for one of several machines.
+
+    Attributes:
+        index: 1 to count.
+        count: how many parts there are.
+    """
+
+    index: int
+    count: int
+
+    @classmethod
+    def parse(cls, text: str) -> Shard:
+        """From "3/16".
+
+        Raises:
+            UserError: it is not that.
+        """
+        match = re.fullmatch(r"(\d+)/(\d+)", text)
+        if not match or not 1 <= int(match[1]) <= int(match[2]):
+            raise UserError(f"--shard={text}: write INDEX/COUNT, the index from 1 to the count: 3/16")
+        return cls(int(match[1]), int(match[2]))
+
+    @property
+    def suffix(self) -> str:
+        """What its files' names have and those of the whole study have not."""
+        return "" if self.count == 1 else f".{self.index}-of-{self.count}"
+
+    def part(self, runs: list[Run]) -> list[Run]:
+        """Its share of runs: every `count`-th."""
+        return runs[self.index - 1 :: self.count]
+
+
+def results_file(folder: Path, shard: Shard) -> Path:
+    """Where a shard writes its results."""
+    return folder / f"results{shard.suffix}.jsonl"
+
+
+def add_result(path: Path, result: Result) -> None:
+    """Adds a run that is done."""
+    append_row(path, result.to_row())
+
+
+def read_results(folder: Path, runs: list[Run]) -> tuple[list[Result], int]:
+    """The results of these runs in all files of the folder, in the order of the runs, each once.
+
+    Returns:
+        the results; how many rows belong to none of the runs: to configs that the study no longer has.
+
+    Raises:
+        UserError: a row that cannot be read.
+    """
+    found: dict[tuple[str, int], Result] = {}
+    others = 0
+    wanted = {(run.digest, run.seed): run for run in runs}
+    for path in sorted(folder.glob("results*.jsonl")):
+        for number, row in enumerate(read_rows(path, "seed"), start=1):
+            try:
+                result = Result.from_row(row)
+            except ValueError as error:
+                raise UserError(f"{path}, row {number}: {error}; move the file away or mend it") from error
+            key = (result.digest, result.seed)
+            if key in wanted:
+                found.setdefault(key, result)
+            else:
+                others += 1
+    ordered = [(run, found[run.digest, run.seed]) for run in runs if (run.digest, run.seed) in found]
+    return [_named(result, run) for run, result in ordered], others
+
+
+def _named(result: Result, run: Run) -> Result:
+    """The result under the name that the study gives its config now."""
+    fields = {**result.to_row(), "variant": run.variant, "overrides": dict(run.overrides)}
+    return Result.from_row(fields)
+
+
+def write_results(path: Path, results: list[Result]) -> None:
+    """All results as one file, whole or not at all."""
+    write_atomically(path, "".join(line_of(result.to_row()) for result in results).encode())

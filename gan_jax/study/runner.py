@@ -1,0 +1,233 @@
+"""Runs a study: group after group, skipping what is done, and its report at the end.
+
+FOLDER/study.py              the study
+OUT/results.jsonl            a row for each run that is done (results.3-of-16.jsonl: of a shard)
+OUT/report.md, *.png         tables and figures
+OUT/pictures/                samples of each variant's first seed
+OUT/work/                    checkpoints of the groups that are not done; may be deleted then
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import jax
+import ml_collections
+
+from gan_jax import parallel
+from gan_jax.build import Plan, build, open_data
+from gan_jax.data import Dataset
+from gan_jax.errors import UserError
+from gan_jax.evaluate import Evaluator
+from gan_jax.files import disk_errors
+from gan_jax.interrupt import Interrupted, StopRequest
+from gan_jax.logs import check_appendable
+from gan_jax.progress import Progress
+from gan_jax.record import to_json
+from gan_jax.state import TrainState
+from gan_jax.study.figures import write_figures
+from gan_jax.study.groups import Group, grouped
+from gan_jax.study.montage import SAMPLES, montage
+from gan_jax.study.report import write_report
+from gan_jax.study.results import RESULTS, Shard, add_result, read_results, results_file, write_results
+from gan_jax.study.study import Run, Study, runs_of
+from gan_jax.study.trainer import GroupTrainer, sampled_state
+from gan_jax.watch import open_evaluator
+
+PICTURES = "pictures"
+WORK = "work"
+
+
+@dataclass
+class Opened:
+    """Data sets and evaluators, opened once for all groups that need the same."""
+
+    datasets: dict[str, Dataset] = field(default_factory=dict)
+    evaluators: dict[str, Evaluator] = field(default_factory=dict)
+
+    def plan(self, config: ml_collections.ConfigDict) -> Plan:
+        """The config, read."""
+        key = json.dumps(to_json(config.data), sort_keys=True)
+        if key not in self.datasets:
+            self.datasets[key] = open_data(config)
+        return build(config, self.datasets[key])
+
+    def evaluator(self, config: ml_collections.ConfigDict, plan: Plan) -> Evaluator:
+        """What the config measures."""
+        key = json.dumps([to_json(config.data), to_json(config.evaluation)], sort_keys=True)
+        if key not in self.evaluators:
+            self.evaluators[key] = open_evaluator(plan, parallel.make_mesh())
+        return self.evaluators[key]
+
+
+class Runner:
+    """One start of a study, or of a shard of it.
+
+    Args:
+        study: what is asked.
+        out: the folder of the results.
+        shard: the part to do here.
+        seeds: only the first so many; None for all.
+        only: only these variants; empty for all.
+
+    Raises:
+        UserError: something in the study does not fit, or an unknown variant; nothing was changed.
+    """
+
+    def __init__(
+        self, study: Study, out: Path, shard: Shard, *, seeds: int | None = None, only: tuple[str, ...] = ()
+    ) -> None:
+        unknown = [name for name in only if name not in study.variants]
+        if unknown:
+            raise UserError(f"--only={unknown[0]}: the variants are {', '.join(study.variants)}")
+        self.study = study
+        self.out = out
+        self.shard = shard
+        self.all_runs = runs_of(study)
+        count = study.seeds if seeds is None else min(seeds, study.seeds)
+        asked = [run for run in self.all_runs if run.seed < count and (not only or run.variant in only)]
+        self.runs = shard.part(asked)
+        done, self.others = read_results(out, self.all_runs)
+        finished = {(result.variant, result.seed) for result in done}
+        self.left = [run for run in self.runs if (run.variant, run.seed) not in finished]
+        self.groups = grouped(self.left)
+
+    def plan(self) -> str:
+        """What a start would do, in words."""
+        lines = [
+            f"{len(self.runs)} runs, of which {len(self.runs) - len(self.left)} are done, "
+            f"the others in {len(self.groups)} programs:"
+        ]
+        for group in self.groups:
+            numbers = ", ".join(group.numbers) or "none but the seed"
+            lines.append(f"  {group.name}; {group.config.num_steps} steps; different numbers: {numbers}")
+        return "\n".join(lines)
+
+    def run(self) -> None:
+        """Trains what is left.
+
+        Raises:
+            Interrupted: it was asked to stop; the same command continues.
+        """
+        results = results_file(self.out, self.shard)
+        check_appendable(results)
+        with locked(self.out / f"{WORK}{self.shard.suffix}") as work, StopRequest() as stop:
+            opened, bar = Opened(), Bar(self.left)
+            try:
+                if self.others:
+                    bar.say(f"{self.others} rows of {self.out} belong to no run of this study: left out")
+                for number, group in enumerate(self.groups, start=1):
+                    bar.say(f"program {number} of {len(self.groups)}: {group.name}")
+                    self.train(group, opened, work, results, bar, stop)
+            finally:
+                bar.close()
+
+    def train(
+        self, group: Group, opened: Opened, work: Path, results: Path, bar: Bar, stop: StopRequest
+    ) -> None:
+        """One group, to its results."""
+        try:
+            plan = opened.plan(group.config)
+            evaluator = opened.evaluator(group.config, plan)
+        except UserError as error:
+            raise UserError(f"{group.name}: {error}") from error
+        trainer = GroupTrainer(group, plan, evaluator, work / group.id, say=bar.say, advance=bar.advance)
+        found, states = trainer.run(stop)
+        for result in found:
+            add_result(results, result)
+        self.draw(group, trainer, states)
+        trainer.forget()
+        if stop.signum is not None:
+            raise Interrupted(stop.signum, "stopped; the same command continues the study")
+
+    def draw(self, group: Group, trainer: GroupTrainer, states: TrainState) -> None:
+        """Samples of the first seed of each variant, from the same latents."""
+        ema = jax.device_get(states.ema)
+        for index, run in enumerate(group.runs):
+            if run.seed == 0:
+                state = sampled_state(int(states.step), index, ema)
+                trainer.picture(state, picture_file(self.out, run.variant))
+
+    def report(self, title: str, command: str) -> str:
+        """Writes results.jsonl, report.md and the figures from all that is there; returns what is missing."""
+        results, _ = read_results(self.out, self.all_runs)
+        if not results:
+            raise UserError(f"{self.out} has no results of this study yet")
+        write_results(self.out / RESULTS, results)
+        variants = dict(self.study.variants)
+        pictures = [(name, picture_file(self.out, name)) for name in variants]
+        there = [(name, path) for name, path in pictures if path.exists()]
+        if there:
+            montage(there, self.out / SAMPLES)
+        ranked_by, compare_to = list(self.study.ranked_by), self.study.compare_to
+        write_figures(
+            self.out, variants=list(variants), results=results, ranked_by=ranked_by, compare_to=compare_to
+        )
+        done = {(result.variant, result.seed) for result in results}
+        missing = [run for run in self.all_runs if (run.variant, run.seed) not in done]
+        write_report(
+            self.out,
+            title=title,
+            question=self.study.question,
+            variants=variants,
+            results=results,
+            ranked_by=ranked_by,
+            compare_to=compare_to,
+            missing=[run.name for run in missing],
+            command=command,
+        )
+        return f"{len(results)} of {len(self.all_runs)} runs"
+
+
+class Bar:
+    """One progress bar over the train steps of all runs that are left."""
+
+    def __init__(self, runs: list[Run]) -> None:
+        self._progress = Progress(num_steps=sum(run.config.num_steps for run in runs), first_step=0)
+        self._done = 0
+        self._trained = 0  # by this process
+        self._begun = time.monotonic()
+
+    def advance(self, steps: int) -> None:
+        """So many more train steps, of all runs together."""
+        self._done += steps
+        rate = self._done / max(time.monotonic() - self._begun, 1e-9)
+        self._progress.update(self._done, {}, rate)
+
+    def say(self, text: str) -> None:
+        """A line above the bar."""
+        self._progress.say(text)
+
+    def close(self) -> None:
+        """Leaves the last state on the screen."""
+        self._progress.close()
+
+
+def picture_file(out: Path, variant: str) -> Path:
+    """Where a variant's samples are."""
+    return out / PICTURES / f"{re.sub(r'[^A-Za-z0-9.=-]+', '_', variant)}.png"
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[Path]:
+    """The folder, made and kept from other processes of this machine as long as the context lasts.
+
+    Raises:
+        UserError: another process has it.
+    """
+    with disk_errors(f"write {folder}"):
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / "lock").open("w")
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise UserError(f"another process works on {folder.parent}: wait for it") from error
+        yield folder

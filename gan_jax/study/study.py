@@ -1,0 +1,177 @@
+"""What a study is: variants of one config, each trained from several seeds."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import itertools
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ml_collections
+from absl import flags
+from flax import traverse_util
+
+from gan_jax.build import evaluation_plan
+from gan_jax.checks import is_count
+from gan_jax.components import complete
+from gan_jax.config_flag import check_field, run_config_file, with_components
+from gan_jax.errors import UserError
+from gan_jax.record import FREE_FIELDS, to_json
+
+FILE = "study.py"
+# Free for a run that is continued, but part of what a study measures.
+MEASURED = frozenset({"num_steps", "evaluation.metrics", "evaluation.num", "evaluation.network"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Study:
+    """Variants x seeds.
+
+    Attributes:
+        question: what the study asks, in a sentence; the head of its report.
+        base: the config that the variants change. Its `evaluation` says what is measured and how often.
+        variants: name -> overrides, fields such as "loss.name" or "penalties.r1.weight" and their values, as
+            `--config.FIELD=VALUE` sets them; a schedule is a dict with its name. {} is the base itself.
+        seeds: how many; the runs have the seeds 0, 1, 2, ...
+        ranked_by: scores by which the report ranks the variants, the first one first.
+        compare_to: the variant that every other one is compared with, seed by seed.
+    """
+
+    question: str
+    base: ml_collections.ConfigDict
+    variants: Mapping[str, Mapping[str, Any]]
+    seeds: int
+    ranked_by: Sequence[str]
+    compare_to: str | None = None
+
+    def __post_init__(self) -> None:
+        if not self.variants:
+            raise UserError("the study has no variants; give at least one, such as {'base': {}}")
+        if not is_count(self.seeds):
+            raise UserError(f"seeds={self.seeds!r}: it must be at least 1")
+        if self.compare_to is not None and self.compare_to not in self.variants:
+            raise UserError(
+                f"compare_to={self.compare_to!r} is no variant; there are {', '.join(self.variants)}"
+            )
+        if not self.ranked_by:
+            raise UserError("ranked_by is empty: name the scores that the report shall rank by")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training of a study.
+
+    Attributes:
+        variant: its name.
+        overrides: what it changes of the base.
+        config: the whole config, with the seed.
+        digest: 16 hex digits, equal only for configs that train and measure the same but for the seed.
+    """
+
+    variant: str
+    overrides: Mapping[str, Any]
+    config: ml_collections.ConfigDict
+    digest: str
+
+    @property
+    def seed(self) -> int:
+        """Of the training."""
+        return self.config.seed
+
+    @property
+    def name(self) -> str:
+        """As messages name it."""
+        return f"{self.variant}, seed {self.seed}"
+
+
+def grid(choices: Mapping[str, Sequence[Any]]) -> dict[str, dict[str, Any]]:
+    """Variants for every combination of values.
+
+    Args:
+        choices: field -> its values. The variants are named after the fields' last parts:
+            {"loss.name": ["hinge"], "penalties.r1.weight": [0.1, 1]} gives "loss hinge, r1.weight 0.1" and
+            "loss hinge, r1.weight 1".
+    """
+    variants = {}
+    for values in itertools.product(*choices.values()):
+        overrides = dict(zip(choices, values, strict=True))
+        variants[", ".join(f"{_short(field)} {value}" for field, value in overrides.items())] = overrides
+    return variants
+
+
+def _short(field: str) -> str:
+    parts = field.split(".")
+    return parts[-2] if parts[-1] == "name" else ".".join(parts[-2:])
+
+
+def open_study(folder: Path) -> Study:
+    """What get_study() of a folder's study.py returns.
+
+    Raises:
+        UserError: there is none, or an error in it.
+    """
+    path = folder / FILE
+    if not path.is_file():
+        raise UserError(f"{folder} holds no study: there is no {FILE} in it, with a function get_study()")
+    study = run_config_file(str(path), function="get_study", expected=Study)
+    assert isinstance(study, Study)
+    return study
+
+
+def runs_of(study: Study) -> list[Run]:
+    """All trainings: each variant with every seed.
+
+    Raises:
+        UserError: an override that does not fit, or nothing to measure.
+    """
+    runs = []
+    for variant, overrides in study.variants.items():
+        config = overridden(study.base, overrides, f"the variant {variant!r}")
+        scores = evaluation_plan(config).scores
+        unknown = [name for name in study.ranked_by if name not in scores]
+        if unknown:
+            raise UserError(
+                f"ranked_by: the variant {variant!r} does not measure {', '.join(unknown)}; "
+                f"evaluation.metrics={config.evaluation.metrics!r} gives {', '.join(scores) or 'nothing'}"
+            )
+        for seed in range(study.seeds):
+            seeded = copy.deepcopy(config)
+            seeded.seed = seed
+            runs.append(Run(variant, overrides, seeded, digest(seeded)))
+    return runs
+
+
+def overridden(
+    base: ml_collections.ConfigDict, overrides: Mapping[str, Any], what: str
+) -> ml_collections.ConfigDict:
+    """A copy of the base, complete, with some fields changed.
+
+    Raises:
+        UserError: a field that the config has not; `what` says where.
+    """
+    config = copy.deepcopy(base)
+    try:
+        config = complete(with_components(config, overrides))
+        with config.ignore_type(), config.unlocked():
+            for field, value in overrides.items():
+                check_field(config, field)
+                *above, last = field.split(".")
+                node = config
+                for part in above:
+                    node = node[part]
+                node[last] = value
+    except flags.Error as error:
+        raise UserError(f"{what}: {str(error).replace('--config.', '')}") from error
+    return config
+
+
+def digest(config: ml_collections.ConfigDict) -> str:
+    """`Run.digest` of a config."""
+    fields = traverse_util.flatten_dict(to_json(config), sep=".")
+    kept = {name: value for name, value in fields.items() if name not in FREE_FIELDS or name in MEASURED}
+    kept.pop("seed")
+    return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:16]

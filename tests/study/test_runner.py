@@ -1,0 +1,267 @@
+"""Studies that are trained: alone or together, interrupted, in shards, with runs that diverge."""
+
+import json
+import signal
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import jax
+import numpy as np
+import pytest
+
+from gan_jax import main, parallel
+from gan_jax.errors import UserError
+from gan_jax.interrupt import Interrupted
+from gan_jax.logs import read_metrics
+from gan_jax.study.results import Shard
+from gan_jax.study.runner import Runner, locked
+from gan_jax.study.study import runs_of
+from gan_jax.study.trainer import GroupTrainer
+from gan_jax.train import train
+from tests.runs import leaves
+from tests.study import tiny
+
+pytestmark = pytest.mark.usefixtures("compiled_once")
+WHOLE = Shard(1, 1)
+DEVICES = 2
+
+
+@pytest.fixture(autouse=True)
+def few_devices():
+    """All tests but one need no more devices than this; the programs of the groups are then the same."""
+    make_mesh = parallel.make_mesh
+    with mock.patch.object(parallel, "make_mesh", lambda d=None: make_mesh((d or jax.devices())[:DEVICES])):
+        yield
+
+
+def run(study, out, shard=WHOLE, **options):
+    runner = Runner(study, out, shard, **options)
+    runner.run()
+    return runner
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A study, run at once: its folder, and the last states of its first group."""
+    out, states = tmp_path_factory.mktemp("whole"), []
+    train_group = GroupTrainer.run
+
+    def kept(self, stop):
+        found = train_group(self, stop)
+        states.append(jax.device_get(jax.tree.map(_data, found[1])))
+        return found
+
+    make_mesh = parallel.make_mesh
+    with (
+        mock.patch.object(GroupTrainer, "run", kept),
+        mock.patch.object(parallel, "make_mesh", lambda d=None: make_mesh((d or jax.devices())[:DEVICES])),
+    ):
+        run(tiny.study(), out).report("tiny", "gan-jax study tiny")
+    return out, states
+
+
+def _data(x):
+    return jax.random.key_data(x) if jax.dtypes.issubdtype(x.dtype, jax.dtypes.prng_key) else x
+
+
+def test_every_run_has_a_result_and_the_report_shows_them(whole):
+    out, _ = whole
+    found = tiny.rows(out)
+    assert [(row["variant"], row["seed"]) for row in found] == [
+        (variant, seed) for variant in ("base", "fast", "hinge") for seed in range(3)
+    ]
+    for row in found:
+        assert row["steps"] == tiny.STEPS
+        assert row["diverged_at"] is None
+        assert [step for step, _ in row["scores"]["high_quality"]] == [6, 12]
+    report = (out / "report.md").read_text()
+    for text in ("Does it work?", "gan-jax study tiny", "hinge", "9 runs of 3 variants"):
+        assert text in report
+    assert sorted(path.name for path in (out / "pictures").iterdir()) == ["base.png", "fast.png", "hinge.png"]
+    assert [path.name for path in (out / "work").iterdir()] == ["lock"]
+
+
+@pytest.mark.parametrize(("group", "index"), [(0, 1), (0, 5), (1, 2)])
+def test_a_run_of_a_study_is_the_run_trained_alone(whole, tmp_path, group, index):
+    """Its state and its scores; to the bit, but for the rounding of numbers that its program is given."""
+    out, states = whole
+    runs = runs_of(tiny.study())
+    alone = runs[index] if group == 0 else runs[6 + index]
+    make_mesh = parallel.make_mesh
+    with mock.patch.object(parallel, "make_mesh", return_value=make_mesh(jax.devices()[:1])):
+        state = train(alone.config, tmp_path / "alone")
+    found = leaves(jax.tree.map(lambda x: x[index], states[group].replace(step=np.stack([0] * 6))))
+    for name, expected in leaves(state).items():
+        if name == ".step":
+            continue
+        if group == 1:
+            np.testing.assert_array_equal(found[name], expected, err_msg=name)
+        else:
+            np.testing.assert_allclose(found[name], expected, rtol=1e-4, atol=1e-5, err_msg=name)
+    scores = [row["evaluation"]["scores"] for row in read_metrics(tmp_path / "alone") if "evaluation" in row]
+    row = next(row for row in tiny.rows(out) if (row["variant"], row["seed"]) == (alone.variant, alone.seed))
+    for name, values in row["scores"].items():
+        values_alone = [float(score[name]["value"]) for score in scores]
+        np.testing.assert_allclose(
+            [float(value) for _, value in values], values_alone, atol=0.02, err_msg=name
+        )
+
+
+def test_a_second_start_has_nothing_to_do(whole):
+    out, _ = whole
+    before = (out / "results.jsonl").read_bytes()
+    with mock.patch.object(GroupTrainer, "run", side_effect=AssertionError("trained again")):
+        runner = run(tiny.study(), out)
+    assert runner.groups == []
+    assert (out / "results.jsonl").read_bytes() == before
+    more = Runner(tiny.study(seeds=4), out, WHOLE)
+    assert [(one.variant, one.seed) for one in more.left] == [("base", 3), ("fast", 3), ("hinge", 3)]
+
+
+@pytest.mark.parametrize("at", [5, 6, 7, 12])
+def test_a_study_that_was_stopped_continues_as_if_it_had_not_been(whole, tmp_path, at):
+    """At a checkpoint, at an evaluation, between both, and at the end of a group."""
+    out, _ = whole
+    advanced: list[int] = []
+    look = GroupTrainer.boundary
+
+    def stop_at(self, step):
+        if step == at and not advanced:
+            advanced.append(step)
+            signal.raise_signal(signal.SIGTERM)
+        return min(look(self, step), at if step < at else tiny.STEPS)
+
+    if at == tiny.STEPS:  # no boundary is asked for there
+        measure = GroupTrainer.measure
+
+        def measure_and_stop(self, step, states):
+            measure(self, step, states)
+            if step == at and not advanced:
+                advanced.append(step)
+                signal.raise_signal(signal.SIGTERM)
+
+        patch: Any = mock.patch.object(GroupTrainer, "measure", measure_and_stop)
+    else:
+        patch = mock.patch.object(GroupTrainer, "boundary", stop_at)
+    with patch, pytest.raises(Interrupted, match="continues the study"):
+        run(tiny.study(), tmp_path)
+    assert advanced == [at]
+    run(tiny.study(), tmp_path).report("tiny", "gan-jax study tiny")
+    assert tiny.rows(tmp_path) == tiny.rows(out)
+
+
+def test_shards_merge_into_the_study(whole, tmp_path):
+    out, _ = whole
+    for index in (1, 2):
+        run(tiny.study(), tmp_path, Shard(index, 2))
+    assert sorted(path.name for path in tmp_path.glob("*.jsonl")) == [
+        "results.1-of-2.jsonl",
+        "results.2-of-2.jsonl",
+    ]
+    merged = Runner(tiny.study(), tmp_path, WHOLE)
+    assert merged.left == []
+    assert merged.report("tiny", "gan-jax study tiny") == "9 of 9 runs"
+    found, expected = tiny.rows(tmp_path), tiny.rows(out)
+    for one, other in zip(found, expected, strict=True):
+        assert (one["variant"], one["seed"]) == (other["variant"], other["seed"])
+        for name, values in other["scores"].items():
+            np.testing.assert_allclose(
+                [float(v) for _, v in one["scores"][name]], [float(v) for _, v in values], atol=0.02
+            )
+
+
+def test_a_run_that_diverges_does_not_disturb_the_others(whole, tmp_path, capfd):
+    out, _ = whole
+    study = tiny.study(
+        variants={
+            "base": {},
+            "fast": {"generator_optimizer.learning_rate": 3e-2, "penalties.r1.weight": 0.3},
+            "lost": {"generator_optimizer.learning_rate": 1e38},
+        },
+        seeds=1,
+    )
+    run(study, tmp_path).report("tiny", "gan-jax study tiny")
+    assert "lost, seed 0 diverged at step" in capfd.readouterr().err
+    base, fast, lost = tiny.rows(tmp_path)
+    assert 1 <= lost["diverged_at"] <= 6
+    assert lost["steps"] == lost["diverged_at"]
+    expected = {(row["variant"], row["seed"]): row for row in tiny.rows(out)}
+    for row in (base, fast):
+        for name, values in expected[row["variant"], 0]["scores"].items():
+            np.testing.assert_allclose(
+                [float(v) for _, v in row["scores"][name]], [float(v) for _, v in values], atol=0.02
+            )
+    assert "diverged" in (tmp_path / "report.md").read_text()
+
+
+def test_only_some_seeds_and_variants(tmp_path):
+    runner = Runner(tiny.study(), tmp_path, WHOLE, seeds=1, only=("hinge",))
+    assert [one.name for one in runner.left] == ["hinge, seed 0"]
+    with pytest.raises(UserError, match="--only=wgan: the variants are base, fast, hinge"):
+        Runner(tiny.study(), tmp_path, WHOLE, only=("wgan",))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_one_process_at_a_time(tmp_path):
+    with (
+        locked(tmp_path / "work"),
+        pytest.raises(UserError, match="another process"),
+        locked(tmp_path / "work"),
+    ):
+        pass
+
+
+# The command
+
+
+def write_study(folder):
+    folder.mkdir(exist_ok=True)
+    (folder / "study.py").write_text("from tests.study.tiny import study as get_study\n")
+    return str(folder)
+
+
+def test_the_command_line(tmp_path, whole, capsys):
+    out, _ = whole
+    folder = write_study(tmp_path / "tiny")
+    assert main.main(["study", folder, "--dry_run"]) == 0
+    said = capsys.readouterr().out
+    assert "9 runs, of which 0 are done, the others in 2 programs" in said
+    assert "base, fast: 6 runs; 12 steps; different numbers: generator_optimizer.learning_rate" in said
+    (tmp_path / "tiny" / "results.jsonl").write_bytes((out / "results.jsonl").read_bytes())
+    assert main.main(["study", folder, "--merge"]) == 0
+    assert (tmp_path / "tiny" / "report.md").read_text().startswith("# tiny\n")
+    capsys.readouterr()
+    lines = (out / "results.jsonl").read_text().splitlines(keepends=True)
+    (tmp_path / "tiny" / "results.jsonl").write_text("".join(lines[:-1]))
+    assert main.main(["study", folder, "--merge"]) == 1
+    assert "missing are hinge, seed 2" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["study"], 2, "usage: gan-jax study FOLDER"),
+        (["study", "nowhere"], 1, "nowhere holds no study"),
+        (["study", "TINY", "--shard=3"], 1, "write INDEX/COUNT"),
+        (["study", "TINY", "--only=wgan"], 1, "the variants are base, fast, hinge"),
+        (["study", "TINY", "--merge"], 1, "no results of this study yet"),
+        (["study", "TINY", "--seeds=0"], 2, "seeds"),
+    ],
+)
+def test_bad_usage_is_said_in_a_line(arguments, code, said, tmp_path, capsys):
+    folder = write_study(tmp_path / "tiny")
+    assert main.main([folder if text == "TINY" else text for text in arguments]) == code
+    assert said in capsys.readouterr().err
+    assert [path.name for path in Path(folder).iterdir()] == ["study.py"]
+
+
+def test_a_damaged_result_is_said(whole, tmp_path):
+    out, _ = whole
+    lines = (out / "results.jsonl").read_text().splitlines()
+    broken = {**json.loads(lines[0]), "scores": 3}
+    (tmp_path / "results.jsonl").write_text("\n".join([lines[1], json.dumps(broken)]) + "\n")
+    with pytest.raises(UserError, match="row 2: scores=3"):
+        Runner(tiny.study(), tmp_path, WHOLE)
+    (tmp_path / "results.jsonl").write_text(lines[0] + "\n" + lines[1][:50])  # killed while it was written
+    assert len(Runner(tiny.study(), tmp_path, WHOLE).left) == 8
