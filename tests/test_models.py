@@ -217,6 +217,9 @@ def test_course_mlp_is_its_formula():
     image = np.tanh(x @ p["kernel"] + p["bias"]).reshape(4, 3, 4, 2)
     found = np.asarray(generator.apply(g, latent, None, train=False))
     np.testing.assert_allclose(found, image, rtol=1e-4, atol=1e-5)
+    linear = np.asarray(generator.clone(output="linear").apply(g, latent, None, train=False))
+    np.testing.assert_allclose(np.tanh(linear), image, rtol=1e-4, atol=1e-5)
+    assert np.abs(linear).max() > 1
 
     d = random_variables(shapes(discriminator, found))
     x = image.reshape(4, -1)
@@ -271,6 +274,25 @@ def test_radford_layer_by_layer():
 def test_halvings_round_up():
     assert halvings((45, 30), 3) == [(6, 4), (12, 8), (23, 15), (45, 30)]
     assert halvings((5, 1), 0) == [(5, 1)]
+
+
+def test_norm_everywhere_and_leak():
+    """Metz et al. 2016's discriminator: every convolution without a bias, then a norm, then a leak of 0.3."""
+    module = DCGANDiscriminator(
+        widths=(3, 4), kernel_size=3, leak=0.3, norm="batch", norm_everywhere=True, initializer="normal"
+    )
+    image = np.random.default_rng(0).uniform(-1, 1, (3, 9, 6, 2)).astype(np.float32)
+    variables = random_variables(shapes(module, image))
+    p, stats, x = variables["params"], variables["batch_stats"], image.astype(np.float64)
+    assert set(p["conv_0"]) == set(p["conv_1"]) == {"kernel"}
+    for index, size in enumerate([(9, 6), (5, 3)]):
+        pads = (same_pads(size[0], 3, 2), same_pads(size[1], 3, 2))
+        x = slide(x, p[f"conv_{index}"]["kernel"], 2, pads)
+        x = normalise(x, p[f"norm_{index}"]["norm"], stats[f"norm_{index}"]["norm"])
+        x = np.where(x > 0, x, 0.3 * x)
+    expected = x.reshape(3, -1) @ p["dense"]["kernel"] + p["dense"]["bias"]
+    found = np.asarray(module.apply(variables, image, None, train=False))
+    np.testing.assert_allclose(found, expected[:, 0], rtol=1e-4, atol=1e-4)
 
 
 def test_wgan_critic_layer_by_layer():
@@ -373,6 +395,9 @@ def test_initializers():
         ("dcgan_discriminator", dict(kernel_size=2.5), "kernel_size=2.5"),
         ("dcgan_generator", dict(momentum=1.0), "momentum=1.0"),
         ("dcgan_discriminator", dict(dropout=1.0), "dropout rate 1.0"),
+        ("dcgan_discriminator", dict(leak=1.5), "leak=1.5"),
+        ("dcgan_discriminator", dict(activation="relu", leak=0.3), "leak=0.3: activation='relu' has none"),
+        ("dcgan_discriminator", dict(norm_everywhere=True), "norm_everywhere=True, norm='none'"),
         ("mlp_discriminator", dict(dropout=-0.5), "dropout rate -0.5"),
         ("resnet_generator", dict(widths=(8, -1)), "widths="),
         (
@@ -393,6 +418,7 @@ def test_initializers():
         ("dcgan_discriminator", dict(minibatch="std"), "minibatch='std' is not one of none, discrim"),
         ("mlp_discriminator", dict(minibatch="discrimination", minibatch_kernels=0), "kernels=0"),
         ("dcgan_generator", dict(upsampling="cubic"), "upsampling='cubic' is not one of"),
+        ("mlp_generator", dict(output="sigmoid"), "output='sigmoid' is not one of linear, tanh"),
         ("mlp_generator", dict(activation="reul"), "activation='reul' is not one of"),
         ("mlp_discriminator", dict(initializer="he"), "initializer='he' is not one of"),
     ],

@@ -7,11 +7,14 @@ thesis's (`dcgan_fashion_mnist.py`) and the second course's (`dcgan_course_mnist
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from gan_jax.checks import check_count, check_widths
+from gan_jax.checks import check_count, check_range, check_widths
 from gan_jax.models.conditioning import (
     GENERATOR,
     Discriminator,
@@ -169,8 +172,10 @@ class DCGANDiscriminator(Discriminator):
         widths: channels of each convolution; each halves the resolution.
         kernel_size: of every convolution.
         activation: a name in `layers.ACTIVATIONS`.
+        leak: the slope of activation="leaky_relu" below 0.
         norm: a name in `norms.NORMS`, between convolution and activation, but for the first (Radford:
             "batch").
+        norm_everywhere: the norm after the first convolution as well (Metz et al. 2016, arXiv:1611.02163).
         dropout: share of each map that is dropped, per example.
         momentum: of the moving statistics.
         initializer: a name in `layers.INITIALIZERS`.
@@ -179,7 +184,9 @@ class DCGANDiscriminator(Discriminator):
     widths: tuple[int, ...] = (64, 128)
     kernel_size: int = 5
     activation: str = "leaky_relu"
+    leak: float = 0.2
     norm: str = "none"
+    norm_everywhere: bool = False
     dropout: float = 0.0
     momentum: float = 0.99
     initializer: str = "glorot_uniform"
@@ -189,13 +196,15 @@ class DCGANDiscriminator(Discriminator):
         check_widths(self.widths)
         check_count(self.kernel_size, "kernel_size")
         self.check_label(label, image.shape[0])
-        activation = choose(ACTIVATIONS, self.activation, "activation")
+        activation = self._activation()
+        if self.norm_everywhere and self.norm == "none":
+            raise ValueError("norm_everywhere=True, norm='none': choose a norm, or norm_everywhere=False")
         init = choose(INITIALIZERS, self.initializer, "initializer")
         x = JoinPlanes(
             self.condition, self.num_classes, self.embedding_size, self.spectral_norm, init, name="label"
         )(image, label, train)
         for index, features in enumerate(self.widths):
-            norm = self.norm if index > 0 else "none"
+            norm = self.norm if index > 0 or self.norm_everywhere else "none"
             x = Conv(
                 features,
                 self.kernel_size,
@@ -209,3 +218,11 @@ class DCGANDiscriminator(Discriminator):
             x = Dropout(self.dropout, self.axis, name=f"dropout_{index}")(activation(x), train)
         x = x.reshape(x.shape[0], -1)
         return self.outputs(x, label, train, name="dense", kernel_init=init)
+
+    def _activation(self) -> Callable[[Array], Array]:
+        check_range(self.leak, "leak", high=1.0)
+        if self.activation == "leaky_relu":
+            return partial(jax.nn.leaky_relu, negative_slope=self.leak)
+        if self.leak != type(self).leak:
+            raise ValueError(f"leak={self.leak}: activation={self.activation!r} has none; use 'leaky_relu'")
+        return choose(ACTIVATIONS, self.activation, "activation")
