@@ -3,6 +3,7 @@
 import pytest
 
 from gan_jax import build, components
+from gan_jax.data.spec import DataSpec
 from gan_jax.errors import UserError
 from tests.shipped import SPEC, config_with, no_compiler
 
@@ -132,3 +133,29 @@ def test_their_neighbours_are_accepted(changes):
     config = components.complete(config_with(**changes))
     build.check_fields(config)
     build.build_algorithm(config, SPEC)
+
+
+# Points of a density
+
+POINTS = DataSpec((1, 1, 2), None, points=True)
+PLANE = dict(
+    generator=dict(name="mlp_generator", output="linear"),
+    discriminator=dict(name="mlp_discriminator"),
+)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"data.flip": True}, "data.flip mirrors images"),
+        ({"augment.name": "diffaugment"}, "augment=diffaugment is for images"),
+        ({"generator.output": "tanh"}, "reaches no point beyond 1.*generator.output=linear"),
+    ],
+)
+def test_what_is_made_for_images_is_refused_for_points(changes, said):
+    config = components.complete(config_with(**PLANE))
+    build.build_algorithm(config, POINTS)
+    config.update_from_flattened_dict(changes)
+    config = components.complete(config)
+    with no_compiler(), pytest.raises(UserError, match=said):
+        build.build_algorithm(config, POINTS)

@@ -276,6 +276,19 @@ def assert_run_is_the_one_alone(name, how, mesh):
     assert any(not np.array_equal(leaf[0], leaf[1]) for leaf in params)
 
 
+@pytest.mark.parametrize("how", ["vmap", "map"])
+def test_lazy_updates_of_many_runs_stay_lazy(how):
+    """Their penalty is in a branch of the program: not computed where it is not due."""
+    name = next(name for name, make in VARIANTS.items() if any(p.every > 1 for p in make().penalties))
+    algorithm, first = VARIANTS[name](), first_state(name)
+    states = jax.tree.map(lambda x: jnp.stack([x] * 2), first).replace(step=first.step)
+    items = jax.tree.map(lambda x: np.stack([x] * 2), steps_of(algorithm))
+    call: Any = parallel.compile_runs(lambda numbers: algorithm, fetch, one_device(), CALL, how)
+    program = call.lower(states, {}, {}, items, jnp.int32(STEPS)).as_text()
+    lazy = [penalty for penalty in algorithm.penalties if penalty.every > 1]
+    assert len(re.findall(r"stablehlo\.case", program)) >= len(lazy) > 0
+
+
 @pytest.mark.parametrize("name", ["dcgan", "unrolled"])
 def test_a_plain_jitted_step_agrees(name, quick_compiler):
     """And so does the first state of several runs."""

@@ -51,6 +51,9 @@ class Study:
     def __post_init__(self) -> None:
         if not self.variants:
             raise UserError("the study has no variants; give at least one, such as {'base': {}}")
+        odd = [name for name in self.variants if "," in name or not name]
+        if odd:
+            raise UserError(f"the variant {odd[0]!r}: a name must not be empty or hold a comma, for --only")
         if not is_count(self.seeds):
             raise UserError(f"seeds={self.seeds!r}: it must be at least 1")
         if self.compare_to is not None and self.compare_to not in self.variants:
@@ -93,13 +96,14 @@ def grid(choices: Mapping[str, Sequence[Any]]) -> dict[str, dict[str, Any]]:
 
     Args:
         choices: field -> its values. The variants are named after the fields' last parts:
-            {"loss.name": ["hinge"], "penalties.r1.weight": [0.1, 1]} gives "loss hinge, r1.weight 0.1" and
-            "loss hinge, r1.weight 1".
+            {"loss.name": ["hinge"], "penalties.r1.weight": [0.1, 1]} gives "loss=hinge r1.weight=0.1" and
+            "loss=hinge r1.weight=1".
     """
     variants = {}
     for values in itertools.product(*choices.values()):
         overrides = dict(zip(choices, values, strict=True))
-        variants[", ".join(f"{_short(field)} {value}" for field, value in overrides.items())] = overrides
+        name = " ".join(f"{_short(field)}={value}" for field, value in overrides.items())
+        variants[name.replace(",", "")] = overrides
     return variants
 
 

@@ -98,6 +98,7 @@ def test_an_override_that_does_not_fit_is_said(overrides, said):
     [
         (dict(variants={}, compare_to=None), "no variants"),
         (dict(seeds=0), "seeds=0"),
+        (dict(variants={"base": {}, "a,b": {}}), "'a,b': a name must not be empty or hold a comma"),
         (dict(compare_to="plain"), "'plain' is no variant"),
         (dict(ranked_by=()), "ranked_by is empty"),
     ],
@@ -115,12 +116,13 @@ def test_a_study_can_only_rank_by_what_it_measures():
 def test_a_grid_has_every_combination():
     variants = grid({"loss.name": ["hinge", "minimax"], "penalties.r1.weight": [0.1, 1.0]})
     assert list(variants) == [
-        "loss hinge, r1.weight 0.1",
-        "loss hinge, r1.weight 1.0",
-        "loss minimax, r1.weight 0.1",
-        "loss minimax, r1.weight 1.0",
+        "loss=hinge r1.weight=0.1",
+        "loss=hinge r1.weight=1.0",
+        "loss=minimax r1.weight=0.1",
+        "loss=minimax r1.weight=1.0",
     ]
-    assert variants["loss minimax, r1.weight 0.1"] == {"loss.name": "minimax", "penalties.r1.weight": 0.1}
+    assert list(grid({"generator.widths": [(8, 4)]})) == ["generator.widths=(8 4)"]
+    assert variants["loss=minimax r1.weight=0.1"] == {"loss.name": "minimax", "penalties.r1.weight": 0.1}
 
 
 def test_a_folder_without_a_study_or_with_a_broken_one_is_said(tmp_path):
