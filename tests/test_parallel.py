@@ -279,8 +279,9 @@ def assert_run_is_the_one_alone(name, how, mesh):
 @pytest.mark.parametrize("how", ["vmap", "map"])
 def test_lazy_updates_of_many_runs_stay_lazy(how):
     """Their penalty is in a branch of the program: not computed where it is not due."""
-    name = next(name for name, make in VARIANTS.items() if any(p.every > 1 for p in make().penalties))
-    algorithm, first = VARIANTS[name](), first_state(name)
+    made: dict[str, Any] = {name: make() for name, make in VARIANTS.items()}
+    name = next(name for name, one in made.items() if any(p.every > 1 for p in one.penalties))
+    algorithm, first = made[name], first_state(name)
     states = jax.tree.map(lambda x: jnp.stack([x] * 2), first).replace(step=first.step)
     items = jax.tree.map(lambda x: np.stack([x] * 2), steps_of(algorithm))
     call: Any = parallel.compile_runs(lambda numbers: algorithm, fetch, one_device(), CALL, how)
