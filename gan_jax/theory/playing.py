@@ -1,4 +1,4 @@
-"""Many small games on fresh data, one after the other in one compiled program."""
+"""Many small games on fresh data in one compiled program."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from gan_jax import parallel
 from gan_jax.algorithm import Algorithm, apply_network
 from gan_jax.densities.density import Density
-from gan_jax.noise import INPUT
 from gan_jax.state import PyTree, TrainState
 from gan_jax.update import Array, Batch, Key
 
+CALL = 1000  # steps in one call
 Draw = Callable[[Key], Batch]  # key -> mini-batches of one step, leaves [minibatches, B, ...]
 
 
@@ -35,10 +36,9 @@ def draw_points(density: Density, batch_size: int, minibatches: int = 1) -> Draw
 def begin(algorithm: Algorithm, seeds: Sequence[int], draw: Draw) -> TrainState:
     """States before the first step: leaves [S, ...], but for `step`, which all seeds share."""
     shapes = jax.eval_shape(draw, jax.random.key(0))
-    batch = jax.tree.map(lambda x: jnp.zeros(x.shape[1:], x.dtype), shapes)
+    batch = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), shapes)
     keys = jax.vmap(jax.random.key)(jnp.asarray(seeds, jnp.uint32))
-    states = jax.jit(jax.vmap(algorithm.init, in_axes=(0, None)))(keys, batch)
-    return states.replace(step=states.step[0])
+    return parallel.initial_runs(algorithm, keys, batch, _mesh())
 
 
 def play(algorithm: Algorithm, draw: Draw) -> Callable[[TrainState, int], TrainState]:
@@ -52,24 +52,23 @@ def play(algorithm: Algorithm, draw: Draw) -> Callable[[TrainState, int], TrainS
         (states as of `begin`, number of steps) -> the states after so many more. One program serves every
         number, and the bits do not depend on how the steps are grouped.
     """
+    how = parallel.many_runs_at_once()
+    call = parallel.compile_runs(
+        lambda numbers: algorithm, lambda constants, item, key: draw(key), _mesh(), CALL, how
+    )
 
-    def one(state: TrainState) -> TrainState:
-        key = jax.random.fold_in(jax.random.fold_in(state.key, state.step), INPUT)
-        return algorithm.step(state, draw(key))[0]
+    def advance(states: TrainState, count: int) -> TrainState:
+        states = jax.tree.map(jnp.copy, states)  # the call donates its own
+        for done in range(0, count, CALL):
+            states, _ = call(states, {}, {}, {}, jnp.int32(min(CALL, count - done)))
+        return states
 
-    @jax.jit
-    def run(states: TrainState, count: Array) -> TrainState:
-        step = states.step
+    return advance
 
-        def several(state: TrainState) -> TrainState:
-            state = state.replace(step=step)
-            state = jax.lax.fori_loop(0, count, lambda _, state: one(state), state)
-            return state.replace(step=None)
 
-        # One after the other: on a CPU as fast as side by side, and each has the bits that it has alone.
-        return jax.lax.map(several, states.replace(step=None)).replace(step=step + count)
-
-    return lambda states, count: run(states, jnp.int32(count))
+def _mesh() -> jax.sharding.Mesh:
+    """The first device: the number of seeds need not be a multiple of the others."""
+    return parallel.make_mesh(jax.devices()[:1])
 
 
 def of_each_seed(function: Callable[[TrainState], PyTree]) -> Callable[[TrainState], PyTree]:
