@@ -32,6 +32,7 @@ ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
 INITIALIZERS: dict[str, Initializer] = {
     "glorot_uniform": nn.initializers.glorot_uniform(),  # Keras's default
     "normal": nn.initializers.normal(0.02),  # Radford et al. 2016, section 4
+    "orthogonal": nn.initializers.orthogonal(),  # Saxe et al. 2014, arXiv:1312.6120; BigGAN's
 }
 UPSAMPLINGS = ("transpose", "nearest", "bilinear")
 

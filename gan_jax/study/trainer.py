@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -166,9 +166,9 @@ class GroupTrainer:
     def restore_or_init(self) -> TrainState:
         """The newest good checkpoint with its history, or fresh states."""
         batch = example_batch(self.plan.spec, self.plan.batch_size)
-        states = self.checkpoints.restore(
-            parallel.abstract_runs(self.plan.algorithm, self.slots, batch, self.mesh)
-        )
+        one = parallel.make_mesh(self.mesh.devices.flat[:1].tolist())
+        like = parallel.abstract_runs(self.plan.algorithm, len(self.group.runs), batch, one)
+        states = self.checkpoints.restore(like)
         step = 0 if states is None else int(states.step)
         rows = [row for row in read_rows(self.folder / HISTORY) if (row["step"] or 0) <= step]
         (self.folder / HISTORY).unlink(missing_ok=True)
@@ -176,7 +176,7 @@ class GroupTrainer:
             self.note(row)
         if states is not None:
             self.advance(step * len(self.group.runs))
-            return states
+            return jax.device_put(chosen_runs(states, self.indices), parallel.runs_shardings(self.mesh))
         keys = jnp.stack([jax.random.key(self.group.runs[i].seed) for i in self.indices])
         return parallel.initial_runs(self.plan.algorithm, keys, batch, self.mesh)
 
@@ -193,9 +193,9 @@ class GroupTrainer:
                 known.append((row["step"], float("nan") if value is None else float(value)))
 
     def save(self, step: int, states: TrainState) -> None:
-        """A checkpoint of all runs."""
+        """A checkpoint of all runs, which fits any number of devices."""
         self.note({"step": step, "seconds": round(self.seconds, 3)})
-        self.checkpoints.save(states)
+        self.checkpoints.save(chosen_runs(states, range(len(self.group.runs))))
 
     # The present.
 
@@ -275,6 +275,13 @@ class GroupTrainer:
         """Deletes the group's folder, once its results are written."""
         with files.disk_errors(f"delete {self.folder}"):
             shutil.rmtree(self.folder)
+
+
+def chosen_runs(states: TrainState, indices: Sequence[int]) -> TrainState:
+    """Some of the runs, in this order."""
+    places = jnp.array(indices, jnp.int32)
+    chosen: TrainState = jax.tree.map(lambda x: x[places], states.replace(step=None))
+    return chosen.replace(step=states.step)
 
 
 def sampled_state(step: int, index: int, ema: PyTree) -> TrainState:

@@ -25,13 +25,13 @@ from tests.study import tiny
 pytestmark = pytest.mark.usefixtures("compiled_once")
 WHOLE = Shard(1, 1)
 DEVICES = 2
+MAKE_MESH = parallel.make_mesh
 
 
 @pytest.fixture(autouse=True)
 def few_devices():
     """All tests but one need no more devices than this; the programs of the groups are then the same."""
-    make_mesh = parallel.make_mesh
-    with mock.patch.object(parallel, "make_mesh", lambda d=None: make_mesh((d or jax.devices())[:DEVICES])):
+    with mock.patch.object(parallel, "make_mesh", lambda d=None: MAKE_MESH((d or jax.devices())[:DEVICES])):
         yield
 
 
@@ -119,9 +119,9 @@ def test_a_second_start_has_nothing_to_do(whole):
     assert [(one.variant, one.seed) for one in more.left] == [("base", 3), ("fast", 3), ("hinge", 3)]
 
 
-@pytest.mark.parametrize("at", [5, 6, 7, 12])
-def test_a_study_that_was_stopped_continues_as_if_it_had_not_been(whole, tmp_path, at):
-    """At a checkpoint, at an evaluation, between both, and at the end of a group."""
+@pytest.mark.parametrize(("at", "devices"), [(5, 2), (6, 2), (7, 4), (12, 2)])
+def test_a_study_that_was_stopped_continues_as_if_it_had_not_been(whole, tmp_path, at, devices):
+    """At a checkpoint, at an evaluation, between both on other devices, and at the end of a group."""
     out, _ = whole
     advanced: list[int] = []
     look = GroupTrainer.boundary
@@ -147,7 +147,8 @@ def test_a_study_that_was_stopped_continues_as_if_it_had_not_been(whole, tmp_pat
     with patch, pytest.raises(Interrupted, match="continues the study"):
         run(tiny.study(), tmp_path)
     assert advanced == [at]
-    run(tiny.study(), tmp_path).report("tiny", "gan-jax study tiny")
+    with mock.patch.object(parallel, "make_mesh", lambda d=None: MAKE_MESH((d or jax.devices())[:devices])):
+        run(tiny.study(), tmp_path).report("tiny", "gan-jax study tiny")
     assert tiny.rows(tmp_path) == tiny.rows(out)
 
 
@@ -193,6 +194,16 @@ def test_a_run_that_diverges_does_not_disturb_the_others(whole, tmp_path, capfd)
                 [float(v) for _, v in row["scores"][name]], [float(v) for _, v in values], atol=0.02
             )
     assert "diverged" in (tmp_path / "report.md").read_text()
+
+
+def test_a_program_of_which_every_run_diverges(tmp_path, capfd):
+    lost = {"loss.name": "least_squares", "generator_optimizer.learning_rate": 1e38}
+    study = tiny.study(variants={"base": {}, "lost": lost}, seeds=2)
+    run(study, tmp_path).report("tiny", "gan-jax study tiny")
+    assert capfd.readouterr().err.count("it is measured no more") == 2
+    found = tiny.rows(tmp_path)
+    assert [row["diverged_at"] is None for row in found] == [True, True, False, False]
+    assert "lost" in (tmp_path / "report.md").read_text()
 
 
 def test_only_some_seeds_and_variants(tmp_path):
