@@ -10,4 +10,4 @@ SHARED = runpy.run_path(str(Path(__file__).parents[1] / "remedies.py"))
 
 def get_study() -> Study:
     question = "Which remedy keeps a GAN on all eight Gaussians of a ring?"
-    return SHARED["study"](question, name="ring", num_examples=100_000, seed=0)
+    return SHARED["study"](question, rate=3e-4, name="ring", num_examples=100_000, seed=0)

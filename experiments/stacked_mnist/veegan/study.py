@@ -1,0 +1,23 @@
+"""VEEGAN's protocol, every variant from 50 seeds.
+
+    gan-jax study experiments/stacked_mnist/veegan
+
+The whole is 300 runs and wants GPUs (`--shard`); `--only dcgan,pacgan2 --seeds 3` is a part of it. The
+configs and their sources are in ../protocols.py, costs and what was run in ../README.md.
+"""
+
+from __future__ import annotations
+
+import runpy
+from pathlib import Path
+
+from gan_jax.study.study import Study
+
+PROTOCOLS = Path(__file__).parent.parent / "protocols.py"
+
+
+def get_study() -> Study:
+    """The study, as `gan-jax study` asks for it."""
+    study = runpy.run_path(str(PROTOCOLS))["study"]("veegan")
+    assert isinstance(study, Study)
+    return study

@@ -1,0 +1,34 @@
+"""The studies in experiments/ can be opened, and every variant's networks and method fit together."""
+
+from pathlib import Path
+
+import pytest
+
+from gan_jax.build import build_algorithm
+from gan_jax.data.spec import DataSpec
+from gan_jax.study.groups import grouped
+from gan_jax.study.study import open_study, runs_of
+from tests.shipped import no_compiler
+
+FOLDER = Path(__file__).parent.parent.parent / "experiments"
+STUDIES = sorted(path.parent.relative_to(FOLDER).as_posix() for path in FOLDER.rglob("study.py"))
+SPECS = {
+    "ring": DataSpec((1, 1, 2), None, points=True),
+    "grid": DataSpec((1, 1, 2), None, points=True),
+    "stacked_mnist": DataSpec((28, 28, 3), 1000),
+}
+
+
+def test_there_are_studies():
+    assert {"mode_collapse/ring", "mode_collapse/grid", "stacked_mnist/quarter"} <= set(STUDIES)
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_every_program_of_a_study_can_be_built(name):
+    study = open_study(FOLDER / name)
+    runs = runs_of(study)
+    assert len(runs) == len(study.variants) * study.seeds
+    assert study.seeds >= 20
+    with no_compiler():
+        for group in grouped([run for run in runs if run.seed == 0]):
+            build_algorithm(group.config, SPECS[group.config.data.name])
