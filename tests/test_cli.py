@@ -72,6 +72,7 @@ FLAGS = {
         ),
     ),
     "scores": ("--only=", "--all"),
+    "study": ("--out=", "--shard=", "--merge", "--seeds=", "--only=", "--dry_run"),
     "train-classifier": ("--data_dir=", "--seed=", "--out="),
     "data": ("--from=", "--data_dir="),
 }
