@@ -58,7 +58,8 @@ def ways(algorithm: Any, runs: int, steps: int, batch_size: int) -> dict[str, Ca
 
     one = parallel.make_mesh(jax.devices()[:1])
     alone_call = parallel.compile_step(algorithm, fetch, one, steps)
-    alone = [parallel.initial_state(algorithm, key, batch, one) for key in keys]
+    first = parallel.initial_state(algorithm, keys[0], batch, one)  # its compilation is no matter of interest
+    alone = [jax.tree.map(jnp.copy, first) for _ in keys]
     alone_data = parallel.place({"image": points}, parallel.replicated(one))
     alone_items = [parallel.place({"index": x}, parallel.split_on(one, 2)) for x in index]
 
