@@ -22,7 +22,6 @@ import numpy as np
 from gan_jax import parallel
 from gan_jax.build import base_config, build_algorithm, example_batch
 from gan_jax.data.spec import DataSpec
-from gan_jax.study.command import use_all_cores
 
 SPEC = DataSpec((1, 1, 2), None, points=True)
 POINTS = 100_000
@@ -56,7 +55,7 @@ def ways(algorithm: Any, runs: int, steps: int, batch_size: int) -> dict[str, Ca
     keys = jnp.stack([jax.random.key(seed) for seed in range(runs)])
     count = jnp.int32(steps)
 
-    one = parallel.make_mesh(jax.devices()[:1])
+    one = parallel.mesh_of_at_most(1)
     alone_call = parallel.compile_step(algorithm, fetch, one, steps)
     first = parallel.initial_state(algorithm, keys[0], batch, one)  # its compilation is no matter of interest
     alone = [jax.tree.map(jnp.copy, first) for _ in keys]
@@ -69,8 +68,7 @@ def ways(algorithm: Any, runs: int, steps: int, batch_size: int) -> dict[str, Ca
         jax.block_until_ready(alone)
 
     found = {"alone": train_alone}
-    devices = jax.devices()
-    mesh = parallel.make_mesh(devices[: min(len(devices), runs)])
+    mesh = parallel.mesh_of_at_most(runs)
     data = parallel.place({"image": points}, parallel.replicated(mesh))
     items = parallel.place({"index": index}, parallel.split_on(mesh, 0))
 
@@ -99,7 +97,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=100)
     parser.add_argument("--rounds", type=int, default=5)
     given = parser.parse_args()
-    use_all_cores()
+    parallel.use_all_cores()
     algorithm = make_algorithm(given.width, given.batch)
     device = jax.devices()[0]
     say(

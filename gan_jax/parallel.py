@@ -8,6 +8,7 @@ the same numbers, and so does `compile_runs`, which trains many independent runs
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -37,6 +38,25 @@ def make_mesh(devices: list[jax.Device] | None = None) -> Mesh:
     """A one-dimensional mesh over `devices` (default: all)."""
     found = jax.devices() if devices is None else devices
     return Mesh(np.array(found), (AXIS,), axis_types=(AxisType.Auto,))
+
+
+def mesh_of_at_most(count: int) -> Mesh:
+    """A mesh over the first `count` devices, or over all where there are fewer."""
+    return make_mesh(jax.devices()[:count])
+
+
+def use_all_cores() -> None:
+    """Makes every core of a CPU a device of its own: independent runs need no other's help.
+
+    It does nothing where the number of devices is chosen already.
+    """
+    chosen = "xla_force_host_platform_device_count" in os.environ.get("XLA_FLAGS", "")
+    if chosen or jax.config.values["jax_num_cpu_devices"] > 0:
+        return
+    try:
+        jax.config.update("jax_num_cpu_devices", len(os.sched_getaffinity(0)))
+    except RuntimeError:
+        return  # the devices are in use already: this is no process of its own
 
 
 def local_devices() -> list[jax.Device]:

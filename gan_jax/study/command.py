@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
-import jax
 from absl import flags
 
+from gan_jax import parallel
 from gan_jax.errors import UserError
 from gan_jax.study.results import RESULTS, Shard
 from gan_jax.study.runner import Runner
@@ -32,7 +31,7 @@ def run(values: flags.FlagValues, rest: list[str]) -> None:
     """gan-jax study FOLDER."""
     if len(rest) != 1:
         raise flags.Error("usage: gan-jax study FOLDER [--out FOLDER] [--shard 3/16] [--merge]")
-    use_all_cores()
+    parallel.use_all_cores()
     folder = Path(rest[0])
     out = Path(values.out) if values.out else folder
     shard = Shard.parse(values.shard)
@@ -53,17 +52,3 @@ def run(values: flags.FlagValues, rest: list[str]) -> None:
             + (f" and {len(runner.left) - 5} more" if len(runner.left) > 5 else "")
         )
     sys.stdout.write(f"{there} in {out / RESULTS}; the report: {out / 'report.md'}\n")
-
-
-def use_all_cores() -> None:
-    """Makes every core of a CPU a device of its own: independent runs need no other's help.
-
-    It does nothing where the number of devices is chosen already.
-    """
-    chosen = "xla_force_host_platform_device_count" in os.environ.get("XLA_FLAGS", "")
-    if chosen or jax.config.values["jax_num_cpu_devices"] > 0:
-        return
-    try:
-        jax.config.update("jax_num_cpu_devices", len(os.sched_getaffinity(0)))
-    except RuntimeError:
-        return  # the devices are in use already: this is no process of its own

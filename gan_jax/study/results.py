@@ -59,17 +59,17 @@ def add_result(path: Path, result: Result) -> None:
     append_row(path, result.to_row())
 
 
-def read_results(folder: Path, runs: list[Run]) -> tuple[list[Result], int]:
+def read_results(folder: Path, runs: list[Run]) -> tuple[list[Result], list[Result]]:
     """The results of these runs in all files of the folder, in the order of the runs, each once.
 
     Returns:
-        the results; how many rows belong to none of the runs: to configs that the study no longer has.
+        the results; those that belong to none of the runs: to configs that the study no longer has.
 
     Raises:
         UserError: a row that cannot be read.
     """
     found: dict[tuple[str, int], Result] = {}
-    others = 0
+    others: dict[tuple[str, int], Result] = {}
     wanted = {(run.digest, run.seed): run for run in runs}
     for path in sorted(folder.glob("results*.jsonl")):
         for number, row in enumerate(read_rows(path, "seed"), start=1):
@@ -81,9 +81,9 @@ def read_results(folder: Path, runs: list[Run]) -> tuple[list[Result], int]:
             if key in wanted:
                 found.setdefault(key, result)
             else:
-                others += 1
+                others.setdefault(key, result)
     ordered = [(run, found[run.digest, run.seed]) for run in runs if (run.digest, run.seed) in found]
-    return [_named(result, run) for run, result in ordered], others
+    return [_named(result, run) for run, result in ordered], list(others.values())
 
 
 def _named(result: Result, run: Run) -> Result:

@@ -122,7 +122,8 @@ class Runner:
             opened, bar = Opened(), Bar(self.left)
             try:
                 if self.others:
-                    bar.say(f"{self.others} rows of {self.out} belong to no run of this study: left out")
+                    count = len(self.others)
+                    bar.say(f"{count} results in {self.out} are of configs that the study no longer has")
                 for number, group in enumerate(self.groups, start=1):
                     bar.say(f"program {number} of {len(self.groups)}: {group.name}")
                     self.train(group, opened, work, results, bar, stop)
@@ -157,10 +158,10 @@ class Runner:
 
     def report(self, title: str, command: str) -> str:
         """Writes results.jsonl, report.md and the figures from all that is there; returns what is missing."""
-        results, _ = read_results(self.out, self.all_runs)
+        results, others = read_results(self.out, self.all_runs)
         if not results:
             raise UserError(f"{self.out} has no results of this study yet")
-        write_results(self.out / RESULTS, results)
+        write_results(self.out / RESULTS, [*results, *others])
         variants = dict(self.study.variants)
         pictures = [(name, picture_file(self.out, name)) for name in variants]
         there = [(name, path) for name, path in pictures if path.exists()]

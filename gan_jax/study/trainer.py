@@ -67,8 +67,7 @@ class GroupTrainer:
         self.folder = folder
         self.say = say
         self.advance = advance
-        devices = jax.devices()
-        self.mesh = parallel.make_mesh(devices[: min(len(devices), len(group.runs))])
+        self.mesh = parallel.mesh_of_at_most(len(group.runs))
         # As many as the devices can share; what the copies of the last run do is not looked at.
         self.slots = -(-len(group.runs) // self.mesh.size) * self.mesh.size
         self.checkpoints = Checkpoints(folder / "checkpoints", keep=1)
@@ -166,7 +165,7 @@ class GroupTrainer:
     def restore_or_init(self) -> TrainState:
         """The newest good checkpoint with its history, or fresh states."""
         batch = example_batch(self.plan.spec, self.plan.batch_size)
-        one = parallel.make_mesh(self.mesh.devices.flat[:1].tolist())
+        one = parallel.mesh_of_at_most(1)
         like = parallel.abstract_runs(self.plan.algorithm, len(self.group.runs), batch, one)
         states = self.checkpoints.restore(like)
         step = 0 if states is None else int(states.step)

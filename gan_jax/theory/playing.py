@@ -38,7 +38,7 @@ def begin(algorithm: Algorithm, seeds: Sequence[int], draw: Draw) -> TrainState:
     shapes = jax.eval_shape(draw, jax.random.key(0))
     batch = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), shapes)
     keys = jax.vmap(jax.random.key)(jnp.asarray(seeds, jnp.uint32))
-    return parallel.initial_runs(algorithm, keys, batch, _mesh())
+    return parallel.initial_runs(algorithm, keys, batch, parallel.mesh_of_at_most(1))
 
 
 def play(algorithm: Algorithm, draw: Draw) -> Callable[[TrainState, int], TrainState]:
@@ -54,7 +54,11 @@ def play(algorithm: Algorithm, draw: Draw) -> Callable[[TrainState, int], TrainS
     """
     how = parallel.many_runs_at_once()
     call = parallel.compile_runs(
-        lambda numbers: algorithm, lambda constants, item, key: draw(key), _mesh(), CALL, how
+        lambda numbers: algorithm,
+        lambda constants, item, key: draw(key),
+        parallel.mesh_of_at_most(1),
+        CALL,
+        how,
     )
 
     def advance(states: TrainState, count: int) -> TrainState:
@@ -64,11 +68,6 @@ def play(algorithm: Algorithm, draw: Draw) -> Callable[[TrainState, int], TrainS
         return states
 
     return advance
-
-
-def _mesh() -> jax.sharding.Mesh:
-    """The first device: the number of seeds need not be a multiple of the others."""
-    return parallel.make_mesh(jax.devices()[:1])
 
 
 def of_each_seed(function: Callable[[TrainState], PyTree]) -> Callable[[TrainState], PyTree]:

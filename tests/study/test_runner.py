@@ -267,6 +267,16 @@ def test_bad_usage_is_said_in_a_line(arguments, code, said, tmp_path, capsys):
     assert [path.name for path in Path(folder).iterdir()] == ["study.py"]
 
 
+def test_results_of_a_variant_that_is_gone_are_kept(whole, tmp_path, capfd):
+    out, _ = whole
+    (tmp_path / "results.jsonl").write_bytes((out / "results.jsonl").read_bytes())
+    runner = run(tiny.study(variants={"base": {}, "hinge": {"loss.name": "hinge"}}), tmp_path)
+    assert "3 results in" in capfd.readouterr().err
+    assert runner.report("tiny", "gan-jax study tiny") == "6 of 6 runs"
+    assert "fast" not in (tmp_path / "report.md").read_text()
+    assert Runner(tiny.study(), tmp_path, WHOLE).left == []
+
+
 def test_a_damaged_result_is_said(whole, tmp_path):
     out, _ = whole
     lines = (out / "results.jsonl").read_text().splitlines()
