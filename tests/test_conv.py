@@ -10,7 +10,7 @@ import pytest
 from jax import lax
 
 from gan_jax import parallel
-from gan_jax.models import conv
+from gan_jax.models import conv, conv_cpu
 from gan_jax.models.layers import Conv, ConvTranspose
 
 pytestmark = pytest.mark.usefixtures("quick_compiler")
@@ -142,7 +142,48 @@ def test_both_spellings_agree(case):
     g = conv.geometry(*case)
     x, y, w = arrays_of(g)
     pair = conv._transpose_default(y, w, g), conv._weights_default(x, y, g)
-    assert_all_close((conv._transpose_canonical(y, w, g), conv._weights_canonical(x, y, g)), pair)
+    assert_all_close((conv_cpu.transpose(y, w, g), conv_cpu.weights(x, y, g)), pair)
+
+
+@pytest.mark.parametrize("channels", [conv_cpu.FEW_CHANNELS - 1, conv_cpu.FEW_CHANNELS])
+@pytest.mark.parametrize("case", CASES[::3], ids=case_name)
+def test_the_cpu_form_for_few_channels_and_for_many(case, channels):
+    g = conv.geometry(*case)
+    y = array(2, BATCH, *g.small, SMALL_CHANNELS)
+    w = array(3, *g.kernel, channels, SMALL_CHANNELS) / np.float32(np.prod(g.kernel))
+    assert_all_close(conv_cpu.transpose(y, w, g), conv._transpose_default(y, w, g))
+
+
+@pytest.mark.parametrize(
+    ("batch", "size", "parts"), [(6, 4, 1), (6, 5, 2), (6, 12, 3), (5, 9, 5), (7, 100, 7)]
+)
+def test_weight_gradients_are_summed_over_parts_that_stay_in_the_cache(batch, size, parts, monkeypatch):
+    """Where no number of parts would do, it is one example each."""
+    monkeypatch.setattr(conv_cpu, "KERNEL_BYTES", 4 * 4 * 6 * SMALL_CHANNELS * 4)
+    g = conv.geometry((size, 4), (3, 3), (1, 1), "SAME")
+    x, y = array(1, batch, *g.large, LARGE_CHANNELS), array(2, batch, *g.small, SMALL_CHANNELS)
+    assert conv_cpu._parts(jnp.asarray(y)) == parts
+    assert_all_close(jax.jit(conv_cpu.weights, static_argnums=2)(x, y, g), conv._weights_default(x, y, g))
+
+
+def test_parts_of_a_batch_that_devices_split_move_no_rows_between_them(monkeypatch):
+    monkeypatch.setattr(conv_cpu, "KERNEL_BYTES", 1)
+    mesh = parallel.make_mesh()
+    g = conv.geometry((6, 5), (3, 3), (1, 1), "SAME")
+    x, y = array(1, 4 * mesh.size, 6, 5, 2), array(2, 4 * mesh.size, 6, 5, 3)
+
+    def gradient(x, y):
+        with conv_cpu.batch_split_over(mesh.size):
+            return conv_cpu.weights(x, y, g)
+
+    split = parallel.split_on(mesh, 0)
+    jitted = jax.jit(gradient, in_shardings=split, out_shardings=parallel.replicated(mesh))
+    compiled = jitted.lower(x, y).compile()
+    text = compiled.as_text()
+    assert "while" in text
+    assert mesh.size == 1 or "all-reduce" in text
+    assert not [name for name in ("all-gather", "all-to-all", "collective-permute") if name in text]
+    assert_all_close(compiled(x, y), conv._weights_default(x, y, g))
 
 
 # Against the definition

@@ -6,12 +6,10 @@ The three are bilinear maps, and the gradient of each is made of the other two:
     x = convolve_transpose(y, w)  dy = convolve(dx, w)             dw = convolve_weights(dx, y)
     w = convolve_weights(x, y)    dx = convolve_transpose(y, dw)   dy = convolve(x, dw)
 
-so gradients of any order (a gradient penalty needs the second) stay within them. XLA's CPU back
-end has a fast kernel only for convolutions in one canonical form (NHWC, HWIO, no reversed window),
-brings other forms into it only outside loops, and has none at all for what autodiff makes of a
-transposed convolution's weight gradient. So on the CPU each map is spelt in that form; elsewhere it
-is `lax.conv_general_dilated` and what autodiff makes of it, which is what cuDNN's kernels are
-matched by. Reverse mode only: `jax.jvp` through these raises.
+so gradients of any order (a gradient penalty needs the second) stay within them. On the CPU each is spelt as
+XLA has a fast kernel for it (`gan_jax.models.conv_cpu`); elsewhere it is `lax.conv_general_dilated` and what
+autodiff makes of it, which is what cuDNN's kernels are matched by. Reverse mode only: `jax.jvp` through
+these raises.
 
 Definition. `convolve` is the cross-correlation of every deep-learning library. The transposed
 convolution is its linear transpose: each input pixel stamps the kernel, scaled, onto the output at
@@ -26,69 +24,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
+from gan_jax.models import conv_cpu
+from gan_jax.models.geometry import LAYOUT, Geometry, Padding, Pair, geometry
+
+__all__ = ["Geometry", "Padding", "Pair", "convolve", "convolve_transpose", "convolve_weights", "geometry"]
+
 Array = jax.Array
-Pair = tuple[int, int]
-Padding = str | tuple[Pair, Pair]
-
-LAYOUT = ("NHWC", "HWIO", "NHWC")
-
-
-class Geometry(NamedTuple):
-    """The static part of a convolution; `small` is the side behind the stride."""
-
-    large: Pair  # height, width of x
-    small: Pair  # height, width of y
-    kernel: Pair
-    stride: Pair
-    padding: tuple[Pair, Pair]
-
-
-def geometry(large: Pair, kernel: Pair, stride: Pair, padding: Padding) -> Geometry:
-    """Geometry of the convolution that maps images of `large` (height, width) to smaller ones."""
-    if isinstance(padding, str):
-        rows, columns = lax.padtype_to_pads(large, kernel, stride, padding)
-    else:
-        rows, columns = padding
-    height = (large[0] + sum(rows) - kernel[0]) // stride[0] + 1
-    width = (large[1] + sum(columns) - kernel[1]) // stride[1] + 1
-    return Geometry(large, (height, width), kernel, stride, ((rows[0], rows[1]), (columns[0], columns[1])))
 
 
 def _conv(x: Array, w: Array, g: Geometry) -> Array:
     return lax.conv_general_dilated(x, w, g.stride, g.padding, dimension_numbers=LAYOUT)
-
-
-def _transpose_canonical(y: Array, w: Array, g: Geometry) -> Array:
-    """The input gradient as a convolution of the dilated y with the flipped kernel."""
-    pads = [
-        (k - 1 - low, n + k - 1 - ((m - 1) * s + 1) - (k - 1 - low))
-        for n, m, k, s, (low, _) in zip(g.large, g.small, g.kernel, g.stride, g.padding, strict=True)
-    ]
-    flipped = lax.rev(w, (0, 1)).swapaxes(2, 3)
-    return lax.conv_general_dilated(y, flipped, (1, 1), pads, lhs_dilation=g.stride, dimension_numbers=LAYOUT)
-
-
-def _weights_canonical(x: Array, y: Array, g: Geometry) -> Array:
-    """The weight gradient: batch and channels change places, and y is a dilated kernel."""
-    pads = [
-        (low, (m - 1) * s + k - n - low)
-        for n, m, k, s, (low, _) in zip(g.large, g.small, g.kernel, g.stride, g.padding, strict=True)
-    ]
-    w = lax.conv_general_dilated(
-        x.transpose(3, 1, 2, 0),
-        y.transpose(1, 2, 0, 3),
-        (1, 1),
-        pads,
-        rhs_dilation=g.stride,
-        dimension_numbers=LAYOUT,
-    )
-    return w.transpose(1, 2, 0, 3)
 
 
 def _transpose_default(y: Array, w: Array, g: Geometry) -> Array:
@@ -102,8 +52,8 @@ def _weights_default(x: Array, y: Array, g: Geometry) -> Array:
     return jax.vjp(lambda w: _conv(x, w, g), w)[1](y)[0]
 
 
-def _per_platform(canonical: Callable, default: Callable, a: Array, b: Array, g: Geometry) -> Array:
-    return lax.platform_dependent(a, b, cpu=partial(canonical, g=g), default=partial(default, g=g))
+def _per_platform(cpu: Callable, default: Callable, a: Array, b: Array, g: Geometry) -> Array:
+    return lax.platform_dependent(a, b, cpu=partial(cpu, g=g), default=partial(default, g=g))
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2,))
@@ -115,13 +65,13 @@ def convolve(x: Array, w: Array, g: Geometry) -> Array:
 @partial(jax.custom_vjp, nondiff_argnums=(2,))
 def convolve_transpose(y: Array, w: Array, g: Geometry) -> Array:
     """y [B, *small, O], w [kh, kw, I, O] -> x [B, *large, I]; note that O is the input here."""
-    return _per_platform(_transpose_canonical, _transpose_default, y, w, g)
+    return _per_platform(conv_cpu.transpose, _transpose_default, y, w, g)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2,))
 def convolve_weights(x: Array, y: Array, g: Geometry) -> Array:
     """x [B, *large, I], y [B, *small, O] -> w [kh, kw, I, O], the gradient of <y, convolve(x, w)>."""
-    return _per_platform(_weights_canonical, _weights_default, x, y, g)
+    return _per_platform(conv_cpu.weights, _weights_default, x, y, g)
 
 
 convolve.defvjp(

@@ -1,0 +1,165 @@
+"""Convolutions in the forms that XLA's CPU back end is fast at.
+
+It has a fast kernel, and one that uses all cores, only for plain convolutions in one canonical form (NHWC,
+HWIO, NHWC, no reversed window, no dilated input), and brings other forms into it only outside loops. What
+autodiff makes of a strided convolution is none of that, so here
+- the transposed convolution is a plain one for each phase of the stride (the sub-pixel form, Shi et al. 2016,
+  arXiv:1609.07009): a dilated one costs a matrix product and a scatter on one core;
+- the weight gradient exchanges batch and channels, and the output gradient is a dilated kernel; it is summed
+  over parts of the batch where that kernel would leave the cache.
+
+The numbers are those of the definitions in `gan_jax.models.conv`, within rounding, and bitwise repeatable.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Iterator
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from gan_jax.models.geometry import LAYOUT, Geometry, Pair
+
+Array = jax.Array
+
+# Below it all phases are one convolution: kernels with so few outputs are slow, and zeros in them are cheap.
+FEW_CHANNELS = 8
+# A larger kernel does not stay in a core's cache while the convolution uses it over and over.
+KERNEL_BYTES = 2**20
+
+
+@dataclass(frozen=True)
+class Phase:
+    """What one dimension of a transposed convolution does to the outputs number stride * q + r, for one r.
+
+    They are a plain convolution of the input with every stride-th tap, last tap first.
+    """
+
+    taps: slice
+    count: int  # of the taps
+    padding: Pair  # of the input
+    outputs: int
+
+
+def phases(large: int, small: int, kernel: int, stride: int, low: int) -> list[Phase]:
+    """The phases r = 0 ... stride - 1 of one dimension; each has ceil(large / stride) outputs."""
+    found, outputs = [], -(-large // stride)
+    for r in range(stride):
+        taps = slice((r + low) % stride, None, stride)
+        count = len(range(kernel)[taps])
+        ahead = (r + low) // stride  # output q sees the inputs q + ahead - count + 1 ... q + ahead
+        found.append(Phase(taps, count, (count - 1 - ahead, outputs + ahead - small), outputs))
+    return found
+
+
+def transpose(y: Array, w: Array, g: Geometry) -> Array:
+    """y [B, *small, O], w [kh, kw, I, O] -> x [B, *large, I]."""
+    rows, columns = (
+        phases(*sizes)
+        for sizes in zip(g.large, g.small, g.kernel, g.stride, (low for low, _ in g.padding), strict=True)
+    )
+    w = w.swapaxes(2, 3)
+    joined = _as_one if g.stride == (1, 1) or w.shape[3] < FEW_CHANNELS else _each
+    x = joined(y, w, rows, columns)
+    return x.reshape(x.shape[0], x.shape[1] * x.shape[2], -1, x.shape[5])[:, : g.large[0], : g.large[1]]
+
+
+def _each(y: Array, w: Array, rows: list[Phase], columns: list[Phase]) -> Array:
+    """A convolution for each pair of phases -> [B, q, r, q, r, I] of rows and columns."""
+
+    def one(row: Phase, column: Phase) -> Array:
+        if row.count * column.count == 0:  # a stride larger than the kernel
+            return jnp.zeros((y.shape[0], row.outputs, column.outputs, w.shape[3]), y.dtype)
+        padding = (row.padding, column.padding)
+        return lax.conv_general_dilated(y, _taps(w, row, column), (1, 1), padding, dimension_numbers=LAYOUT)
+
+    return jnp.stack([jnp.stack([one(row, column) for column in columns], 3) for row in rows], 2)
+
+
+def _as_one(y: Array, w: Array, rows: list[Phase], columns: list[Phase]) -> Array:
+    """As `_each`, by one convolution with an output for each channel and pair of phases."""
+    (top, bottom), (left, right) = (_around(found) for found in (rows, columns))
+    kernels = []
+    for row in rows:
+        for column in columns:
+            around = (
+                (top - row.padding[0], bottom - row.padding[1]),
+                (left - column.padding[0], right - column.padding[1]),
+            )
+            kernels.append(jnp.pad(_taps(w, row, column), (*around, (0, 0), (0, 0))))
+    x = lax.conv_general_dilated(
+        y, jnp.concatenate(kernels, 3), (1, 1), ((top, bottom), (left, right)), dimension_numbers=LAYOUT
+    )
+    x = x.reshape(*x.shape[:3], len(rows), len(columns), -1)
+    return x.transpose(0, 1, 3, 2, 4, 5)
+
+
+def _around(found: list[Phase]) -> Pair:
+    """The padding that all phases of a dimension fit into."""
+    return max(phase.padding[0] for phase in found), max(phase.padding[1] for phase in found)
+
+
+def _taps(w: Array, row: Phase, column: Phase) -> Array:
+    """The taps of a pair of phases, last first."""
+    return lax.rev(w[row.taps, column.taps], (0, 1))
+
+
+def weights(x: Array, y: Array, g: Geometry) -> Array:
+    """x [B, *large, I], y [B, *small, O] -> w [kh, kw, I, O]."""
+    parts = _parts(y)
+    if parts == 1:
+        return _weights(x, y, g)
+    # Every parts-th example: a batch that is split over devices stays where it is.
+    x, y = (a.reshape(-1, parts, *a.shape[1:]) for a in (x, y))
+
+    def summand(part: Array | int) -> Array:
+        chosen = [lax.dynamic_index_in_dim(a, part, 1, keepdims=False) for a in (x, y)]
+        return _weights(chosen[0], chosen[1], g)
+
+    return lax.fori_loop(1, parts, lambda part, total: total + summand(part), summand(0))
+
+
+# How many devices the compiler splits each batch over, while a step is traced.
+_DEVICES: ContextVar[int] = ContextVar("devices that split a batch", default=1)
+
+
+@contextlib.contextmanager
+def batch_split_over(devices: int) -> Iterator[None]:
+    """While it is open, what is traced is for batches that the compiler splits over so many devices."""
+    token = _DEVICES.set(devices)
+    try:
+        yield
+    finally:
+        _DEVICES.reset(token)
+
+
+def _parts(y: Array) -> int:
+    """Into how many parts the batch is cut, so that what acts as the kernel stays in each device's cache.
+
+    They divide each device's share, so that no part needs rows of another device.
+    """
+    devices = math.gcd(_DEVICES.get(), y.shape[0])
+    share, size = y.shape[0] // devices, y.size * y.dtype.itemsize // devices
+    fitting = (n for n in range(1, share + 1) if share % n == 0 and size <= n * KERNEL_BYTES)
+    return next(fitting, share)
+
+
+def _weights(x: Array, y: Array, g: Geometry) -> Array:
+    pads = [
+        (low, (m - 1) * s + k - n - low)
+        for n, m, k, s, (low, _) in zip(g.large, g.small, g.kernel, g.stride, g.padding, strict=True)
+    ]
+    w = lax.conv_general_dilated(
+        x.transpose(3, 1, 2, 0),
+        y.transpose(1, 2, 0, 3),
+        (1, 1),
+        pads,
+        rhs_dilation=g.stride,
+        dimension_numbers=LAYOUT,
+    )
+    return w.transpose(1, 2, 0, 3)
