@@ -1,0 +1,95 @@
+"""The exchanges of compiled steps on eight devices are those that the model counts."""
+
+import math
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from experiments.scaling import ours
+from experiments.scaling.hlo import Collective, collectives, reduced_elements
+from experiments.scaling.workloads import gradient_reductions, statistic_reductions
+from gan_jax import parallel
+from gan_jax.build import build_algorithm, example_batch
+from gan_jax.data.spec import DataSpec
+from tests.shipped import config_with
+from tests.variants import quickly
+
+pytestmark = pytest.mark.usefixtures("quick_compiler")
+
+PROGRAM = """HloModule jit_call, is_scheduled=true
+
+%add (a: f32[], b: f32[]) -> f32[] {
+  %a = f32[] parameter(0)
+  %b = f32[] parameter(1)
+  ROOT %sum = f32[] add(%a, %b)
+}
+
+%inner (p: (s32[], f32[3,2]{1,0})) -> (s32[], f32[3,2]{1,0}) {
+  %p = (s32[], f32[3,2]{1,0}) parameter(0)
+  %r = f32[3,2]{1,0} all-reduce(%x), channel_id=1, to_apply=%add
+  ROOT %t = (s32[], f32[3,2]{1,0}) tuple(%i, %r)
+}
+
+%outer (p: (s32[], f32[3,2]{1,0})) -> (s32[], f32[3,2]{1,0}) {
+  %w = (s32[], f32[3,2]{1,0}) while(%p), condition=%c, body=%inner, config={"known_trip_count":{"n":"5"}}
+  %r = (f32[4]{0}, /*index=1*/f32[]) all-reduce-start(%y, %z), channel_id=2, to_apply=%add
+  ROOT %t = (s32[], f32[3,2]{1,0}) tuple(%i, %w)
+}
+
+ENTRY %main (p: (s32[], f32[3,2]{1,0})) -> (s32[], f32[3,2]{1,0}) {
+  %g = f32[8]{0} all-gather(%q), dimensions={0}
+  ROOT %w = (s32[], f32[3,2]{1,0}) while(%p), condition=%c, body=%outer
+}
+"""
+
+
+def test_loops_and_tuples_of_a_program():
+    assert collectives(PROGRAM) == [
+        Collective("all-gather", ((8,),), 1),
+        Collective("all-reduce", ((3, 2),), 5),
+        Collective("all-reduce", ((4,), ()), 1),
+    ]
+    assert reduced_elements(PROGRAM) == 5 * 6 + 5
+    with pytest.raises(ValueError, match="no entry"):
+        collectives("nothing")
+
+
+DCGAN = config_with(
+    "dcgan_fashion_mnist",
+    generator__widths=(12, 10),
+    discriminator__widths=(8, 14),
+    discriminator__norm="batch",
+)
+SNGAN = config_with(
+    "sngan_mnist",
+    generator__widths=(12, 10),
+    discriminator__widths=(8, 14),
+    discriminator__downsamplings=1,
+    algorithm__discriminator_steps=3,
+)
+
+
+@pytest.mark.parametrize("config", [DCGAN, SNGAN], ids=["dcgan", "sngan"])
+def test_a_step_on_eight_devices_adds_up_what_was_counted(config):
+    """Gradients and BatchNorm's sums, to the number; the scalars besides are losses and metrics.
+
+    On a CPU the discriminator's gradients on reals and on fakes are added up over the devices one by one;
+    the model counts them once.
+    """
+    spec = DataSpec((12, 12, 1), None)
+    algorithm = build_algorithm(config, spec)
+    sizes, batch = ours.sizes(algorithm, spec), example_batch(spec, 16)
+    mesh = parallel.make_mesh()
+    call: Any = parallel.compile_step(algorithm, lambda constants, item, key: item, mesh, 2)
+    items = {"image": jax.ShapeDtypeStruct((2, algorithm.minibatches, 16, *spec.image_shape), jnp.float32)}
+    state = parallel.abstract_state(algorithm, batch, mesh)
+    lowered = call.lower(state, {}, items, jax.ShapeDtypeStruct((), jnp.int32))
+    discriminator, generator = gradient_reductions(sizes)
+    expected = 2 * discriminator.times * discriminator.elements + generator.times * generator.elements
+    expected += sum(x.times * x.elements for x in statistic_reductions(sizes))
+    found = [x for x in collectives(quickly(lowered).as_text()) if x.kind == "all-reduce"]
+    assert sum(x.times * math.prod(shape) for x in found for shape in x.shapes if shape) == expected
+    assert sizes.generator_norms
+    assert bool(sizes.discriminator_norms) == (config is DCGAN)
