@@ -1,8 +1,10 @@
 """What the data sets that gan_jax prepares itself have in common: a tfds builder without TensorFlow."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -13,6 +15,11 @@ from tqdm import tqdm
 from gan_jax.errors import UserError
 
 INFO_FILE = "dataset_info.json"  # tfds writes it last, and renames the whole folder after that
+SHARD_BYTES = 2**30  # of decoded pictures in one file
+MAX_SHARDS = 512
+
+_Example = tuple[int, dict[str, Any]]
+_Generate = Callable[[], Iterator[_Example]]
 
 
 @dataclass(frozen=True)
@@ -20,8 +27,8 @@ class NoOptions:
     """For a data set that is what it is."""
 
 
-class LocalBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type: ignore[call-arg]
-    """Writes records in the order in which they are generated, pictures as raw bytes.
+class LocalBuilder(tfds.core.ShardBasedBuilder, skip_registration=True):  # type: ignore[call-arg]
+    """Writes records in the order in which they are generated, one file after the other, as raw bytes.
 
     Not PNG: tfds encodes PNG with TensorFlow only, and raw bytes of a fixed shape read several times faster.
     A subclass is a data set; its name is the class's name in snake case. None is registered with tfds, which
@@ -117,13 +124,18 @@ class LocalBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # 
             builder=self, features=tfds.features.FeaturesDict(features), disable_shuffling=True
         )
 
-    def _split_generators(self, dl_manager: Any) -> dict[str, Any]:
-        return {split: self._generate_examples(split) for split in self.SPLITS}
+    def _shard_iterators_per_split(self, dl_manager: Any) -> dict[str, list[_Generate]]:
+        return {split: self._shard_iterators(split) for split in self.SPLITS}
 
-    def _generate_examples(self, split: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    def _shard_iterators(self, split: str) -> list[_Generate]:
+        """For each file of a split what generates its part of the records; called in order, once each."""
         total, title = self.num_examples(split), f"preparing {self.name} ({split})"
         bar = tqdm(self.records(split), title, total, unit=" pictures", leave=False, disable=None)
-        yield from enumerate(bar)
+        examples = iter(enumerate(bar))
+        count = shard_count(total * int(np.prod(self.picture_features()[0])), total)
+        ends = [round(total * number / count) for number in range(count)]
+        parts = [last - first for first, last in pairwise(ends)]
+        return [partial(_part, examples, length) for length in (*parts, None)]  # the last takes what is left
 
     def _create_builder_config(self, builder_config: Any, version: Any) -> Any:
         return builder_config  # tfds warns of every configuration that isn't in its own list
@@ -135,6 +147,18 @@ class LocalBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # 
 
     def _log_download_done(self) -> None:
         pass
+
+
+def shard_count(num_bytes: int, num_examples: int) -> int:
+    """Files of a split: of at most 1 GiB each, and at most 512, because all are open while a run reads."""
+    return max(1, min(-(-num_bytes // SHARD_BYTES), MAX_SHARDS, num_examples))
+
+
+def _part(examples: Iterator[_Example], count: int | None) -> Iterator[_Example]:
+    """The next `count` examples, or all. Each is emptied when it is written: tfds keeps a whole file's."""
+    for key, example in islice(examples, count):
+        yield key, example
+        example.clear()
 
 
 @contextmanager

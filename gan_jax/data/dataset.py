@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from gan_jax.data.records import PreparedRecords
 from gan_jax.densities.density import Density
 from gan_jax.errors import UserError
 
@@ -64,25 +65,53 @@ class Dataset:
         """The records with these indices, read in one call where the source can.
 
         Raises:
-            UserError: the files are damaged (array_record keeps checksums and finds any flipped bit).
+            UserError: the files are damaged (array_record keeps checksums and finds any flipped bit) or gone.
         """
         batched: Callable[[Sequence[int]], Sequence[dict[str, Any]]] | None
         batched = getattr(self.source, "__getitems__", None)
         try:
             return batched(indices) if batched else [self.source[i] for i in indices]
         except RuntimeError as error:
-            raise UserError(
-                f"The prepared files of {self.name} are damaged ({error}). Delete the folder {self.name} in "
-                "the data folder and prepare the set again."
-            ) from error
+            raise self._unreadable(error) from error
 
     def gather(self, indices: np.ndarray) -> dict[str, np.ndarray]:
         """A batch: {"image": [B, H, W, C] of `dtype`, "label": int32 [B] (where labelled)} of indices [B]."""
-        records = self.records([int(i) for i in indices])
-        batch = {"image": np.stack([record["image"] for record in records])}
-        if self.num_classes is not None:
-            batch["label"] = np.array([record["label"] for record in records], np.int32)
+        batch = self.empty(len(indices))
+        self.read_into(indices, batch)
         return batch
+
+    def empty(self, *lead: int) -> dict[str, np.ndarray]:
+        """Arrays for examples, unset: {"image": [*lead, H, W, C], "label": [*lead] (where labelled)}."""
+        batch = {"image": np.empty((*lead, *self.image_shape), self.dtype)}
+        if self.num_classes is not None:
+            batch["label"] = np.empty(lead, np.int32)
+        return batch
+
+    def read_into(self, indices: np.ndarray, out: dict[str, np.ndarray]) -> None:
+        """Fills `out`, arrays as `empty(B)` makes them, with the examples of indices [B].
+
+        Raises:
+            UserError: as `records`.
+        """
+        if isinstance(self.source, PreparedRecords):
+            try:
+                return self.source.read_into(indices, out)
+            except RuntimeError as error:
+                raise self._unreadable(error) from error
+        for row, record in enumerate(self.records([int(i) for i in indices])):
+            for name, values in out.items():
+                values[row] = record[name]
+        return None
+
+    def _unreadable(self, error: RuntimeError) -> UserError:
+        if "open files" in str(error):
+            return UserError(
+                f"The files of {self.name} cannot all be open at once ({error}): allow more with ulimit -n."
+            )
+        return UserError(
+            f"The prepared files of {self.name} are damaged ({error}). Delete the folder {self.name} in "
+            "the data folder and prepare the set again."
+        )
 
     def arrays(self) -> dict[str, np.ndarray]:
         """All of it: {"image": [N, H, W, C] of `dtype`, "label": int32 [N] (where labelled)}.
@@ -93,13 +122,11 @@ class Dataset:
 
     @cached_property
     def _arrays(self) -> dict[str, np.ndarray]:
-        arrays: dict[str, np.ndarray] = {"image": np.empty((len(self), *self.image_shape), self.dtype)}
-        if self.num_classes is not None:
-            arrays["label"] = np.empty(len(self), np.int32)
+        arrays = self.empty(len(self))
         for start in range(0, len(self), _CHUNK):
             part = slice(start, min(start + _CHUNK, len(self)))
-            for name, values in self.gather(np.arange(part.start, part.stop)).items():
-                arrays[name][part] = values
+            views = {name: values[part] for name, values in arrays.items()}
+            self.read_into(np.arange(part.start, part.stop), views)
         for values in arrays.values():
             values.flags.writeable = False
         return arrays

@@ -5,17 +5,15 @@ Two ways with the same batches. `DeviceFeed`: the whole set lives on the device,
 Points of a density are float32 from the start; all else is the same.
 """
 
-import os
-from collections.abc import Iterator
-from typing import Any, Literal, Protocol, get_args
+from typing import Literal, Protocol, get_args
 
-import grain
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from gan_jax.data.dataset import Dataset
 from gan_jax.data.sampler import Sampler
+from gan_jax.data.stream import CallStream
 from gan_jax.errors import UserError
 
 Placement = Literal["auto", "device", "stream"]
@@ -44,8 +42,11 @@ class Feed(Protocol):
 class DeviceFeed:
     """All pictures are constants of the compiled call; a step's item is its indices."""
 
-    def __init__(self, dataset: Dataset, sampler: Sampler, *, steps_per_call: int) -> None:
+    def __init__(
+        self, dataset: Dataset, sampler: Sampler, *, steps_per_call: int, host: int = 0, hosts: int = 1
+    ) -> None:
         _check(dataset, sampler, steps_per_call)
+        self._rows = host_rows(sampler.batch_size, host, hosts)
         self.constants = dataset.arrays()
         self._sampler = sampler
         self._steps_per_call = steps_per_call
@@ -53,7 +54,7 @@ class DeviceFeed:
     def get(self, step: int, num_steps: int) -> dict[str, np.ndarray]:
         """{"index": int32 [steps_per_call, minibatches, B]}; only the first `num_steps` rows are meant."""
         _check_call(step, num_steps, self._steps_per_call)
-        index = self._sampler.indices(step, num_steps)
+        index = self._sampler.indices(step, num_steps)[:, :, self._rows]
         return {"index": np.pad(index, ((0, self._steps_per_call - num_steps), (0, 0), (0, 0)))}
 
     @staticmethod
@@ -66,15 +67,18 @@ class DeviceFeed:
 
 
 class StreamFeed:
-    """Mini-batches are made by grain's threads, some calls ahead of the training loop."""
+    """Pictures are read in the background, a call or two ahead of the training loop; see `stream`."""
 
-    def __init__(self, dataset: Dataset, sampler: Sampler, *, steps_per_call: int) -> None:
+    def __init__(
+        self, dataset: Dataset, sampler: Sampler, *, steps_per_call: int, host: int = 0, hosts: int = 1
+    ) -> None:
         _check(dataset, sampler, steps_per_call)
+        self._rows = host_rows(sampler.batch_size, host, hosts)
         self.constants: dict[str, np.ndarray] = {}
         self._dataset = dataset
         self._sampler = sampler
         self._steps_per_call = steps_per_call
-        self._iterator: Iterator[dict[str, np.ndarray]] | None = None
+        self._stream: CallStream | None = None
         self._next_step = -1
 
     def get(self, step: int, num_steps: int) -> dict[str, np.ndarray]:
@@ -84,17 +88,22 @@ class StreamFeed:
         one ended; any other step restarts the reading there.
         """
         _check_call(step, num_steps, self._steps_per_call)
-        if self._iterator is None or step != self._next_step:
-            self._iterator = self._read_from(step * self._sampler.minibatches)
+        if self._stream is None or step != self._next_step:
+            self.close()
+            self._stream = CallStream(
+                self._dataset,
+                self._sampler,
+                self._rows,
+                first_step=step,
+                steps_per_call=self._steps_per_call,
+            )
+        try:
+            arrays = self._stream.take(num_steps)
+        except BaseException:
+            self.close()
+            raise
         self._next_step = step + num_steps
-        lead = (self._steps_per_call, self._sampler.minibatches)
-        out: dict[str, np.ndarray] = {}
-        for place in range(num_steps * self._sampler.minibatches):
-            for name, values in next(self._iterator).items():
-                if name not in out:
-                    out[name] = np.zeros((*lead, *values.shape), values.dtype)
-                out[name][divmod(place, self._sampler.minibatches)] = values
-        return out
+        return arrays
 
     @staticmethod
     def fetch(constants: dict[str, jax.Array], item: dict[str, jax.Array]) -> dict[str, jax.Array]:
@@ -103,33 +112,23 @@ class StreamFeed:
 
     def close(self) -> None:
         """Stops the background reading."""
-        self._iterator = None
+        if self._stream is not None:
+            self._stream.close()
+            self._stream = None
 
-    def _read_from(self, first: int) -> Iterator[dict[str, np.ndarray]]:
-        ahead = 2 * self._steps_per_call * self._sampler.minibatches
-        options = grain.ReadOptions(
-            num_threads=min(16, 2 * (os.cpu_count() or 1), ahead), prefetch_buffer_size=ahead
-        )
-        minibatches = grain.MapDataset.source(_MiniBatches(self._dataset, self._sampler))
-        return iter(minibatches[first:].to_iter_dataset(options))
-
-
-class _MiniBatches:
-    """Random access to the endless row of mini-batches, as grain wants it."""
-
-    def __init__(self, dataset: Dataset, sampler: Sampler) -> None:
-        self._dataset = dataset
-        self._sampler = sampler
-
-    def __len__(self) -> int:
-        return 2**48  # endless, for all purposes
-
-    def __getitem__(self, number: Any) -> dict[str, np.ndarray]:
-        return self._dataset.gather(self._sampler.minibatch(int(number))[0])
+    def __del__(self) -> None:
+        if getattr(self, "_stream", None) is not None:
+            self.close()
 
 
 def make_feed(
-    dataset: Dataset, sampler: Sampler, *, steps_per_call: int, placement: Placement = "auto"
+    dataset: Dataset,
+    sampler: Sampler,
+    *,
+    steps_per_call: int,
+    placement: Placement = "auto",
+    host: int = 0,
+    hosts: int = 1,
 ) -> Feed:
     """The feed for a data set: on the device, streamed, or chosen by its size.
 
@@ -137,18 +136,41 @@ def make_feed(
         dataset: what is read.
         sampler: which examples make which mini-batch.
         steps_per_call: train steps in one compiled call.
-        placement: "device", "stream", or "auto" (on the device if the decoded set is below 1 GiB).
+        placement: "device", "stream", or "auto" (on the device if one host trains and the decoded set is
+            below 1 GiB). With "device" every host holds the whole set, with "stream" it reads its share.
+        host, hosts: this host's number and how many share each mini-batch. `get` returns the rows
+            host * B / hosts to (host + 1) * B / hosts - 1 of it; the sampler is the same on all hosts.
 
     Raises:
-        UserError: unknown placement, a sampler for another number of examples, no steps.
+        UserError: unknown placement, a sampler for another number of examples, no steps, a batch that the
+            hosts do not divide.
     """
     if placement not in get_args(Placement):
         raise UserError(f"Unknown placement {placement!r}: choose one of {', '.join(get_args(Placement))}.")
     num_bytes = len(dataset) * int(np.prod(dataset.image_shape)) * dataset.dtype.itemsize
     small = num_bytes < DEVICE_LIMIT_BYTES
-    if placement == "device" or (placement == "auto" and small):
-        return DeviceFeed(dataset, sampler, steps_per_call=steps_per_call)
-    return StreamFeed(dataset, sampler, steps_per_call=steps_per_call)
+    if placement == "device" or (placement == "auto" and small and hosts == 1):
+        return DeviceFeed(dataset, sampler, steps_per_call=steps_per_call, host=host, hosts=hosts)
+    return StreamFeed(dataset, sampler, steps_per_call=steps_per_call, host=host, hosts=hosts)
+
+
+def host_rows(batch_size: int, host: int, hosts: int) -> slice:
+    """The rows of a mini-batch that one of several hosts reads.
+
+    Raises:
+        UserError: the hosts do not divide the batch.
+    """
+    if not 0 <= host < hosts:
+        raise ValueError(f"host {host} of {hosts}")
+    if batch_size % hosts:
+        below, above = batch_size // hosts * hosts, -(-batch_size // hosts) * hosts
+        choices = f"{below} or {above}" if below else f"{above}"
+        raise UserError(
+            f"batch_size={batch_size} cannot be split over {hosts} hosts: "
+            f"set --config.batch_size={choices}, or run on fewer hosts"
+        )
+    share = batch_size // hosts
+    return slice(host * share, (host + 1) * share)
 
 
 def to_float(image: jax.Array) -> jax.Array:

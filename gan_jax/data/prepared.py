@@ -9,6 +9,7 @@ import tensorflow_datasets as tfds
 
 from gan_jax.data.builder import INFO_FILE
 from gan_jax.data.dataset import Dataset
+from gan_jax.data.records import quick_source
 from gan_jax.errors import UserError
 
 _VERSION = re.compile(r"\d+\.\d+\.\d+")
@@ -104,7 +105,7 @@ def open_folder(
     return Dataset(
         name=name,
         split=split,
-        source=source,
+        source=quick_source(source, builder.info, split, labelled=class_names is not None),
         image_shape=shape,
         num_classes=None if class_names is None else len(class_names),
         class_names=class_names or (),

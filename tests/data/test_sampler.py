@@ -1,5 +1,8 @@
 """The order of the examples: without replacement, a pure function of (seed, step), nothing lost."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
@@ -94,3 +97,60 @@ def test_many_samplers_at_once_sort_each_epoch_once(monkeypatch):
         for sampler in samplers:
             sampler.indices(step, 2)
     assert sorted(sorted_epochs) == [(seed, epoch) for seed in range(10) for epoch in range(4)]
+
+
+def test_the_next_epochs_order_is_made_in_the_background_and_once():
+    """A large set: whoever reaches the next epoch, in however many threads, finds its order there."""
+    made, release = [], threading.Event()
+
+    def make(epoch):
+        made.append((epoch, threading.current_thread() is threading.main_thread()))
+        if epoch == 4:
+            release.wait(5)
+        return np.array([epoch])
+
+    orders = sampler_module.EpochOrders(make, ahead=True)
+    assert orders(3) == [3]  # does not wait for the order of epoch 4
+    with ThreadPoolExecutor(4) as pool:
+        found = [pool.submit(orders, 4) for _ in range(4)]
+        release.set()
+        assert [order.result(5).item() for order in found] == [4, 4, 4, 4]
+        assert pool.submit(orders, 5).result(5) == [5]
+    assert sorted(made)[:3] == [(3, True), (4, False), (5, False)]
+    assert len(made) == len(set(made))
+
+
+def test_an_order_that_failed_is_made_again():
+    attempts = []
+
+    def make(epoch):
+        attempts.append(epoch)
+        if len(attempts) == 1:
+            raise MemoryError
+        return np.array([epoch])
+
+    orders = sampler_module.EpochOrders(make, ahead=False)
+    with pytest.raises(MemoryError):
+        orders(0)
+    assert orders(0) == [0]
+    assert attempts == [0, 0]
+
+
+def test_a_large_set_has_the_order_that_it_had(monkeypatch):
+    """Made ahead or not, the batches across the end of an epoch are the same."""
+    plain = Sampler(1000, 30, seed=5, remainder="carry").indices(30, 40)
+    monkeypatch.setattr(sampler_module, "AHEAD_EXAMPLES", 1000)
+    np.testing.assert_array_equal(Sampler(1000, 30, seed=5, remainder="carry").indices(30, 40), plain)
+
+
+@pytest.mark.parametrize("levels", [3, 2**62])
+def test_the_order_of_equal_values_is_theirs(levels):
+    values = np.random.default_rng(0).integers(0, levels, 500).astype(np.uint64)
+    expected = [place for _, place in sorted((int(value), i) for i, value in enumerate(values))]
+    assert sampler_module.stable_order(values).tolist() == expected
+
+
+def test_a_stream_that_is_drawn_in_parts_is_the_same():
+    count = 2 * sampler_module._RAW_AT_ONCE + 77
+    raw = np.random.Philox(key=np.array([4, 0], np.uint64)).random_raw(count)
+    np.testing.assert_array_equal(Sampler(count, count, seed=4).indices(0, 1).ravel(), np.argsort(raw))
