@@ -19,7 +19,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gan_jax import parallel
+from gan_jax import many_runs, parallel
 from gan_jax.build import base_config, build_algorithm, example_batch
 from gan_jax.data.spec import DataSpec
 
@@ -73,8 +73,8 @@ def ways(algorithm: Any, runs: int, steps: int, batch_size: int) -> dict[str, Ca
     items = parallel.place({"index": index}, parallel.split_on(mesh, 0))
 
     def together(how: Any) -> Callable[[], None]:
-        call = parallel.compile_runs(lambda numbers: algorithm, fetch, mesh, steps, how)
-        states = parallel.initial_runs(algorithm, keys, batch, mesh)
+        call = many_runs.compile_runs(lambda numbers: algorithm, fetch, mesh, steps, how)
+        states = many_runs.initial_runs(algorithm, keys, batch, mesh)
 
         def train() -> None:
             nonlocal states

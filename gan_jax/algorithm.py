@@ -16,7 +16,9 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from gan_jax.accumulation import Parts, network_obstacles
 from gan_jax.checks import check_count
+from gan_jax.execution import Execution, Precision
 from gan_jax.games import Alternating, Game
 from gan_jax.noise import INIT, LATENTS, Latent, example_keys, latents
 from gan_jax.state import Player, PyTree, TrainState
@@ -32,12 +34,38 @@ def apply_network(
     *,
     key: Key | None,
     train: bool,
+    precision: Precision = "float32",
+    checkpointing: bool = False,
+    capture: bool = False,
 ) -> tuple[Any, PyTree]:
-    """module(x, label), and its collections afterwards; `key` is for what the network draws itself."""
-    rngs = None if key is None else {"dropout": key}
-    variables = {"params": params, **stats}
-    out, changed = module.apply(variables, x, label, train, rngs=rngs, mutable=list(stats) if train else [])
-    return out, {**stats, **changed}
+    """module(x, label), and its collections afterwards, all of them float32.
+
+    Args:
+        key: for what the network draws itself.
+        train: whether the collections move.
+        precision: what x is cast to. The layers of `gan_jax.models` compute in their input's precision, but
+            for what needs more (statistics, spectral norms, a softmax, the logits); parameters and statistics
+            stay float32, and so do the gradients, because the casts are differentiated.
+        checkpointing: a gradient keeps only what enters the network's blocks, see `models.blocks`.
+        capture: also return what each layer said, as Flax's collection "intermediates".
+    """
+    if checkpointing:
+        module = module.clone(recompute=True)
+    out, changed = module.apply(
+        {"params": params, **stats},
+        x.astype(precision),
+        label,
+        train,
+        rngs=None if key is None else {"dropout": key},
+        mutable=(list(stats) if train else []) + (["intermediates"] if capture else []),
+        capture_intermediates=capture,
+    )
+    return as_float32((out, {**stats, **changed}))
+
+
+def as_float32(tree: PyTree) -> PyTree:
+    """Every leaf of a lower floating-point precision as float32."""
+    return jax.tree.map(lambda x: x.astype(jnp.float32) if x.dtype == jnp.bfloat16 else x, tree)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +81,7 @@ class Algorithm:
         game: how the players take turns.
         latent_size: L.
         latent: the latents' distribution.
+        execution: how the networks and their gradients are computed.
         axis: the mapped axis that splits the batch under `pmap` or `shard_map`; None under `jit`.
         split: lays a batch that is drawn inside the step out as the given ones are; the identity on one
             device. `compile_step` sets it.
@@ -66,6 +95,7 @@ class Algorithm:
     game: Game = dataclasses.field(default_factory=Alternating)
     latent_size: int = 100
     latent: Latent = "normal"
+    execution: Execution = dataclasses.field(default_factory=Execution)
     axis: str | None = None
     split: Callable[[Array], Array] = lambda x: x
 
@@ -77,6 +107,19 @@ class Algorithm:
     def updates(self) -> tuple[Update, ...]:
         """What one step does, in order."""
         raise NotImplementedError(f"{type(self).__name__} must list its updates")
+
+    @property
+    def parts(self) -> Parts:
+        """How each mini-batch is cut."""
+        return Parts(self.execution.accumulation)
+
+    def obstacles(self) -> list[str]:
+        """Why a mini-batch of this method cannot be cut into parts, a sentence each, and what to do.
+
+        Empty where every loss is a mean over examples that stand for themselves. A method that sees several
+        at once beyond its networks must add what it does.
+        """
+        return network_obstacles(self.generator, self.discriminator)
 
     @property
     def minibatches(self) -> int:
@@ -100,6 +143,32 @@ class Algorithm:
             axis=axis,
             generator=self.generator.clone(axis=axis),
             discriminator=self.discriminator.clone(axis=axis),
+        )
+
+    def apply(
+        self,
+        module: nn.Module,
+        params: PyTree,
+        stats: PyTree,
+        x: Array,
+        label: Array | None,
+        *,
+        key: Key | None,
+        train: bool,
+        capture: bool = False,
+    ) -> tuple[Any, PyTree]:
+        """`apply_network` as this run computes its networks; nothing else in a method calls one."""
+        return apply_network(
+            module,
+            params,
+            stats,
+            x,
+            label,
+            key=key,
+            train=train,
+            precision=self.execution.precision,
+            checkpointing=self.execution.checkpointing and train,
+            capture=capture,
         )
 
     def latents(self, key: Key, count: int) -> Array:
@@ -138,7 +207,12 @@ class Algorithm:
         Args:
             batches: `minibatches` mini-batches, every leaf [minibatches, B, ...]; an update with a
                 smaller `repeat` uses the first ones.
+
+        Raises:
+            ValueError: the mini-batches are to be cut into parts and cannot.
         """
+        for obstacle in self.obstacles() if self.parts.count > 1 else ():
+            raise ValueError(f"accumulation={self.parts.count}: {obstacle}")
         key = jax.random.fold_in(state.key, state.step)
         state, metrics = self.game(self, state, batches, key)
         decay = self.ema_decay(state.step)
@@ -159,9 +233,9 @@ class Algorithm:
     def draw(self, state: TrainState, latent: Array, label: Array | None) -> Array:
         """Images [B, H, W, C] in [-1, 1] of these latents [B, L] from the averaged generator."""
         ema = state.ema
-        return apply_network(
-            self.generator, ema["params"], ema["stats"], latent, label, key=None, train=False
-        )[0]
+        return self.apply(self.generator, ema["params"], ema["stats"], latent, label, key=None, train=False)[
+            0
+        ]
 
 
 def init_player(module: nn.Module, tx: optax.GradientTransformation, key: Key, *example: Any) -> Player:

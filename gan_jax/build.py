@@ -17,6 +17,7 @@ from gan_jax.data.feed import Placement
 from gan_jax.data.spec import DataSpec
 from gan_jax.errors import UserError
 from gan_jax.evaluation_plan import EvaluationPlan
+from gan_jax.execution import Execution
 from gan_jax.optim import lazy_pace
 from gan_jax.penalties import PENALTIES
 
@@ -28,7 +29,7 @@ COUNTS = (
     "checkpoint_every_steps",
     "sample_every_steps",
 )
-COMPONENTS = ("data", "penalties", "evaluation", *TABLES)
+COMPONENTS = ("data", "penalties", "evaluation", "execution", *TABLES)
 DATA_FIELDS = ("name", "dir", "split", "remainder", "placement", "flip")  # the others are the data set's own
 
 
@@ -57,6 +58,7 @@ def base_config() -> ml_collections.ConfigDict:
             game=dict(name="alternating"),
             ema=dict(name="none"),  # the moving average of the generator that pictures are drawn with
             evaluation=dict(metrics=""),  # measured while training: "fid,prdc"; see evaluation_plan.py
+            execution=dict(precision="float32"),  # how it is computed; see execution.py
         )
     )
 
@@ -78,6 +80,7 @@ class Plan:
     placement: Placement
     flip: bool
     evaluation: EvaluationPlan
+    execution: Execution
     averaged: bool  # whether pictures are drawn with averaged weights
     data_dir: str | None  # where the data set is, for a network that is trained on it
 
@@ -125,6 +128,7 @@ def build(config: ml_collections.ConfigDict, dataset: data.Dataset | None = None
         placement=chosen["placement"],
         flip=chosen["flip"],
         evaluation=evaluation_plan(config),
+        execution=execution_of(config),
         averaged=is_averaged(config),
         data_dir=data_folder(config),
         **counts,
@@ -162,6 +166,11 @@ def is_averaged(config: ml_collections.ConfigDict) -> bool:
 def evaluation_plan(config: ml_collections.ConfigDict) -> EvaluationPlan:
     """What the config measures while it trains."""
     return fill_in(EvaluationPlan, config.evaluation.to_dict(), "evaluation", "evaluation")
+
+
+def execution_of(config: ml_collections.ConfigDict) -> Execution:
+    """How the run is computed."""
+    return fill_in(Execution, config.execution.to_dict(), "execution", "execution")
 
 
 def check_fields(config: ml_collections.ConfigDict) -> None:
@@ -209,6 +218,7 @@ def build_algorithm(config: ml_collections.ConfigDict, spec: DataSpec) -> Algori
         "penalties": penalties,
         "augment": component(config, "augment"),
         "game": component(config, "game"),
+        "execution": execution_of(config),
     }
     algorithm = component(config, "algorithm", **given)
     key, batch = jax.random.key(0), example_batch(spec, 2)

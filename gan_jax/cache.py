@@ -1,4 +1,6 @@
-"""Where this machine keeps what can be had again: weights, classifiers, features of real sets."""
+"""Where this machine keeps what can be had again: weights, classifiers, features of real sets,
+compiled programs.
+"""
 
 from __future__ import annotations
 

@@ -10,6 +10,9 @@ manifest is a checkpoint:
     <folder>/damaged-37400-1/...       a step that no longer agreed, moved aside
 
 A step folder without a manifest is a save that did not finish. It never counts.
+
+On many processes all write and read the arrays; process 0 alone decides what is written and read, writes
+the manifest and deletes. All need the folder on one file system.
 """
 
 from __future__ import annotations
@@ -31,6 +34,7 @@ from flax import traverse_util
 
 from gan_jax import files, manifest
 from gan_jax.errors import UserError
+from gan_jax.hosts import ALONE, Hosts
 from gan_jax.state import PyTree, TrainState
 
 _TMP = ".orbax-checkpoint-tmp"  # in the name of every folder that Orbax has not committed yet
@@ -43,13 +47,15 @@ class Checkpoints:
     Args:
         folder: where the step folders lie; created at the first save.
         keep: how many of the newest checkpoints stay; at least 1.
+        hosts: the processes of the run; all must call `save`, `restore` and `close` together.
     """
 
-    def __init__(self, folder: Path | str, *, keep: int = 2) -> None:
+    def __init__(self, folder: Path | str, *, keep: int = 2, hosts: Hosts = ALONE) -> None:
         if keep < 1:
             raise ValueError(f"keep is {keep}; at least 1 checkpoint has to stay")
         self._folder = Path(folder).absolute()
         self._keep = keep
+        self._hosts = hosts
         # Folders made in the background would turn an unwritable disk into a 20 minute time-out.
         options = ocp.options.AsyncOptions(create_directories_asynchronously=False)
         self._orbax = ocp.StandardCheckpointer(async_options=options)
@@ -70,16 +76,8 @@ class Checkpoints:
         step = int(state.step)
         folder = self._folder / str(step)
         with self._mendable():
-            self._folder.mkdir(parents=True, exist_ok=True)
-            self._sweep()
-            if folder.exists():
-                problem = self.verify(step)
-                if problem is None:
-                    return
-                if problem == manifest.UNFINISHED:
-                    shutil.rmtree(folder)
-                else:
-                    self._move_aside(step, problem)
+            if not self._hosts.agree(lambda: self._make_room(step)):
+                return
             self._orbax.save(folder, _nested(state))
         self._thread = threading.Thread(target=self._finish, args=(folder,), name="checkpoint")
         self._thread.start()
@@ -99,6 +97,11 @@ class Checkpoints:
                 or the checkpoint does not fit `like` (the message names the leaves).
         """
         self.wait()
+        chosen = self._hosts.agree(lambda: self._choose(step))
+        return None if chosen is None else self._load(chosen, like)
+
+    def _choose(self, step: int | None) -> int | None:
+        """The step that `restore` restores."""
         if step is not None:
             problem = self.verify(step)
             if problem is not None:
@@ -106,13 +109,13 @@ class Checkpoints:
                 raise UserError(
                     f"checkpoint {step} in {self._folder} cannot be used ({problem}). Steps there: {there}."
                 )
-            return self._load(step, like)
+            return step
         bad: dict[int, str] = {}
         for candidate in reversed(self.steps()):
             problem = self.verify(candidate)
             if problem is None:
                 self._pass_over(bad, candidate)
-                return self._load(candidate, like)
+                return candidate
             bad[candidate] = problem
         # Nothing is moved here: the next start must not take the folder for a fresh one.
         if all(problem == manifest.UNFINISHED for problem in bad.values()):
@@ -161,12 +164,28 @@ class Checkpoints:
         """In the background: waits for Orbax's commit, writes the manifest, drops old steps."""
         try:
             self._orbax.wait_until_finished()
-            if jax.process_index() == 0:
+            if self._hosts.is_first:
                 manifest.write(folder)
                 self._prune()
         except BaseException as error:
             self._error = error
-            self._sweep()  # what was half-written may be what filled the disk
+            if self._hosts.is_first:
+                self._sweep()  # what was half-written may be what filled the disk
+
+    def _make_room(self, step: int) -> bool:
+        """Makes way for a step; False if it is there already and verifies."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._sweep()
+        folder = self._folder / str(step)
+        if folder.exists():
+            problem = self.verify(step)
+            if problem is None:
+                return False
+            if problem == manifest.UNFINISHED:
+                shutil.rmtree(folder)
+            else:
+                self._move_aside(step, problem)
+        return True
 
     def _prune(self) -> None:
         """Deletes all but the newest `keep` checkpoints, unfinished steps too: nothing is being saved now."""

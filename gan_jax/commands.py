@@ -14,6 +14,8 @@ from gan_jax.build import build, build_algorithm, example_batch, open_data
 from gan_jax.checkpoint import Checkpoints
 from gan_jax.components import complete
 from gan_jax.errors import UserError
+from gan_jax.execution import Execution
+from gan_jax.hosts import ALONE, Hosts
 from gan_jax.logs import last_metrics, read_metrics
 from gan_jax.metrics.protocol import from_row
 from gan_jax.pictures import grid, save_png
@@ -30,17 +32,18 @@ def _say(text: str) -> None:
     sys.stdout.write(f"{text}\n")
 
 
-def train(config: ml_collections.ConfigDict, workdir: Path) -> None:
+def train(config: ml_collections.ConfigDict, workdir: Path, devices: int = 0, hosts: Hosts = ALONE) -> None:
     """gan-jax train."""
-    run_training(config, workdir)
+    run_training(config, workdir, devices, hosts)
 
 
-def dry_run(config: ml_collections.ConfigDict) -> None:
+def dry_run(config: ml_collections.ConfigDict, devices: int = 0) -> None:
     """gan-jax train --dry_run: the config, the networks, the plan and the memory."""
     plan = build(config)
-    mesh = parallel.make_mesh()
-    parallel.check_batch(plan.batch_size, mesh)
-    state = parallel.abstract_state(plan.algorithm, example_batch(plan.spec, plan.batch_size), mesh)
+    mesh = parallel.training_mesh(devices)
+    parallel.check_batch(plan.batch_size, mesh, plan.execution.accumulation)
+    batch, sharding = example_batch(plan.spec, plan.batch_size), plan.execution.sharding
+    state = parallel.abstract_state(plan.algorithm, batch, mesh, sharding)
     _say(f"{config}\n{parameter_report(state)}")
     epochs = plan.num_steps * plan.algorithm.minibatches / plan.sampler.minibatches_per_epoch
     _say(
@@ -48,18 +51,32 @@ def dry_run(config: ml_collections.ConfigDict) -> None:
         f"{epochs:.2f} epochs of {len(plan.dataset)} images {'x'.join(map(str, plan.dataset.image_shape))} "
         f"from {plan.dataset.name}; on {mesh.size} x {mesh.devices.flat[0].device_kind}"
     )
+    _say(execution_line(plan.execution, plan.batch_size, mesh.size))
     feed = data.make_feed(
         plan.dataset, plan.sampler, steps_per_call=plan.steps_per_call, placement=plan.placement
     )
-    call = parallel.compile_step(plan.algorithm, make_fetch(feed, plan.flip), mesh, plan.steps_per_call)
+    fetch = make_fetch(feed, plan.flip)
+    call = parallel.compile_step(plan.algorithm, fetch, mesh, plan.steps_per_call, sharding)
     items = feed.get(0, 1)
     feed.close()
     memory = call.lower(state, feed.constants, items, np.int32(1)).compile().memory_analysis()  # type: ignore[attr-defined]
     _say(
-        f"memory of each device: state {mebibytes(tree_bytes(state))}, "
+        f"memory of each device: state {mebibytes(parallel.device_bytes(state))}, "
         f"data {mebibytes(tree_bytes(feed.constants))}, "
         f"items of a call {mebibytes(tree_bytes(items) // mesh.size)}, "
         f"temporaries {mebibytes(memory.temp_size_in_bytes)}\nnothing was trained"
+    )
+
+
+def execution_line(execution: Execution, batch_size: int, devices: int) -> str:
+    """What the fields of `config.execution` do to a run on so many devices, in a line."""
+    parts = execution.accumulation
+    images = f"{batch_size} images" if parts == 1 else f"{parts} x {batch_size // parts} images in turn"
+    kept = "only the blocks' outputs are kept" if execution.checkpointing else "all activations are kept"
+    state = "whole" if execution.sharding == "replicated" else "split where that is possible"
+    return (
+        f"execution: networks compute in {execution.precision}; gradients of {images}, for which {kept}; "
+        f"the state lies {state} on {devices} device{'s' * (devices != 1)}"
     )
 
 

@@ -17,6 +17,7 @@ from gan_jax.algorithms import ALGORITHMS
 from gan_jax.augment import AUGMENTS
 from gan_jax.errors import UserError
 from gan_jax.evaluation_plan import EvaluationPlan
+from gan_jax.execution import Execution
 from gan_jax.games import GAMES
 from gan_jax.losses import LOSSES
 from gan_jax.models import MODELS
@@ -36,10 +37,12 @@ TABLES: dict[str, Mapping[str, Callable[..., Any]]] = {
     "generator_optimizer": OPTIMIZERS,
     "discriminator_optimizer": OPTIMIZERS,
 }
+# The groups of fields without a name.
+PLANS: dict[str, Callable[..., Any]] = {"evaluation": EvaluationPlan, "execution": Execution}
 # Parameters of the constructors that no config sets.
 OURS = frozenset(
     {"axis", "split", "parent", "name", "image_shape", "num_classes", "batch_size", "pace"}
-    | {"generator_tx", "discriminator_tx", "ema_decay", "penalties"}
+    | {"generator_tx", "discriminator_tx", "ema_decay", "penalties", "execution", "recompute"}
     | set(TABLES)
 )
 
@@ -114,10 +117,11 @@ def complete(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
     with config.unlocked():
         for where, table in TABLES.items():
             _complete(config.get(where), table)
-        if "evaluation" not in config:  # in a record that is older than this field
-            config.evaluation = ml_collections.ConfigDict()
-        if isinstance(config.evaluation, ml_collections.ConfigDict):
-            _fill(config.evaluation, EvaluationPlan)
+        for name, make in PLANS.items():
+            if name not in config:  # in a record that is older than this field
+                config[name] = ml_collections.ConfigDict()
+            if isinstance(config[name], ml_collections.ConfigDict):
+                _fill(config[name], make)
         for name in PENALTIES if isinstance(penalties, ml_collections.ConfigDict) else ():
             if isinstance(penalties.get(name), ml_collections.ConfigDict):
                 _fill(penalties[name], PENALTIES[name])

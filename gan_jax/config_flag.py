@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import math
 import re
 import runpy
 import traceback
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +12,7 @@ import ml_collections
 from absl import flags
 from ml_collections import config_flags
 
-from gan_jax.components import TABLES, choices, complete, required
 from gan_jax.errors import UserError
-from gan_jax.penalties import PENALTIES
 
 ABOUT = "The config file; any of its fields can be set with --config.field=value."
 OVERRIDE = re.compile(r"--?(?:no)?config\.([\w.]+)")
@@ -42,35 +38,15 @@ def define_config(values: flags.FlagValues, argv: list[str]) -> list[str]:
         if any(OVERRIDE.match(arg) for arg in others):
             raise flags.Error("--config is missing")
         return others
+    from gan_jax.components import complete  # only now: it imports JAX
+    from gan_jax.config_choices import with_components
+
     config = complete(with_components(run_config_file(file.config), overrides(others)))
     for arg in others:
         if match := OVERRIDE.match(arg):
             check_field(config, match[1])
     config_flags.DEFINE_config_dict("config", config, ABOUT, flag_values=values, sys_argv=others)
     return others
-
-
-def with_components(config: ml_collections.ConfigDict, given: Mapping[str, Any]) -> ml_collections.ConfigDict:
-    """The config with the components and penalties that overrides, fields "a.b.c" and their values, choose.
-
-    They decide which fields there are, so they come before the other overrides. A component that is chosen
-    anew keeps the fields that it shares with the one before.
-
-    Raises:
-        flags.Error: an unknown penalty, or a field without a default that no override sets.
-    """
-    needed: dict[str, str] = {}
-    with config.unlocked():
-        for field, value in given.items():
-            where, _, last = field.rpartition(".")
-            if last == "name" and where in TABLES and value in TABLES[where]:
-                needed |= choose(config, where, value)
-            elif where.startswith("penalties."):
-                needed |= add_penalty(config, where.split(".")[1])
-    for field, reason in needed.items():
-        if field not in given:
-            raise flags.Error(f"{reason} needs --config.{field}=... beside it")
-    return config
 
 
 def overrides(argv: list[str]) -> dict[str, str]:
@@ -80,38 +56,6 @@ def overrides(argv: list[str]) -> dict[str, str]:
         if match := FIELD.fullmatch(arg):
             found[match[1]] = following if match[2] is None else match[2]
     return found
-
-
-def choose(config: ml_collections.ConfigDict, where: str, name: str) -> dict[str, str]:
-    """Sets config[where].name; returns the fields that have yet to be set, and why."""
-    component, table = config.get(where), TABLES[where]
-    if not isinstance(component, ml_collections.ConfigDict) or component.get("name") == name:
-        return {}
-    before = choices(table[component.name]) if component.get("name") in table else set()
-    for field in (before - choices(table[name])) & set(component):
-        del component[field]
-    component.name = name
-    return demand(component, required(table[name]), where, f"--config.{where}.name={name}")
-
-
-def add_penalty(config: ml_collections.ConfigDict, name: str) -> dict[str, str]:
-    """Makes config.penalties[name] if it is not there; returns as `choose` does."""
-    penalties = config.get("penalties")
-    if not isinstance(penalties, ml_collections.ConfigDict) or name in penalties:
-        return {}
-    if name not in PENALTIES:
-        raise flags.Error(f"--config.penalties.{name}: {name!r} is not one of {', '.join(sorted(PENALTIES))}")
-    penalties[name] = {}
-    reason = f"--config.penalties.{name}, which the config file does not have,"
-    return demand(penalties[name], required(PENALTIES[name]), f"penalties.{name}", reason)
-
-
-def demand(component: ml_collections.ConfigDict, fields: set[str], where: str, reason: str) -> dict[str, str]:
-    """Makes the fields that are missing, so that they can be set: with a number that no constructor takes."""
-    missing = sorted(fields - set(component))
-    for field in missing:
-        component[field] = math.nan
-    return {f"{where}.{field}": reason for field in missing}
 
 
 def check_field(config: ml_collections.ConfigDict, name: str) -> None:

@@ -76,7 +76,27 @@ def contradictions(config: ml_collections.ConfigDict, algorithm: Algorithm) -> l
             f"pool_size={pool} is not a multiple of batch_size={config.batch_size}: choose one, such as "
             f"{max(1, round(pool / config.batch_size)) * config.batch_size}"
         )
-    return found + unrolling(config)
+    return found + unrolling(config) + cutting(config.batch_size, algorithm)
+
+
+def cutting(batch_size: int, algorithm: Algorithm) -> list[str]:
+    """What needs a whole mini-batch that is to be computed in parts."""
+    parts = algorithm.parts
+    if parts.count == 1:
+        return []
+    field = f"execution.accumulation={parts.count}"
+    found = [
+        f"{field} computes a mini-batch part by part, but {obstacle}, or execution.accumulation=1"
+        for obstacle in algorithm.obstacles()
+    ]
+    step = parts.count * parts.group
+    if batch_size % step:
+        packed = f" parts of packing={parts.group}" if parts.group > 1 else ""
+        found.append(
+            f"{field}{packed} does not divide batch_size={batch_size}: choose a multiple of {step}, such as "
+            f"{max(1, round(batch_size / step)) * step}"
+        )
+    return found
 
 
 def unrolling(config: ml_collections.ConfigDict) -> list[str]:

@@ -11,6 +11,7 @@ from gan_jax.build import data_folder, is_averaged, open_data
 from gan_jax.components import complete
 from gan_jax.errors import UserError
 from gan_jax.evaluate import Evaluator, chosen, held_out_of
+from gan_jax.evaluation_flags import DEFAULT, OF_POINTS
 from gan_jax.fakes import Fake, FakeMaker, not_averaged
 from gan_jax.logs import METRICS as ROWS
 from gan_jax.logs import append_row, check_appendable, read_rows
@@ -26,8 +27,6 @@ from gan_jax.state import TrainState
 from gan_jax.watch import best_note
 from gan_jax.workdir import recorded_run
 
-DEFAULT = "fid,kid,inception_score,prdc"  # the metrics, where none are named
-OF_POINTS = "density,fid,prdc"  # likewise, where the reals are points
 REAL_SEED = 2**31  # added to the seed where the reals are drawn from a generator
 FAKES = 50_000  # images drawn from a generator, if --num does not say how many
 

@@ -1,4 +1,7 @@
-"""The flags of `gan-jax evaluate`, `scores` and `train-classifier`."""
+"""The flags of `gan-jax evaluate`, `scores` and `train-classifier`, and their checks.
+
+As in `command_flags`, what a command needs is imported when it runs; the names below stand in its tables too.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +11,15 @@ from typing import Any
 
 from absl import flags
 
-from gan_jax import evaluation_commands
-from gan_jax.evaluation_commands import DEFAULT, OF_POINTS
-from gan_jax.metrics.resize import RESIZERS
-from gan_jax.metrics.scores import METRICS
+from gan_jax.command_flags import no_arguments, required
 
+METRICS = (
+    *("fid", "kid", "inception_score", "prdc", "intra_class_fid", "classification_accuracy", "modes"),
+    *("sliced_wasserstein", "ms_ssim", "path_length", "memorisation", "duplicates", "density"),
+)
+RESIZERS = ("legacy", "legacy_tf", "clean")
+DEFAULT = "fid,kid,inception_score,prdc"  # the metrics, where none are named
+OF_POINTS = "density,fid,prdc"  # likewise, where the reals are points
 DATA_DIR = "Default: $TFDS_DATA_DIR, else ~/tensorflow_datasets."
 
 
@@ -59,11 +66,14 @@ def define_evaluate(values: flags.FlagValues, argv: list[str]) -> list[str]:
     return argv
 
 
-def evaluate(values: flags.FlagValues) -> None:
+def evaluate(values: flags.FlagValues, rest: list[str]) -> None:
     """Runs `gan-jax evaluate`."""
-    given: dict[str, Any] = {
-        field.name: values[field.name].value for field in fields(evaluation_commands.Request)
-    }
+    no_arguments(rest)
+    required(values, "fake")
+    from gan_jax import evaluation_commands
+
+    names = [field.name for field in fields(evaluation_commands.Request)]
+    given: dict[str, Any] = {name: values[name].value for name in names}
     for name in ("out", "neighbours"):
         given[name] = Path(given[name]) if given[name] else None
     evaluation_commands.evaluate(evaluation_commands.Request(**given))
@@ -76,6 +86,15 @@ def define_scores(values: flags.FlagValues, argv: list[str]) -> list[str]:
     return argv
 
 
+def scores(values: flags.FlagValues, rest: list[str]) -> None:
+    """Runs `gan-jax scores RUN_OR_FILE ...`."""
+    if not rest:
+        raise flags.Error("usage: gan-jax scores RUN_OR_FILE [RUN_OR_FILE ...]")
+    from gan_jax import evaluation_commands
+
+    evaluation_commands.scores(rest, only=values.only, everything=values.all)
+
+
 def define_train_classifier(values: flags.FlagValues, argv: list[str]) -> list[str]:
     """Adds the flags of `gan-jax train-classifier`."""
     flags.DEFINE_string("data_dir", None, DATA_DIR, flag_values=values)
@@ -84,7 +103,11 @@ def define_train_classifier(values: flags.FlagValues, argv: list[str]) -> list[s
     return argv
 
 
-def train_classifier(values: flags.FlagValues, name: str) -> None:
+def train_classifier(values: flags.FlagValues, rest: list[str]) -> None:
     """Runs `gan-jax train-classifier NAME`."""
+    if len(rest) != 1:
+        raise flags.Error("usage: gan-jax train-classifier NAME [--data_dir FOLDER] [--seed 0] [--out FILE]")
+    from gan_jax import evaluation_commands
+
     out = Path(values.out) if values.out else None
-    evaluation_commands.train_classifier(name, data_dir=values.data_dir, seed=values.seed, out=out)
+    evaluation_commands.train_classifier(rest[0], data_dir=values.data_dir, seed=values.seed, out=out)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import jax
@@ -13,7 +13,7 @@ from gan_jax.data.spec import DataSpec
 from gan_jax.metrics.network import digest_of
 from gan_jax.metrics.sources import ImageSource, generator_source
 from gan_jax.noise import Latent
-from gan_jax.sample import make_chunks
+from gan_jax.sample import drawable, make_chunks
 from gan_jax.state import TrainState
 
 Generate = Callable[[np.ndarray, np.ndarray | None], np.ndarray]
@@ -47,25 +47,41 @@ class FakeMaker:
     Args:
         name: of the run.
         algorithm, spec: the run's.
+        devices: that draw; None is all of this process.
     """
 
-    def __init__(self, name: str, algorithm: Algorithm, spec: DataSpec) -> None:
+    def __init__(
+        self,
+        name: str,
+        algorithm: Algorithm,
+        spec: DataSpec,
+        devices: Sequence[jax.Device] | None = None,
+    ) -> None:
         self._name = name
         self._algorithm = algorithm
         self._spec = spec
+        self._devices = devices
         self._chunks = make_chunks(algorithm, spec)
         self._draw = jax.jit(algorithm.draw)
 
     def __call__(self, state: TrainState, *, seed: int, which: str, averaged: bool) -> Fake:
-        """The images of a state.
+        """The images of a state. Where other processes hold parts of it, all must call this together.
 
         Args:
             seed: of the latents.
             which: "last", "best by fid", ...
             averaged: whether `state.ema` holds an average; it is only written down.
         """
-        algorithm = self._algorithm
-        source = generator_source(self._name, algorithm, self._spec, state, seed=seed, chunks=self._chunks)
+        algorithm, state = self._algorithm, drawable(state)
+        source = generator_source(
+            self._name,
+            algorithm,
+            self._spec,
+            state,
+            seed=seed,
+            devices=self._devices,
+            chunks=self._chunks,
+        )
         # InfoGAN's generator takes codes beside the noise: there is no one path between two of its inputs.
         plain = algorithm.input_size == algorithm.latent_size
         return Fake(

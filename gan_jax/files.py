@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import json
 import os
 from collections.abc import Iterator
@@ -57,3 +58,31 @@ def write_atomically(path: Path | str, content: bytes) -> None:
 def write_json(path: Path | str, value: Any) -> None:
     """Writes `value` as indented JSON, atomically; errors as in `write_atomically`."""
     write_atomically(path, (json.dumps(value, indent=2) + "\n").encode())
+
+
+@contextlib.contextmanager
+def locked(folder: Path, name: str = "lock", doing: str = "works on") -> Iterator[Path]:
+    """The folder, made and kept from other processes as long as the context lasts, by a lock on a file in it.
+
+    The lock is the system's: it ends with the process, however that ends. On a network file system it holds
+    between machines where the file system has locks.
+
+    Args:
+        doing: what the other process does, for the message: "another process DOING runs/x".
+
+    Raises:
+        UserError: another process has it, or the folder cannot be written to.
+    """
+    with disk_errors(f"write {folder}"):
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / name).open("w")
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
+                raise disk_error(f"lock {folder / name}", error.errno) from error
+            raise UserError(
+                f"another process {doing} {folder}: wait for it, or choose another folder"
+            ) from error
+        yield folder

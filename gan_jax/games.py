@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from gan_jax.accumulation import Parts, average
 from gan_jax.schedules import Schedule, as_schedule
 from gan_jax.state import PyTree, TrainState
 from gan_jax.update import Array, Batch, Key, Metrics, Update, descend, mean_over, slope, vary, vary_params
@@ -27,6 +28,8 @@ class Rules(Protocol):
     def discriminator_tx(self) -> optax.GradientTransformation: ...
     @property
     def axis(self) -> str | None: ...
+    @property
+    def parts(self) -> Parts: ...
     def updates(self) -> tuple[Update, ...]: ...
 
 
@@ -131,40 +134,45 @@ class Consensus:
     def __call__(
         self, rules: Rules, state: TrainState, batches: Batch, key: Key
     ) -> tuple[TrainState, Metrics]:
-        batch, updates = _minibatch(batches, 0), rules.updates()
+        batch, updates, axis = _minibatch(batches, 0), rules.updates(), rules.axis
         keys = [jax.random.fold_in(key, index) for index in range(len(updates))]
-        local = vary_params(state, rules.axis)
-
-        def size(generator: PyTree, discriminator: PyTree) -> Array:
-            moved = local.replace(
-                generator=local.generator.replace(params=generator),
-                discriminator=local.discriminator.replace(params=discriminator),
-            )
-            # An update of its own may come twice for one player (a penalty): v is the gradient of their sum.
-            total: dict[str, PyTree] = {}
-            for update, update_key in zip(updates, keys, strict=True):
-                params = getattr(moved, update.role).params
-                grads = jax.grad(update.loss, has_aux=True)(params, moved, batch, update_key)[0]
-                before = total.get(update.role)
-                total[update.role] = grads if before is None else jax.tree.map(jnp.add, before, grads)
-            everywhere = vary(mean_over(rules.axis, total), rules.axis)
-            return 0.5 * optax.tree.norm(everywhere, squared=True)
-
-        both = (local.generator.params, local.discriminator.params)
-        pull = mean_over(rules.axis, jax.grad(size, argnums=(0, 1))(*both))
+        found = [slope(u, state, batch, k, axis, rules.parts) for u, k in zip(updates, keys, strict=True)]
+        pulls = self.pull(rules, state, batch, keys, vary(_sums(updates, [one.grads for one in found]), axis))
         weight = as_schedule(self.weight, "weight")(state.step)
-        pulls = dict(zip(("generator", "discriminator"), pull, strict=True))
-        start = state
         metrics: Metrics = {}
-        for update, update_key in zip(updates, keys, strict=True):
-            found = slope(update, start, batch, update_key, rules.axis)
-            extra = pulls.pop(update.role, None)  # once for each player
-            if extra is not None:
-                grads = jax.tree.map(lambda g, p: g + weight * p, found.grads, extra)
-                found = found._replace(grads=grads)
-            state = descend(update, state, found, _tx(rules, update))
-            metrics |= found.out.metrics
+        for update, one in zip(updates, found, strict=True):
+            pull = pulls.pop(update.role, None)  # once for each player
+            if pull is not None:
+                grads = jax.tree.map(lambda g, p: g + weight * p, one.grads, pull)
+                one = one._replace(grads=grads)
+            state = descend(update, state, one, _tx(rules, update))
+            metrics |= one.out.metrics
         return state, metrics
+
+    def pull(
+        self, rules: Rules, state: TrainState, batch: Batch, keys: list[Key], v: dict[str, PyTree]
+    ) -> dict[str, PyTree]:
+        """The gradient of |v|^2 / 2 for both players: that of <v(theta), v> with the second v as a constant.
+
+        v is a mean over examples and so is this: the batch can be cut, and split over devices.
+        """
+        updates, local = rules.updates(), vary_params(state, rules.axis)
+        both = {"generator": local.generator.params, "discriminator": local.discriminator.params}
+
+        def along(both: dict[str, PyTree], batch: Batch) -> Array:
+            moved = local.replace(
+                **{role: getattr(local, role).replace(params=params) for role, params in both.items()}
+            )
+            grads = [
+                jax.grad(update.loss, has_aux=True)(both[update.role], moved, batch, key)[0]
+                for update, key in zip(updates, keys, strict=True)
+            ]
+            return optax.tree.vdot(_sums(updates, grads), v)
+
+        def of(batch: Batch) -> tuple[PyTree, tuple[()], tuple[()]]:
+            return jax.grad(along)(both, batch), (), ()
+
+        return mean_over(rules.axis, average(of, batch, rules.parts, both)[0])
 
 
 GAMES: dict[str, Callable[..., Game]] = {
@@ -181,6 +189,15 @@ def _minibatch(batches: Batch, index: int) -> Batch:
 
 def _tx(rules: Rules, update: Update) -> optax.GradientTransformation:
     return rules.generator_tx if update.role == "generator" else rules.discriminator_tx
+
+
+def _sums(updates: tuple[Update, ...], grads: list[PyTree]) -> dict[str, PyTree]:
+    """Each player's gradients added up: a penalty may have an update of its own."""
+    total: dict[str, PyTree] = {}
+    for update, one in zip(updates, grads, strict=True):
+        before = total.get(update.role)
+        total[update.role] = one if before is None else jax.tree.map(jnp.add, before, one)
+    return total
 
 
 def _refuse_repeats(updates: tuple[Update, ...], game: str) -> None:
@@ -212,7 +229,7 @@ def _repeatedly(
 
     def once(state: TrainState, item: tuple[Array | int, Batch]) -> tuple[TrainState, Metrics]:
         index, batch = item
-        found = slope(update, state, batch, jax.random.fold_in(key, index), rules.axis)
+        found = slope(update, state, batch, jax.random.fold_in(key, index), rules.axis, rules.parts)
         return descend(update, state, found, _tx(rules, update)), found.out.metrics
 
     if update.repeat == 1:
@@ -231,7 +248,7 @@ def _together(
         update_key = jax.random.fold_in(key, index)
 
         def due(state: TrainState, update: Update = update, key: Key = update_key) -> tuple:
-            found = slope(update, at, batch, key, rules.axis)
+            found = slope(update, at, batch, key, rules.axis, rules.parts)
             return descend(update, state, found, _tx(rules, update)), found.out.metrics
 
         state, new = _lazily(update, state, due)

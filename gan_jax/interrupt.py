@@ -15,11 +15,13 @@ class Interrupted(BaseException):
 
     Attributes:
         signum: the signal that asked.
+        everywhere: whether all processes of a run stopped together.
     """
 
-    def __init__(self, signum: int, message: str) -> None:
+    def __init__(self, signum: int, message: str, *, everywhere: bool = False) -> None:
         super().__init__(message)
         self.signum = signum
+        self.everywhere = everywhere
 
 
 def interrupt(signum: int, frame: FrameType | None) -> None:

@@ -115,6 +115,28 @@ class RunLog:
             self._rows.close()
 
 
+class NoLog:
+    """What a process that does not write has in the place of a RunLog."""
+
+    def record(self, step: int, metrics: Mapping[str, np.ndarray]) -> None:
+        """Nothing."""
+
+    def row(self, step: int) -> None:
+        """Nothing."""
+
+    def evaluation(self, row: Mapping[str, Any], scores: Mapping[str, float], seconds: float) -> None:
+        """Nothing."""
+
+    def picture(self, step: int, name: str, image_uint8: np.ndarray) -> None:
+        """Nothing."""
+
+    def say(self, text: str) -> None:
+        """Nothing."""
+
+    def close(self) -> None:
+        """Nothing."""
+
+
 class LossFile:
     """losses.npy, made at the first `write`, when the metrics' names are known.
 

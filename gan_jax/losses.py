@@ -33,6 +33,7 @@ class AdversarialLoss(NamedTuple):
         generator: (real logits [B], fake logits [B]) -> scalar.
         relativistic: whether `generator` looks at the real logits; where it does not, the caller may
             pass the fake ones twice and save a pass through the discriminator.
+        averaging: whether a logit is compared with means over the batch.
         output: logit -> what is logged as the discriminator's output: sigmoid where logits are
             log-odds, the identity for critics.
     """
@@ -41,6 +42,7 @@ class AdversarialLoss(NamedTuple):
     generator: PairLoss
     relativistic: bool = False
     output: Callable[[Array], Array] = jax.nn.sigmoid
+    averaging: bool = False
 
 
 def cross_entropy(logits: Array, target: float) -> Array:
@@ -197,7 +199,11 @@ def relativistic_average(kind: str = "cross_entropy") -> AdversarialLoss:
         return base(winner - jnp.mean(loser), loser - jnp.mean(winner))
 
     return AdversarialLoss(
-        against_mean, lambda real, fake: against_mean(fake, real), relativistic=True, output=identity
+        against_mean,
+        lambda real, fake: against_mean(fake, real),
+        relativistic=True,
+        output=identity,
+        averaging=True,
     )
 
 

@@ -1,4 +1,7 @@
-"""The command line: flags, and what each command prints. See `gan-jax --help`.
+"""The command line. See `gan-jax --help`.
+
+Nothing that is imported here imports JAX or anything else that takes long: what a command needs is imported
+when it runs. So help, and most wrong usage, is answered at once.
 
 Exit codes: 0 done; 1 something the user can mend, said in one line; 2 wrong usage; 130 (Ctrl-C) or
 143 (SIGTERM) stopped early with everything saved: the same command continues.
@@ -13,16 +16,13 @@ import sys
 import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 from absl import flags, logging
 
-from gan_jax import commands, evaluation_commands, evaluation_flags
-from gan_jax.config_flag import OVERRIDE, define_config
+from gan_jax import bench, command_flags, compilation_cache, evaluation_flags
+from gan_jax.config_flag import OVERRIDE
 from gan_jax.errors import UserError
 from gan_jax.interrupt import Interrupted, interrupt
-from gan_jax.study import command as study
 
 USAGE = """\
 usage: gan-jax COMMAND [--flag=value ...]
@@ -35,6 +35,7 @@ usage: gan-jax COMMAND [--flag=value ...]
   gan-jax study experiments/mode_collapse [--shard=3/16 | --merge]
   gan-jax train-classifier fashion_mnist
   gan-jax data prepare fashion_mnist [--from FOLDER]
+  gan-jax bench [--works dcgan28 --batches 32,128]
 
 {commands}
 
@@ -50,7 +51,7 @@ class Command:
     Attributes:
         about: a line for the help.
         define: adds the command's flags; takes the command line and returns what is left to parse.
-        run: takes the parsed flags and the positional arguments.
+        run: takes the parsed flags and the positional arguments; imports what the command needs.
     """
 
     about: str
@@ -58,114 +59,38 @@ class Command:
     run: Callable[[flags.FlagValues, list[str]], None]
 
 
-def _train_flags(values: flags.FlagValues, argv: list[str]) -> list[str]:
-    flags.DEFINE_string("workdir", None, "The run's folder, new or to be continued.", flag_values=values)
-    flags.DEFINE_bool("dry_run", False, "Show what would be trained and train nothing.", flag_values=values)
-    return define_config(values, argv)
-
-
-def _train(values: flags.FlagValues, rest: list[str]) -> None:
-    _no_arguments(rest)
-    config = _required(values, "config")
-    if values.dry_run:
-        commands.dry_run(config)
-    else:
-        commands.train(config, Path(_required(values, "workdir")))
-
-
-def _sample_flags(values: flags.FlagValues, argv: list[str]) -> list[str]:
-    flags.DEFINE_string("workdir", None, "The run's folder.", flag_values=values)
-    flags.DEFINE_integer("num", 64, "How many images.", lower_bound=1, flag_values=values)
-    flags.DEFINE_integer("seed", 0, "Of the latents.", lower_bound=0, flag_values=values)
-    flags.DEFINE_string("out", None, "The PNG to write.", flag_values=values)
-    flags.DEFINE_integer("label", None, "The class, where the run is conditional.", flag_values=values)
-    return argv
-
-
-def _sample(values: flags.FlagValues, rest: list[str]) -> None:
-    _no_arguments(rest)
-    commands.sample(
-        Path(_required(values, "workdir")),
-        num=values.num,
-        seed=values.seed,
-        out=Path(_required(values, "out")),
-        label=values.label,
-    )
-
-
-def _info_flags(values: flags.FlagValues, argv: list[str]) -> list[str]:
-    flags.DEFINE_string("workdir", None, "The run's folder.", flag_values=values)
-    return argv
-
-
-def _info(values: flags.FlagValues, rest: list[str]) -> None:
-    _no_arguments(rest)
-    commands.info(Path(_required(values, "workdir")))
-
-
-def _data_flags(values: flags.FlagValues, argv: list[str]) -> list[str]:
-    flags.DEFINE_string("from", None, "A folder that has the files; otherwise download.", flag_values=values)
-    flags.DEFINE_string(
-        "data_dir", None, "Default: $TFDS_DATA_DIR, else ~/tensorflow_datasets.", flag_values=values
-    )
-    return argv
-
-
-def _data(values: flags.FlagValues, rest: list[str]) -> None:
-    if len(rest) != 2 or rest[0] != "prepare":
-        raise flags.Error("usage: gan-jax data prepare NAME [--from FOLDER] [--data_dir FOLDER]")
-    commands.prepare(rest[1], data_dir=values.data_dir, source=values["from"].value)
-
-
-def _evaluate(values: flags.FlagValues, rest: list[str]) -> None:
-    _no_arguments(rest)
-    _required(values, "fake")
-    evaluation_flags.evaluate(values)
-
-
-def _scores(values: flags.FlagValues, rest: list[str]) -> None:
-    if not rest:
-        raise flags.Error("usage: gan-jax scores RUN_OR_FILE [RUN_OR_FILE ...]")
-    evaluation_commands.scores(rest, only=values.only, everything=values.all)
-
-
-def _train_classifier(values: flags.FlagValues, rest: list[str]) -> None:
-    if len(rest) != 1:
-        raise flags.Error("usage: gan-jax train-classifier NAME [--data_dir FOLDER] [--seed 0] [--out FILE]")
-    evaluation_flags.train_classifier(values, rest[0])
-
-
 COMMANDS = {
-    "train": Command("train a run, or continue it", _train_flags, _train),
-    "sample": Command("draw pictures from a run", _sample_flags, _sample),
-    "info": Command("show a run: config, networks, progress, checkpoints", _info_flags, _info),
-    "evaluate": Command(
-        "score generated images against real ones", evaluation_flags.define_evaluate, _evaluate
+    "train": Command("train a run, or continue it", command_flags.define_train, command_flags.train),
+    "sample": Command("draw pictures from a run", command_flags.define_sample, command_flags.sample),
+    "info": Command(
+        "show a run: config, networks, progress, checkpoints", command_flags.define_info, command_flags.info
     ),
-    "scores": Command("show a table of scores", evaluation_flags.define_scores, _scores),
-    "study": Command("train variants of a config from many seeds, and compare them", study.define, study.run),
+    "evaluate": Command(
+        "score generated images against real ones",
+        evaluation_flags.define_evaluate,
+        evaluation_flags.evaluate,
+    ),
+    "scores": Command("show a table of scores", evaluation_flags.define_scores, evaluation_flags.scores),
+    "study": Command(
+        "train variants of a config from many seeds, and compare them",
+        command_flags.define_study,
+        command_flags.study,
+    ),
     "train-classifier": Command(
         "train the in-domain feature network of a data set",
         evaluation_flags.define_train_classifier,
-        _train_classifier,
+        evaluation_flags.train_classifier,
     ),
-    "data": Command("get and prepare a data set", _data_flags, _data),
+    "data": Command("get and prepare a data set", command_flags.define_data, command_flags.data),
+    "bench": Command("measure the train step against Keras and PyTorch", bench.define, bench.run),
 }
 
 
-def _required(values: flags.FlagValues, name: str) -> Any:
-    if values[name].value in (None, ""):
-        raise flags.Error(f"--{name} is missing")
-    return values[name].value
+def main(argv: list[str], prepare: Callable[[], None] = lambda: None) -> int:
+    """Runs one command line (without the program's name) and returns its exit code.
 
-
-def _no_arguments(rest: list[str]) -> None:
-    if rest:
-        raise flags.Error(f"unexpected argument {rest[0]!r}")
-
-
-def main(argv: list[str]) -> int:
-    """Runs one command line (without the program's name) and returns its exit code."""
+    `prepare` is called before a command is run, but for help and where the flags are wrong.
+    """
     if not argv or argv[0] in ("--help", "-h", "help"):
         listed = "\n".join(f"  {name:17s}{command.about}" for name, command in COMMANDS.items())
         sys.stdout.write(USAGE.format(commands=listed))
@@ -173,7 +98,7 @@ def main(argv: list[str]) -> int:
     if argv[0] not in COMMANDS:
         return _fail(f"unknown command {argv[0]!r}; the commands are {', '.join(COMMANDS)}", 2)
     try:
-        return _run(argv[0], argv[1:])
+        return _run(argv[0], argv[1:], prepare)
     except Interrupted as stop:
         return _fail(str(stop), 128 + stop.signum)
     except KeyboardInterrupt:
@@ -188,7 +113,7 @@ def main(argv: list[str]) -> int:
         return _fail(f"{error.filename or 'the system'}: {error.strerror or error}", 1)
 
 
-def _run(name: str, arguments: list[str]) -> int:
+def _run(name: str, arguments: list[str], prepare: Callable[[], None]) -> int:
     """Parses the flags of a command and runs it."""
     command = COMMANDS[name]
     values = flags.FlagValues()
@@ -203,6 +128,7 @@ def _run(name: str, arguments: list[str]) -> int:
     if values.help:
         sys.stdout.write(f"gan-jax {name}: {command.about}\n\n{_listed(values)}\n")
     else:
+        prepare()
         command.run(values, rest)
     return 0
 
@@ -234,7 +160,7 @@ def cli() -> None:
     logging.get_absl_handler().setFormatter(stdlib_logging.Formatter("gan-jax: warning: %(message)s"))
     for signum in (signal.SIGINT, signal.SIGTERM):
         signal.signal(signum, interrupt)
-    code = main(sys.argv[1:])
+    code = main(sys.argv[1:], prepare=compilation_cache.enable)
     sys.stdout.flush()
     sys.stderr.flush()
     if code:

@@ -6,6 +6,10 @@ so one device, eight, `pmap` and vmapped seeds draw the same numbers.
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Literal, get_args
 
 import jax
@@ -22,16 +26,78 @@ PICTURES = 0xFFFF_FFFE  # into the run's key: the latents of the pictures drawn 
 INPUT = 0xFFFF_FFFD  # into the step's key: random flips of the reals
 
 
+@dataclass(frozen=True)
+class Part:
+    """Which examples a part of a mini-batch holds: of every `parts` groups of neighbours one.
+
+    So a part of a batch that is split over devices is split over them in the same way, and which examples it
+    holds does not depend on how many devices there are.
+
+    Attributes:
+        index: int32 [], which of the parts.
+        parts: how many there are.
+        group: neighbours that stay together.
+        examples: that the part holds on this device.
+    """
+
+    index: Array
+    parts: int
+    group: int
+    examples: int
+
+    def places(self, rows: Array, count: int) -> Array:
+        """Where these rows of the part are in the global batch, int32 as `rows`.
+
+        Args:
+            rows: of all devices' parts, one after the other.
+            count: rows on this device: its examples, or the groups that they were packed into.
+
+        Raises:
+            ValueError: the rows are neither.
+        """
+        packed = self.examples // count if count else 0
+        if packed * count != self.examples or self.group % packed:
+            raise ValueError(
+                f"{count} rows were asked to be random, in a part of {self.examples} examples of which "
+                f"{self.group} stay together: give a key to each example or to each group"
+            )
+        group = self.group // packed
+        return (rows // group * self.parts + self.index) * group + rows % group
+
+
+# Set while a loss is traced for a part of its mini-batch. Dropout deep inside a network must know, and no
+# argument reaches it: a module's fields cannot be arrays.
+_PART: ContextVar[Part | None] = ContextVar("part of the mini-batch", default=None)
+
+
+@contextlib.contextmanager
+def within(part: Part) -> Iterator[None]:
+    """While it is open `example_keys` gives the keys of this part's examples.
+
+    To be opened inside the function that is traced with `part.index`. What is traced in it must not be kept
+    for another part: no function that was jitted before may ask for keys there (JAX then raises an
+    UnexpectedTracerError).
+    """
+    token = _PART.set(part)
+    try:
+        yield
+    finally:
+        _PART.reset(token)
+
+
 def example_keys(key: Array, count: int, axis: str | None = None) -> Array:
     """Keys [count] of the examples on this device.
 
     Args:
         key: typed key [].
-        count: examples on this device.
+        count: examples on this device; of the part, where a mini-batch is computed in parts (`within`).
         axis: the mapped axis that splits the batch, None where `count` is the global batch.
     """
     first = jax.lax.axis_index(axis) * count if axis else 0
-    return jax.vmap(lambda index: jax.random.fold_in(key, index))(first + jnp.arange(count))
+    places, part = first + jnp.arange(count), _PART.get()
+    if part is not None:
+        places = part.places(places, count)
+    return jax.vmap(lambda index: jax.random.fold_in(key, index))(places)
 
 
 def latents(keys: Array, size: int, distribution: Latent = "normal") -> Array:

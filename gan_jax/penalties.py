@@ -85,6 +85,7 @@ class Penalty:
         every: of how many steps the penalty acts in one.
         name: its key in PENALTIES and in the metrics.
         of_gradient: whether it bounds the critic's gradient, which clipped weights do already.
+        of_batch: what it takes of the batch as a whole, in words; "" where it is a mean over examples.
     """
 
     weight: float | Schedule
@@ -92,6 +93,7 @@ class Penalty:
 
     name: ClassVar[str]
     of_gradient: ClassVar[bool] = True
+    of_batch: ClassVar[str] = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "weight", as_schedule(self.weight, "weight"))
@@ -176,6 +178,7 @@ class DRAGAN(Penalty):
     target: float = 1.0
 
     name: ClassVar[str] = "dragan"
+    of_batch: ClassVar[str] = "the standard deviation"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -228,6 +231,7 @@ class LeCam(Penalty):
     every: int = field(default=1, init=False)
 
     name: ClassVar[str] = "lecam"
+    of_batch: ClassVar[str] = "the mean logits"
     of_gradient: ClassVar[bool] = False
 
     def __post_init__(self) -> None:

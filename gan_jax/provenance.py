@@ -12,6 +12,8 @@ from typing import Any
 
 import jax
 
+from gan_jax.determinism import is_demanded
+
 _PACKAGES = ("gan-jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 
 
@@ -19,8 +21,9 @@ def describe_environment() -> dict[str, Any]:
     """What a run's config.json says about where it ran; plain JSON values.
 
     Keys: time (UTC, ISO 8601), python, packages (name -> version, None if not installed),
-    devices (platform, kind, count), processes, cpus, git_revision (None outside a checkout;
-    ends in "-dirty" if the package's files differ from it).
+    devices (platform, kind, count), processes, cpus, xla_flags ($XLA_FLAGS), deterministic (whether XLA was
+    asked for the same bits from every run), git_revision (None outside a checkout; ends in "-dirty" if the
+    package's files differ from it).
     """
     device = jax.devices()[0]
     return {
@@ -30,6 +33,8 @@ def describe_environment() -> dict[str, Any]:
         "devices": {"platform": device.platform, "kind": device.device_kind, "count": jax.device_count()},
         "processes": jax.process_count(),
         "cpus": os.cpu_count(),
+        "xla_flags": os.environ.get("XLA_FLAGS", ""),
+        "deterministic": is_demanded(),
         "git_revision": git_revision(Path(__file__).parent),
     }
 

@@ -11,6 +11,7 @@ import ml_collections
 from gan_jax import data
 from gan_jax.build import COUNTS, DataSpec
 from gan_jax.evaluation_plan import EvaluationPlan
+from gan_jax.execution import Execution
 
 # What may differ when a run is continued, because it does not touch the mathematics.
 FREE_FIELDS = frozenset(
@@ -19,6 +20,7 @@ FREE_FIELDS = frozenset(
         "data.dir",
         "data.placement",
         *(f"evaluation.{field.name}" for field in fields(EvaluationPlan)),
+        *(f"execution.{field.name}" for field in fields(Execution) if field.name != "precision"),
     }
 )
 

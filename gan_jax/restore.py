@@ -5,8 +5,6 @@ from __future__ import annotations
 from contextlib import closing
 from pathlib import Path
 
-import jax
-
 from gan_jax import parallel
 from gan_jax.algorithm import Algorithm
 from gan_jax.build import DataSpec, build_algorithm, check_fields, example_batch
@@ -38,7 +36,7 @@ def restored_run(workdir: Path, folder: str = NEWEST) -> tuple[Algorithm, DataSp
             f"config: {error}"
         ) from None
     algorithm = build_algorithm(config, spec)
-    mesh = parallel.make_mesh(jax.devices()[:1])
+    mesh = parallel.mesh_of_at_most(1)
     with closing(Checkpoints(workdir / folder)) as checkpoints:
         state = checkpoints.restore(parallel.abstract_state(algorithm, example_batch(spec, 1), mesh))
     if state is None:

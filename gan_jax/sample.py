@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 import jax
 import numpy as np
 
+from gan_jax import parallel
 from gan_jax.algorithm import Algorithm, Batch
 from gan_jax.data.spec import DataSpec
 from gan_jax.state import TrainState
@@ -24,7 +25,8 @@ def make_chunks(algorithm: Algorithm, spec: DataSpec) -> Chunks:
 
     Every chunk has CHUNK images; what the last has beyond `count` is not meant. A call starts when its
     chunk is asked for, and nothing waits for its end. The calls take turns on `devices`, each with a copy
-    of the state; without any they run where the state is.
+    of the state; without any they run on one of this process. Where other processes hold parts of the state,
+    give what `drawable` makes of it.
     """
 
     @jax.jit
@@ -40,6 +42,7 @@ def make_chunks(algorithm: Algorithm, spec: DataSpec) -> Chunks:
         labels: np.ndarray | None = None,
         devices: Sequence[jax.Device] = (),
     ) -> Iterator[jax.Array]:
+        state = drawable(state)
         states = [jax.device_put(state, device) for device in devices] or [state]
         if labels is not None and len(labels) != count:
             raise ValueError(f"{len(labels)} labels for {count} images")
@@ -52,6 +55,15 @@ def make_chunks(algorithm: Algorithm, spec: DataSpec) -> Chunks:
             yield compiled(states[number % len(states)], batch, key, number)
 
     return chunks
+
+
+def drawable(state: TrainState) -> TrainState:
+    """What pictures are drawn from: the state without its optimizers, whole, on one device of this process.
+
+    Where other processes hold parts of the state, all must call this together.
+    """
+    players = {role: getattr(state, role).replace(opt=()) for role in ("generator", "discriminator")}
+    return parallel.here(state.replace(**players))
 
 
 def make_sampler(algorithm: Algorithm, spec: DataSpec) -> Sampler:

@@ -2,10 +2,15 @@
 
 A run is continued by calling `train` again with the same config and workdir. Nothing waits for the
 devices but where something is written: the losses of every step stay on the devices until then.
+
+On many processes every one runs this same loop, on its share of each batch. Process 0 alone writes the
+records and pictures and measures; checkpoints are written by all. See `hosts`.
 """
 
 from __future__ import annotations
 
+import contextlib
+from contextlib import closing
 from pathlib import Path
 
 import jax
@@ -19,59 +24,83 @@ from gan_jax.build import Plan, build, example_batch
 from gan_jax.checkpoint import Checkpoints
 from gan_jax.components import complete
 from gan_jax.data import Feed, make_feed, random_flip, to_float
+from gan_jax.divergence import check_finite, check_state
 from gan_jax.errors import UserError
+from gan_jax.hosts import ALONE, Hosts
 from gan_jax.interrupt import Interrupted, StopRequest
-from gan_jax.logs import RunLog, read_losses
+from gan_jax.logs import NoLog, RunLog, read_losses
 from gan_jax.noise import PICTURES, example_keys
 from gan_jax.pictures import curves, grid, save_png
 from gan_jax.point_pictures import PICTURED_POINTS, points_picture
 from gan_jax.report import parameter_report
 from gan_jax.restore import NEWEST
 from gan_jax.sample import Sampler, class_rows, make_sampler
-from gan_jax.state import Player, PyTree, TrainState
+from gan_jax.state import PyTree, TrainState
 from gan_jax.watch import Watch, make_watch
-from gan_jax.workdir import check_workdir, note_start
+from gan_jax.workdir import check_same_run, check_workdir, claim, note_start
 
 PICTURED = 64  # images in a grid
 
 
-class Diverged(UserError):
-    """A loss is no longer a number; the last checkpoint is from before."""
-
-
-def train(config: ml_collections.ConfigDict, workdir: str | Path) -> TrainState:
+def train(
+    config: ml_collections.ConfigDict, workdir: str | Path, devices: int = 0, hosts: Hosts = ALONE
+) -> TrainState:
     """Trains, or continues, the run in `workdir` up to `config.num_steps`.
+
+    Args:
+        devices: of each host; 0 is all of them.
+        hosts: the processes that train together, from `hosts.connected`; all call this with the same
+            arguments.
 
     Raises:
         UserError: the config, the data or the workdir do not fit; nothing was changed.
         Diverged: a loss became infinite or NaN.
         Interrupted: SIGINT or SIGTERM came; the state was saved.
     """
+    if hosts.count != jax.process_count():
+        raise ValueError(
+            f"there are {jax.process_count()} processes: give train the hosts that `connected` gave"
+        )
     config = complete(config)
     plan = build(config)
-    mesh = parallel.make_mesh()
-    parallel.check_batch(plan.batch_size, mesh)
+    mesh = parallel.training_mesh(devices)
+    parallel.check_batch(plan.batch_size, mesh, plan.execution.accumulation)
     folder = Path(workdir)
-    record = check_workdir(folder, config, plan.dataset)
-    feed = make_feed(plan.dataset, plan.sampler, steps_per_call=plan.steps_per_call, placement=plan.placement)
-    checkpoints = Checkpoints(folder / NEWEST)
-    try:
+    check_same_run(hosts, config, plan.dataset)
+    record = hosts.agree(lambda: check_workdir(folder, config, plan.dataset))
+    with contextlib.ExitStack() as held:
+        if record["starts"]:
+            claim(held, folder, record, hosts)
+        feed = held.enter_context(closing(open_feed(plan, hosts)))
+        checkpoints = held.enter_context(closing(Checkpoints(folder / NEWEST, hosts=hosts)))
         state = restore_or_init(plan, checkpoints, mesh)
-        watch = make_watch(plan, folder, mesh, state)
-        note_start(folder, record)  # from here on the folder changes
+        watch = make_watch(plan, folder, mesh, state, hosts)
+        if not record["starts"]:
+            claim(held, folder, record, hosts)  # from here on the folder changes
+        if hosts.is_first:
+            note_start(folder, record)
         with StopRequest() as stop:
-            return Loop(plan, folder, checkpoints, mesh, feed, int(state.step), watch).run(state, stop)
-    finally:
-        feed.close()
-        checkpoints.close()
+            return Loop(plan, folder, checkpoints, mesh, feed, int(state.step), watch, hosts).run(state, stop)
+
+
+def open_feed(plan: Plan, hosts: Hosts) -> Feed:
+    """This process's share of the batches."""
+    return make_feed(
+        plan.dataset,
+        plan.sampler,
+        steps_per_call=plan.steps_per_call,
+        placement=plan.placement,
+        host=hosts.index,
+        hosts=hosts.count,
+    )
 
 
 def restore_or_init(plan: Plan, checkpoints: Checkpoints, mesh: jax.sharding.Mesh) -> TrainState:
     """The newest good checkpoint, or a fresh state."""
-    batch = example_batch(plan.spec, plan.batch_size)
-    state = checkpoints.restore(parallel.abstract_state(plan.algorithm, batch, mesh))
+    batch, sharding = example_batch(plan.spec, plan.batch_size), plan.execution.sharding
+    state = checkpoints.restore(parallel.abstract_state(plan.algorithm, batch, mesh, sharding))
     if state is None:
-        return parallel.initial_state(plan.algorithm, plan.key, batch, mesh)
+        return parallel.initial_state(plan.algorithm, plan.key, batch, mesh, sharding)
     if int(state.step) > plan.num_steps:
         raise UserError(
             f"this run has {int(state.step)} steps already and num_steps={plan.num_steps}: "
@@ -107,18 +136,26 @@ class Loop:
         feed: Feed,
         first_step: int,
         watch: Watch | None,
+        hosts: Hosts = ALONE,
     ) -> None:
         self.plan = plan
         self.folder = folder
         self.checkpoints = checkpoints
+        self.hosts = hosts
         self.feed = feed
         self.sharding = parallel.split_on(mesh, 2)
         self.constants = parallel.place(self.feed.constants, parallel.replicated(mesh))
         self.call = parallel.compile_step(
-            plan.algorithm, make_fetch(self.feed, plan.flip), mesh, plan.steps_per_call
+            plan.algorithm,
+            make_fetch(self.feed, plan.flip),
+            mesh,
+            plan.steps_per_call,
+            plan.execution.sharding,
         )
         self.sampler = make_sampler(plan.algorithm, plan.spec)
-        self.log = RunLog(folder, num_steps=plan.num_steps, first_step=first_step)
+        self.log: RunLog | NoLog = NoLog()
+        if hosts.is_first:
+            self.log = RunLog(folder, num_steps=plan.num_steps, first_step=first_step)
         self.watch = watch
         if watch is not None:
             watch.begin(self.log)
@@ -126,28 +163,42 @@ class Loop:
 
     def run(self, state: TrainState, stop: StopRequest) -> TrainState:
         """Steps to the end, or to the first request to stop."""
-        plan, step = self.plan, int(state.step)
         try:
-            if step == 0:
-                self.begin(state)
-            if step < plan.num_steps:
-                self.log.say(
-                    f"from step {step} to {plan.num_steps}; compiling the train step takes a few seconds"
-                )
-            while step < plan.num_steps and stop.signum is None:
-                count = min(self.boundary(step) - step, plan.steps_per_call)
-                items = parallel.place(self.feed.get(step, count), self.sharding)
-                state, metrics = self.call(state, self.constants, items, jnp.int32(count))
-                self.pending.append((count, metrics))
-                step += count
-                self.after(step, state)
-            return self.finish(step, state, stop)
+            with self.hosts.telling():
+                return self.steps(state, stop)
         finally:
             try:
                 self.log.close()
             finally:
                 if self.watch is not None:
                     self.watch.close()
+
+    def steps(self, state: TrainState, stop: StopRequest) -> TrainState:
+        """The loop."""
+        plan, step = self.plan, int(state.step)
+        if step == 0:
+            self.begin(state)
+        if step < plan.num_steps:
+            self.log.say(
+                f"from step {step} to {plan.num_steps}; compiling the train step takes a few seconds"
+            )
+            self.compile_together(step, state)
+        signum = None
+        while step < plan.num_steps and (signum := self.hosts.stop_signal(stop)) is None:
+            count = min(self.boundary(step) - step, plan.steps_per_call)
+            items = parallel.place(self.feed.get(step, count), self.sharding)
+            state, metrics = self.call(state, self.constants, items, jnp.int32(count))
+            self.pending.append((count, metrics))
+            step += count
+            self.after(step, state)
+        return self.finish(step, state, signum)
+
+    def compile_together(self, step: int, state: TrainState) -> None:
+        """Of several processes none begins before all have their program, however long one of them takes."""
+        if self.hosts.count > 1:
+            items = parallel.place(self.feed.get(step, 1), self.sharding)
+            self.call = self.call.lower(state, self.constants, items, jnp.int32(1)).compile()  # type: ignore[attr-defined]
+            self.hosts.barrier()
 
     def boundary(self, step: int) -> int:
         """The next step after which something is written."""
@@ -160,6 +211,12 @@ class Loop:
     def begin(self, state: TrainState) -> None:
         """What is written once, before the first step."""
         self.log.say(parameter_report(state))
+        if self.hosts.is_first:
+            self.picture_of_reals()
+        self.picture(0, state)
+
+    def picture_of_reals(self) -> None:
+        """Some of the data."""
         plan = self.plan
         if plan.dataset.density is not None:
             reals = plan.dataset.gather(np.arange(min(PICTURED_POINTS, len(plan.dataset))))["image"]
@@ -168,7 +225,6 @@ class Loop:
             first = plan.sampler.indices(0, 1)[0, 0, :PICTURED]
             picture = grid(np.asarray(to_float(jnp.asarray(plan.dataset.gather(first)["image"]))))
         save_png(self.folder / "reals.png", picture)
-        self.picture(0, state)
 
     def after(self, step: int, state: TrainState) -> None:
         """What is due after this step."""
@@ -193,10 +249,11 @@ class Loop:
         if saved:  # last: what is due at a step is there whenever a run continues from that step
             self.checkpoints.save(state)
 
-    def finish(self, step: int, state: TrainState, stop: StopRequest) -> TrainState:
+    def finish(self, step: int, state: TrainState, signum: int | None) -> TrainState:
         """Saves where a request to stop came between two checkpoints, and says how it ended."""
-        if stop.signum is None or step == self.plan.num_steps:
+        if signum is None:
             self.checkpoints.wait()
+            self.hosts.barrier()
             self.log.say(
                 f"{step} steps done. The pictures: {self.sample_file(step)}; the losses: "
                 f"{self.folder / 'curves.png'}; everything else (metrics.jsonl, losses.npy, tensorboard/, "
@@ -207,8 +264,9 @@ class Loop:
         check_state(step, state)
         self.checkpoints.save(state)
         self.checkpoints.wait()
+        self.hosts.barrier()
         raise Interrupted(
-            stop.signum, f"stopped and saved at step {step}; the same command continues the run"
+            signum, f"stopped and saved at step {step}; the same command continues the run", everywhere=True
         )
 
     def collect(self, step: int) -> None:
@@ -228,6 +286,9 @@ class Loop:
 
     def picture(self, step: int, state: TrainState) -> None:
         """Samples from the run's fixed latents, and the curves."""
+        state = parallel.here(state)
+        if not self.hosts.is_first:
+            return
         picture = samples_picture(self.plan, self.sampler, state)
         save_png(self.sample_file(step), picture)
         self.log.picture(step, "samples", picture)
@@ -246,49 +307,3 @@ def samples_picture(plan: Plan, sampler: Sampler, state: TrainState) -> np.ndarr
     labels, columns = class_rows(plan.algorithm, count)
     images = sampler(state, count, jax.random.fold_in(plan.key, PICTURES), labels)
     return grid(images, columns) if density is None else points_picture(images, density)
-
-
-def check_finite(step: int, metrics: dict[str, np.ndarray]) -> None:
-    """Raises Diverged at the first step, of those that end at `step`, with a loss that is not finite."""
-    found = find_divergence(step, metrics)
-    if found is not None:
-        raise diverged(*found)
-
-
-def find_divergence(step: int, metrics: dict[str, np.ndarray]) -> tuple[int, str] | None:
-    """The first step, of those that end at `step`, with a loss that is not finite, and which it is."""
-    losses = {name: values for name, values in metrics.items() if name.endswith("_loss")}
-    bad = np.stack([~np.isfinite(values) for values in losses.values()])
-    if not bad.any():
-        return None
-    index = int(np.argmax(bad.any(axis=0)))
-    at = {name: values[index] for name, values in losses.items()}
-    what = ", ".join(f"{name} is {value}" for name, value in at.items() if not np.isfinite(value))
-    return step - bad.shape[1] + index + 1, what
-
-
-def check_state(step: int, state: TrainState) -> None:
-    """Raises Diverged if a player holds a number that is not finite, as it can before any loss does."""
-    sums = jax.device_get(_sums_of_bad({"generator": state.generator, "discriminator": state.discriminator}))
-    bad = [f"a number of the {role} (parameters or optimizer) is {x}" for role, x in sums.items() if x != 0]
-    if bad:
-        raise diverged(step, ", ".join(bad))
-
-
-@jax.jit
-def _sums_of_bad(players: dict[str, Player]) -> dict[str, jax.Array]:
-    """For each player the sum of all that is not finite: 0 is a player without."""
-
-    def of(player: Player) -> jax.Array:
-        leaves = [x for x in jax.tree.leaves(player) if jnp.issubdtype(x.dtype, jnp.inexact)]
-        return jnp.stack([jnp.sum(jnp.where(jnp.isfinite(x), 0.0, x)) for x in leaves]).sum()
-
-    return {role: of(player) for role, player in players.items()}
-
-
-def diverged(step: int, what: str) -> Diverged:
-    """The error for what was first seen at `step`."""
-    return Diverged(
-        f"the training diverged: at step {step} {what}. Nothing of it was saved: the checkpoints are from "
-        "before. Try a lower learning rate or another seed in a new --workdir"
-    )

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import optax
 from flax import struct
 
+from gan_jax.accumulation import WHOLE, Parts, average, check_memories
 from gan_jax.checks import check_count
 from gan_jax.state import Player, PyTree, TrainState
 
@@ -63,14 +64,29 @@ class Slope(NamedTuple):
     out: LossOut
 
 
-def slope(update: Update, state: TrainState, batch: Batch, key: Key, axis: str | None) -> Slope:
-    """The gradient of the update's loss with respect to its player's parameters in `state`."""
+def slope(
+    update: Update, state: TrainState, batch: Batch, key: Key, axis: str | None, parts: Parts = WHOLE
+) -> Slope:
+    """The gradient of the update's loss with respect to its player's parameters in `state`.
+
+    With several `parts` those of the parts are averaged, and so are the metrics; statistics start from
+    those in `state` for each part and move once.
+
+    Raises:
+        ValueError: the parts do not divide the mini-batch, or would change what the loss remembers of it.
+    """
     local = vary_params(state, axis)
     params = getattr(local, update.role).params
-    (loss, out), grads = jax.value_and_grad(update.loss, has_aux=True)(params, local, batch, key)
-    if update.every == 1:
-        out = out.replace(metrics={f"{update.role}_loss": loss, **out.metrics})
-    return Slope(*mean_over(axis, (grads, out)))
+
+    def of(batch: Batch) -> tuple[PyTree, Metrics, tuple[PyTree, PyTree]]:
+        (loss, out), grads = jax.value_and_grad(update.loss, has_aux=True)(params, local, batch, key)
+        if parts.count > 1:
+            check_memories(out.stats, out.extra)
+        metrics = {f"{update.role}_loss": loss, **out.metrics} if update.every == 1 else out.metrics
+        return grads, metrics, (out.stats, out.extra)
+
+    grads, metrics, (stats, extra) = average(of, batch, parts, params)
+    return Slope(*mean_over(axis, (grads, LossOut(metrics=metrics, stats=stats, extra=extra))))
 
 
 def descend(

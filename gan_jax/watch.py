@@ -1,21 +1,27 @@
-"""Evaluation while a run trains: scores at intervals, and the best checkpoint beside the newest."""
+"""Evaluation while a run trains: scores at intervals, and the best checkpoint beside the newest.
+
+On many processes the first one measures, on its own devices; the others wait until it says whether to save.
+"""
 
 from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import jax
 
+from gan_jax import parallel
 from gan_jax.build import Plan
 from gan_jax.checkpoint import Checkpoints
 from gan_jax.errors import UserError
 from gan_jax.evaluate import Evaluator, held_out_of
 from gan_jax.fakes import Fake, FakeMaker
 from gan_jax.files import write_json
-from gan_jax.logs import RunLog, read_metrics
+from gan_jax.hosts import ALONE, Hosts
+from gan_jax.logs import NoLog, RunLog, read_metrics
 from gan_jax.metrics.networks import open_network
 from gan_jax.metrics.protocol import WHILE_TRAINING, Record, column, from_row
 from gan_jax.metrics.sources import dataset_source
@@ -26,7 +32,9 @@ NOTE = f"{BEST}/best.json"  # in the run's folder
 SEED = 0  # of the latents: the same at every evaluation, so that their noise does not hide a trend
 
 
-def make_watch(plan: Plan, folder: Path, mesh: jax.sharding.Mesh, state: TrainState) -> Watch | None:
+def make_watch(
+    plan: Plan, folder: Path, mesh: jax.sharding.Mesh, state: TrainState, hosts: Hosts = ALONE
+) -> Watch | None:
     """What measures this run, or None. Opens the network and the reals' features: minutes, the first time.
 
     Raises:
@@ -34,10 +42,15 @@ def make_watch(plan: Plan, folder: Path, mesh: jax.sharding.Mesh, state: TrainSt
     """
     if not plan.evaluation.names:
         return None
-    evaluator = open_evaluator(plan, mesh)
-    watch = Watch(plan, folder, evaluator)
-    evaluator.check_fake(watch.fake(state))
-    evaluator.prepare()
+    devices = mesh.local_devices
+    watch = Watch(plan, folder, devices, hosts)
+    own = parallel.here(state)
+
+    def open_here() -> bool:
+        watch.open(open_evaluator(plan, parallel.make_mesh(list(devices))), own)
+        return True
+
+    hosts.agree(open_here)
     return watch
 
 
@@ -76,30 +89,63 @@ def best_note(folder: Path) -> dict[str, Any]:
 class Watch:
     """The evaluations of one start of a run."""
 
-    def __init__(self, plan: Plan, folder: Path, evaluator: Evaluator) -> None:
+    _evaluator: Evaluator
+    _log: RunLog | NoLog
+
+    def __init__(
+        self,
+        plan: Plan,
+        folder: Path,
+        devices: Sequence[jax.Device] | None = None,
+        hosts: Hosts = ALONE,
+    ) -> None:
         self._plan = plan
         self._folder = folder
-        self._evaluator = evaluator
-        self._fakes = FakeMaker(folder.name, plan.algorithm, plan.spec)
-        self._best = Checkpoints(folder / BEST, keep=1)
+        self._hosts = hosts
+        self._fakes = FakeMaker(folder.name, plan.algorithm, plan.spec, devices)
+        self._best = Checkpoints(folder / BEST, keep=1, hosts=hosts)
         self._started = time.monotonic()
         self._seconds = 0.0  # spent here
 
-    def begin(self, log: RunLog) -> None:
+    def open(self, evaluator: Evaluator, state: TrainState) -> None:
+        """Prepares the process that measures.
+
+        Raises:
+            UserError: something that a metric needs is missing.
+        """
+        evaluator.check_fake(self.fake(state))
+        evaluator.prepare()
+        self._evaluator = evaluator
+
+    def begin(self, log: RunLog | NoLog) -> None:
         """Takes over the run's log, from which later rows have been dropped."""
         self._log = log
-        self._so_far = self._best_so_far()
+        self._so_far = self._best_so_far() if self._hosts.is_first else {}
         self._started = time.monotonic()
 
     def measure(self, state: TrainState) -> None:
         """Scores of the state; a best one is saved in the folder `best` too."""
-        begun = time.monotonic()
-        try:
-            record = self._evaluator(self.fake(state))
-        except UserError as error:  # what cannot be measured must not end a training
-            self._log.say(f"step {int(state.step)}: not measured: {error}")
-            return
-        self._keep_if_best(record, state)
+        begun, own = time.monotonic(), parallel.here(state)
+        measured: list[Record] = []
+
+        def measure_here() -> dict[str, Any] | None:
+            try:
+                measured.append(self._evaluator(self.fake(own)))
+            except UserError as error:  # what cannot be measured must not end a training
+                self._log.say(f"step {int(own.step)}: not measured: {error}")
+                return None
+            return self._note_if_best(measured[0])
+
+        note = self._hosts.agree(measure_here)
+        if note is not None:
+            self._best.save(state)
+            if self._hosts.is_first:
+                write_json(self._folder / NOTE, note)
+        for record in measured:
+            self._tell(record, begun)
+
+    def _tell(self, record: Record, begun: float) -> None:
+        """Writes down what was measured since `begun`."""
         values = {name: score.value for name, score in record.scores.items()}
         seconds = time.monotonic() - begun
         self._seconds += seconds
@@ -107,7 +153,7 @@ class Watch:
         self._log.evaluation(record.row(), values, seconds)
         shown = "  ".join(f"{name} {value:.4g}" for name, value in values.items())
         self._log.say(
-            f"step {int(state.step)}: {shown} ({seconds:.1f} s; evaluation is {share:.1%} of the time so far)"
+            f"step {record.step}: {shown} ({seconds:.1f} s; evaluation is {share:.1%} of the time so far)"
         )
 
     def fake(self, state: TrainState) -> Fake:
@@ -118,10 +164,11 @@ class Watch:
         """Waits until the best checkpoint is on the disk."""
         self._best.close()
 
-    def _keep_if_best(self, record: Record, state: TrainState) -> None:
+    def _note_if_best(self, record: Record) -> dict[str, Any] | None:
+        """What is noted beside the checkpoint of the best score so far, if it is the best so far."""
         plan = self._plan.evaluation
         if plan.ranked_by is None:
-            return
+            return None
         score = record.scores[plan.ranked_by]
         identity = column(record.setting, plan.ranked_by, score)
         before = self._so_far.get(identity)
@@ -129,9 +176,8 @@ class Watch:
             if before is None:
                 self._say_what_is_replaced(identity)
             self._so_far[identity] = score.value
-            self._best.save(state)
-            note = {"score": plan.ranked_by, "value": score.value, "step": record.step, "column": identity}
-            write_json(self._folder / NOTE, note)
+            return {"score": plan.ranked_by, "value": score.value, "step": record.step, "column": identity}
+        return None
 
     def _say_what_is_replaced(self, identity: str) -> None:
         """Where the best checkpoint so far is one by another score or protocol."""

@@ -2,11 +2,16 @@
 
 config.json     the resolved config, the data and, for each start, versions, devices and git revision
 reals.png, samples/, curves.png, metrics.jsonl, losses.npy, tensorboard/, checkpoints/
+.lock           held by the process that trains here
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
+import platform
+import time
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +21,14 @@ from gan_jax.build import DataSpec
 from gan_jax.components import complete
 from gan_jax.data import Dataset
 from gan_jax.errors import UserError
-from gan_jax.files import write_json
+from gan_jax.files import locked, write_atomically, write_json
+from gan_jax.hosts import ALONE, Hosts, differing
 from gan_jax.provenance import describe_environment
 from gan_jax.record import describe_data, differences, from_json, recorded_spec, to_json
 
 FILE = "config.json"
+LOCK = ".lock"
+_SEEN_SECONDS = 30.0  # a network file system may show a new file so late
 
 
 def check_workdir(folder: Path, config: ml_collections.ConfigDict, dataset: Dataset) -> dict[str, Any]:
@@ -51,12 +59,75 @@ def note_start(folder: Path, record: dict[str, Any]) -> None:
     write_json(folder / FILE, {**record, "starts": [*record["starts"], describe_environment()]})
 
 
+def claim(held: contextlib.ExitStack, folder: Path, record: dict[str, Any], hosts: Hosts = ALONE) -> None:
+    """Makes the folder this training's alone, until `held` is closed.
+
+    Raises:
+        UserError: another one has it, or had it since `check_workdir` made the record; or not all processes
+            see it.
+    """
+
+    def unchanged() -> bool:
+        starts = read_record(folder)["starts"] if (folder / FILE).exists() else []
+        if starts != record["starts"]:
+            raise UserError(f"another process began to train in {folder} meanwhile; give the command again")
+        return True
+
+    if hosts.is_first:
+        held.enter_context(locked(folder, LOCK, "trains in"))
+    hosts.agree(unchanged)
+    check_shared(hosts, folder)
+
+
+def check_same_run(hosts: Hosts, config: ml_collections.ConfigDict, dataset: Dataset) -> None:
+    """Raises a UserError if this process was given another config, or has other data, than process 0.
+
+    Only `data.dir` may differ: each host may have its own copy of the data.
+    """
+    mine = {"config": to_json(config), "data": describe_data(dataset)["fingerprint"]}
+    mine["config"]["data"].pop("dir", None)
+    mine = json.loads(json.dumps(mine))
+    changed = differing(hosts.agree(lambda: mine), mine)
+    if changed:
+        raise UserError(
+            f"process {hosts.index} of {hosts.count} (on {platform.node()}) was given another run than "
+            f"process 0: {'; '.join(changed)} (process 0 -> process {hosts.index}). Give all the same "
+            "command and data"
+        )
+
+
+def check_shared(hosts: Hosts, folder: Path) -> None:
+    """Raises a UserError, on every process, if some do not see what process 0 writes in the folder."""
+    if hosts.count == 1:
+        return
+
+    def leave() -> str:
+        name = f".{FILE}.{uuid.uuid4().hex}.tmp"
+        write_atomically(folder / name, platform.node().encode())
+        return name
+
+    token = folder / hosts.agree(leave)
+    deadline = time.monotonic() + _SEEN_SECONDS
+    while not (seen := token.exists()) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    places = hosts.collect([seen, platform.node()])
+    if hosts.is_first:
+        token.unlink(missing_ok=True)
+    blind = [f"process {i} on {node}" for i, (saw, node) in enumerate(places) if not saw]
+    if blind:
+        raise UserError(
+            f"{', '.join(blind)} cannot see what process 0 on {places[0][1]} writes in {folder.absolute()}: "
+            "--workdir must be on a file system that all processes share"
+        )
+
+
 def check_unused(folder: Path) -> None:
     """Raises a UserError if the folder cannot become a run's."""
     if folder.exists() and not folder.is_dir():
         raise UserError(f"--workdir={folder} is a file; give a folder")
     # A start that was killed may have left a half-written config.json.
-    if folder.is_dir() and any(not path.match(f".{FILE}.*.tmp") for path in folder.iterdir()):
+    ours = (f".{FILE}.*.tmp", LOCK)
+    if folder.is_dir() and any(not any(map(path.match, ours)) for path in folder.iterdir()):
         raise UserError(
             f"--workdir={folder} is not empty and holds no run (no {FILE}); give a new or an empty folder"
         )

@@ -56,7 +56,10 @@ def test_help_lists_the_commands(arguments, capsys):
 
 
 FLAGS = {
-    "train": ("--config=", "--workdir=", "--dry_run"),
+    "train": (
+        *("--config=", "--workdir=", "--dry_run", "--deterministic", "--devices="),
+        *("--coordinator=", "--num_processes=", "--process_id="),
+    ),
     "sample": ("--workdir=", "--num=", "--seed=", "--out=", "--label="),
     "info": ("--workdir=",),
     "evaluate": (
@@ -75,6 +78,7 @@ FLAGS = {
     "study": ("--out=", "--shard=", "--merge", "--seeds=", "--only=", "--dry_run"),
     "train-classifier": ("--data_dir=", "--seed=", "--out="),
     "data": ("--from=", "--data_dir="),
+    "bench": ("--works=", "--contenders=", "--batches=", "--rounds=", "--seconds=", "--starts=", "--out="),
 }
 
 

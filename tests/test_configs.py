@@ -101,9 +101,8 @@ def says_it_all(fields, make):
             says_it_all(value, SCHEDULES[value.name])
 
 
-def test_shrunk_config_trains(path):
-    """Two steps: attention's gate opens in the first."""
-    config = shrunk(get_config(path))
+def trained(config, steps):
+    """The states before and after, and the last metrics."""
     spec = build.DataSpec(image_shape(config.data), 10)
     algorithm = build.build_algorithm(config, spec)
     lead = (algorithm.minibatches, config.batch_size)
@@ -113,19 +112,33 @@ def test_shrunk_config_trains(path):
     one = jax.tree.map(lambda x: x[0], batches)
     state = before = jax.jit(algorithm.init)(jax.random.key(0), one)
     step = jax.jit(algorithm.step)
-    for _ in range(2):
+    for _ in range(steps):
         state, metrics = step(state, batches)
-    assert int(state.step) == 2
+    assert int(state.step) == steps
     for name in ("discriminator_loss", "generator_loss"):
         assert np.isfinite(metrics[name])
     for leaf in jax.tree.leaves(players(state)):
         assert np.isfinite(leaf).all()
+    return before, state
+
+
+def test_shrunk_config_trains(path):
+    """Two steps: attention's gate opens in the first."""
+    config = shrunk(get_config(path))
+    before, state = trained(config, 2)
     moved = jax.tree.map(lambda a, b: bool(np.any(a != b)), players(before), players(state))
     if config.loss.name in BLIND_TO_SHIFTS:
         last = {"dense", "output"} & set(moved["discriminator"])
         del moved["discriminator"][last.pop()]["bias"]
     still = [jax.tree_util.keystr(p) for p, moves in jax.tree_util.tree_leaves_with_path(moved) if not moves]
     assert still == []
+
+
+def test_shrunk_config_trains_in_bfloat16_with_checkpointing(path):
+    config = shrunk(get_config(path))
+    config.execution.update(precision="bfloat16", checkpointing=True)
+    before, state = trained(config, 1)
+    assert jax.tree.map(lambda x: x.dtype, state) == jax.tree.map(lambda x: x.dtype, before)
 
 
 def players(state):

@@ -2,6 +2,7 @@
 
 import re
 from functools import cache
+from types import SimpleNamespace
 from typing import Any
 
 import jax
@@ -9,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gan_jax import parallel
+from gan_jax import many_runs, parallel
 from gan_jax.algorithms import ALGORITHMS
 from gan_jax.augment import AUGMENTS
 from gan_jax.components import choices
@@ -260,10 +261,10 @@ def assert_run_is_the_one_alone(name, how, mesh):
     algorithm, batches, first, (expected, metrics) = played(name)
     keys = jnp.stack([jax.random.key(5), KEY, jax.random.key(6)])
     states = jax.tree.map(lambda x: jnp.stack([x] * 3), first).replace(step=jnp.copy(first.step), key=keys)
-    states = jax.tree.map(lambda at, part: fresh(part, at), parallel.runs_shardings(mesh), states)
+    states = jax.tree.map(lambda at, part: fresh(part, at), many_runs.runs_shardings(mesh), states)
     others = steps_of(algorithm, 1), batches, steps_of(algorithm, 2)
     items = jax.tree.map(lambda *leaves: np.stack(leaves), *others)
-    call: Any = parallel.compile_runs(lambda numbers: algorithm, fetch, mesh, CALL, how)
+    call: Any = many_runs.compile_runs(lambda numbers: algorithm, fetch, mesh, CALL, how)
     arguments: Any = (states, {}, {}, parallel.place(items, parallel.split_on(mesh, 0)), jnp.int32(STEPS))
     states, found = quickly(call.lower(*arguments))(*arguments)
     assert states.step == STEPS
@@ -284,7 +285,7 @@ def test_lazy_updates_of_many_runs_stay_lazy(how):
     algorithm, first = made[name], first_state(name)
     states = jax.tree.map(lambda x: jnp.stack([x] * 2), first).replace(step=first.step)
     items = jax.tree.map(lambda x: np.stack([x] * 2), steps_of(algorithm))
-    call: Any = parallel.compile_runs(lambda numbers: algorithm, fetch, one_device(), CALL, how)
+    call: Any = many_runs.compile_runs(lambda numbers: algorithm, fetch, one_device(), CALL, how)
     program = call.lower(states, {}, {}, items, jnp.int32(STEPS)).as_text()
     lazy = [penalty for penalty in algorithm.penalties if penalty.every > 1]
     assert len(re.findall(r"stablehlo\.case", program)) >= len(lazy) > 0
@@ -300,8 +301,8 @@ def test_a_plain_jitted_step_agrees(name, quick_compiler):
     assert_close(state, expected)
     assert_close(found, at(metrics, slice(STEPS)))
     keys = jnp.stack([jax.random.key(5), KEY])
-    states = parallel.initial_runs(algorithm, keys, MINI, one_device())
-    shapes = parallel.abstract_runs(algorithm, 2, MINI, one_device())
+    states = many_runs.initial_runs(algorithm, keys, MINI, one_device())
+    shapes = many_runs.abstract_runs(algorithm, 2, MINI, one_device())
     assert jax.tree.map(lambda x: (x.shape, x.dtype), states) == jax.tree.map(
         lambda x: (x.shape, x.dtype), shapes
     )
@@ -406,6 +407,42 @@ def test_split_puts_an_equal_part_on_every_device():
 def test_mesh_is_over_all_devices_or_those_asked_for():
     assert parallel.make_mesh().size == len(jax.devices()) == 8
     assert list(parallel.make_mesh(jax.devices()[2:5]).devices) == jax.devices()[2:5]
+
+
+def test_training_takes_as_many_devices_as_are_asked_for():
+    assert list(parallel.training_mesh().devices) == jax.devices()
+    assert list(parallel.training_mesh(3).devices) == jax.devices()[:3]
+
+
+@pytest.mark.parametrize("devices", [-1, 9])
+def test_more_devices_than_there_are_are_refused(devices):
+    with pytest.raises(UserError, match=f"--devices={devices}: there are 8 cpu devices; choose 1 to 8, or 0"):
+        parallel.training_mesh(devices)
+
+
+def mesh_of_hosts(*counts):
+    """As if there were processes with these numbers of devices."""
+    found = [SimpleNamespace(process_index=host) for host, count in enumerate(counts) for _ in range(count)]
+    return SimpleNamespace(devices=np.array(found), size=len(found))
+
+
+def test_every_host_gives_as_many_devices(monkeypatch):
+    def make_mesh(devices=None):
+        return mesh_of_hosts(2, 3) if devices is None else devices
+
+    monkeypatch.setattr(parallel, "make_mesh", make_mesh)
+    with pytest.raises(UserError, match=r"different numbers of devices \(2, 3\).*--devices=2"):
+        parallel.training_mesh()
+    chosen: Any = parallel.training_mesh(2)
+    assert [device.process_index for device in chosen] == [0, 0, 1, 1]
+    with pytest.raises(UserError, match="there are 2 cpu devices on each of 2 hosts; choose 1 to 2"):
+        parallel.training_mesh(3)
+
+
+def test_batches_that_several_hosts_do_not_divide_are_refused():
+    mesh: Any = mesh_of_hosts(4, 4)
+    with pytest.raises(UserError, match=r"over 8 devices of 2 hosts: .*batch_size=8 or 16,"):
+        parallel.check_batch(12, mesh)
 
 
 @pytest.mark.parametrize(

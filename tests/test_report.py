@@ -8,6 +8,8 @@ import jax.numpy as jnp
 import pytest
 
 from gan_jax.build import DataSpec, build, example_batch
+from gan_jax.commands import execution_line
+from gan_jax.execution import Execution
 from gan_jax.main import main
 from gan_jax.report import LayerRow, layer_rows, mebibytes, tree_bytes
 from gan_jax.state import Player
@@ -85,6 +87,16 @@ def test_info_says_what_is_wrong_with_a_checkpoint(finished, tmp_path, capsys):
     assert "checkpoint 16 of 16: no manifest: the save did not finish" in out
 
 
+def test_what_the_fields_of_execution_do_in_a_line():
+    plain = execution_line(Execution(), batch_size=8, devices=1)
+    assert plain.endswith("of 8 images, for which all activations are kept; the state lies whole on 1 device")
+    other = Execution(precision="bfloat16", accumulation=4, checkpointing=True, sharding="sharded")
+    assert execution_line(other, batch_size=8, devices=2) == (
+        "execution: networks compute in bfloat16; gradients of 4 x 2 images in turn, for which only the "
+        "blocks' outputs are kept; the state lies split where that is possible on 2 devices"
+    )
+
+
 def test_a_dry_run_shows_the_plan_and_does_nothing(data_dir, tmp_path, capsys):
     workdir = tmp_path / "run"
     command = ["train", "--config", "tests/runs.py", f"--config.data.dir={data_dir}", "--dry_run"]
@@ -94,6 +106,7 @@ def test_a_dry_run_shows_the_plan_and_does_nothing(data_dir, tmp_path, capsys):
         assert GENERATOR in out
         assert DISCRIMINATOR in out
         assert "plan: 30 steps of 1 x 8 images = 6.00 epochs of 44 images 16x16x1 from shapes" in out
+        assert "execution: networks compute in float32; gradients of 8 images, for which all activ" in out
         assert re.search(r"memory of each device: state \d+\.\d MiB", out)
         assert "nothing was trained" in out
     assert not workdir.exists()

@@ -11,9 +11,9 @@ import pytest
 from gan_jax import parallel
 from gan_jax import train as loop
 from gan_jax.checkpoint import Checkpoints
+from gan_jax.divergence import Diverged, check_finite
 from gan_jax.errors import UserError
 from gan_jax.interrupt import Interrupted
-from gan_jax.train import Diverged, check_finite
 from tests import runs
 from tests.runs import STEPS, assert_same_bits, assert_same_records, losses_of, run, tiny
 
@@ -124,7 +124,7 @@ def test_the_loop_waits_for_the_devices_only_where_something_is_written(tmp_path
 
     calls, read_at = [], []
 
-    def compile_step(algorithm, fetch, mesh, steps_per_call):
+    def compile_step(algorithm, fetch, mesh, steps_per_call, sharding):
         def call(state, constants, items, count):
             calls.append(count)
             return OnDevice(), {"generator_loss": OnDevice()}

@@ -39,7 +39,7 @@ def check(folder, config):
 def test_the_files_of_a_run(finished):
     names = {path.name for path in finished.iterdir()}
     files = {"config.json", "reals.png", "curves.png", "metrics.jsonl", "losses.npy"}
-    assert names == files | {"samples", "tensorboard", "checkpoints"}
+    assert names == files | {"samples", "tensorboard", "checkpoints", ".lock"}
     pictures = [f"step_{step:07d}.png" for step in (0, 15, 30)]
     assert sorted(path.name for path in (finished / "samples").iterdir()) == pictures
     for path in (finished / "reals.png", *(finished / "samples").iterdir()):

@@ -12,7 +12,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from gan_jax.algorithm import apply_network
 from gan_jax.algorithms.gan import FAKE_VIEW, GAN, REAL_SCORE, REAL_VIEW
 from gan_jax.checks import check_range
 from gan_jax.gather import gather_batch
@@ -39,13 +38,18 @@ class FeatureMatching(GAN):
         if not isinstance(self.layers, tuple) or not self.layers:
             raise ValueError(f"layers={self.layers!r}: it must be a tuple of names of layers")
 
+    def obstacles(self) -> list[str]:
+        """The squared distance of two means is no mean over examples."""
+        reason = "feature_matching compares the means of the whole mini-batch: use another algorithm"
+        return [reason, *super().obstacles()]
+
     def generator_loss(
         self, params: PyTree, state: TrainState, batch: Batch, key: Key
     ) -> tuple[Array, LossOut]:
         """The squared distance of the layers' means, each divided by its size."""
         latent_key, fake_key, generator_key = jax.random.split(key, 3)
         latent, label = self.inputs(latent_key, batch)
-        fake, stats = apply_network(
+        fake, stats = self.apply(
             self.generator, params, state.generator.stats, latent, label, key=generator_key, train=True
         )
         fake = self.view(state, fake, jax.random.fold_in(key, FAKE_VIEW))
@@ -65,14 +69,8 @@ class FeatureMatching(GAN):
     ) -> tuple[Array, dict[str, Array]]:
         """The logits, and what the chosen layers say, both of the global batch."""
         d = state.discriminator
-        logits, changed = self.discriminator.apply(
-            {"params": d.params, **d.stats},
-            view,
-            label,
-            True,
-            rngs={"dropout": key},
-            capture_intermediates=True,
-            mutable=[*d.stats, "intermediates"],
+        logits, changed = self.apply(
+            self.discriminator, d.params, d.stats, view, label, key=key, train=True, capture=True
         )
         found: dict[str, Any] = {
             name: said["__call__"][0]

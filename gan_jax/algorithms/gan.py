@@ -19,7 +19,8 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 
-from gan_jax.algorithm import Algorithm, apply_network
+from gan_jax.accumulation import Parts, objective_obstacles
+from gan_jax.algorithm import Algorithm
 from gan_jax.augment import Augment, NoAugment
 from gan_jax.checks import check_count, check_range
 from gan_jax.gather import gather_batch
@@ -100,6 +101,15 @@ class GAN(Algorithm):
                 f"--config.discriminator.auxiliary={count}"
             )
 
+    @property
+    def parts(self) -> Parts:
+        """A pack is never cut."""
+        return Parts(self.execution.accumulation, self.packing)
+
+    def obstacles(self) -> list[str]:
+        """Those of the networks and of the objective."""
+        return [*super().obstacles(), *objective_obstacles(self)]
+
     def updates(self) -> tuple[Update, ...]:
         lazy = [penalty for penalty in self.penalties if penalty.every > 1]
         return (
@@ -179,7 +189,7 @@ class GAN(Algorithm):
         """The generator's part, through the discriminator as it is now."""
         latent_key, fake_key, generator_key = jax.random.split(key, 3)
         latent, label = self.inputs(latent_key, batch)
-        fake, stats = apply_network(
+        fake, stats = self.apply(
             self.generator, params, state.generator.stats, latent, label, key=generator_key, train=True
         )
         d = state.discriminator
@@ -204,7 +214,7 @@ class GAN(Algorithm):
     def fakes(self, state: TrainState, latent: Array, label: Array | None, key: Key) -> Array:
         """Images from the generator as it trains; its statistics stay."""
         g = state.generator
-        return apply_network(self.generator, g.params, g.stats, latent, label, key=key, train=True)[0]
+        return self.apply(self.generator, g.params, g.stats, latent, label, key=key, train=True)[0]
 
     def views(self, state: TrainState, real: Array, fake: Array, key: Key) -> tuple[Array, Array]:
         """Both batches as the discriminator sees them."""
@@ -229,7 +239,7 @@ class GAN(Algorithm):
         self, params: PyTree, stats: PyTree, view: Array, label: Array | None, key: Key
     ) -> tuple[Array, Array | None, PyTree]:
         """The discriminator's logits, auxiliary outputs [B, n] if it has any, and statistics afterwards."""
-        out, stats = apply_network(self.discriminator, params, stats, view, label, key=key, train=True)
+        out, stats = self.apply(self.discriminator, params, stats, view, label, key=key, train=True)
         logits, side = out if isinstance(out, tuple) else (out, None)
         return logits, side, stats
 

@@ -40,6 +40,13 @@ class UnrolledGAN(GAN):
         if self.unrolled_steps != 0:
             check_count(self.unrolled_steps, "unrolled_steps")
 
+    def obstacles(self) -> list[str]:
+        """Each unrolled step takes the gradient of the whole mini-batch."""
+        if not self.unrolled_steps:
+            return super().obstacles()
+        reason = "the steps ahead of unrolled descend on the whole mini-batch: set algorithm.unrolled_steps=0"
+        return [reason, *super().obstacles()]
+
     def generator_loss(
         self, params: PyTree, state: TrainState, batch: Batch, key: Key
     ) -> tuple[Array, LossOut]:

@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from gan_jax.models.layers import INITIALIZERS, Conv, Initializer
+from gan_jax.models.precision import at_least_float32
 
 Array = jax.Array
 
@@ -60,6 +61,8 @@ class SelfAttention(nn.Module):
         key = max_pool(project(x, c // 8, "key"))
         value = max_pool(project(x, c // 2, "value"))
         key, value = (y.reshape(b, -1, y.shape[-1]) for y in (key, value))
-        weights = jax.nn.softmax(jnp.einsum("bic,bjc->bij", query, key), axis=-1)
+        alike = jnp.einsum("bic,bjc->bij", query, key)
+        weights = jax.nn.softmax(at_least_float32(alike), axis=-1).astype(x.dtype)
         seen = jnp.einsum("bij,bjc->bic", weights, value).reshape(b, h, w, -1)
-        return x + self.param("gamma", nn.initializers.zeros, ()) * project(seen, c, "output")
+        gamma = self.param("gamma", nn.initializers.zeros, ()).astype(x.dtype)
+        return x + gamma * project(seen, c, "output")

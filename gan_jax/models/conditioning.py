@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from gan_jax.checks import check_count
 from gan_jax.models.layers import INITIALIZERS, Dense, Embed, Initializer
 from gan_jax.models.minibatch import MinibatchDiscrimination, MinibatchStddev
+from gan_jax.models.precision import at_least_float32
 
 Array = jax.Array
 
@@ -92,7 +93,7 @@ class JoinLabel(nn.Module):
                 self.num_classes, self.embedding_size, spectral_norm=self.spectral_norm, name="embedding"
             )
             code = table(label, train)
-        return jnp.concatenate([x, code], axis=-1)
+        return jnp.concatenate([x, code.astype(x.dtype)], axis=-1)
 
 
 class JoinPlanes(nn.Module):
@@ -206,6 +207,7 @@ class Discriminator(nn.Module):
         minibatch: "none", "discrimination" or "stddev", joined to the last features, see `join_minibatch`.
         minibatch_kernels: of minibatch="discrimination".
         minibatch_group: examples in a group of minibatch="stddev".
+        recompute: whether gradients keep only the blocks' inputs, see `models.blocks`.
         axis: the mapped axis that splits the batch.
     """
 
@@ -217,6 +219,7 @@ class Discriminator(nn.Module):
     minibatch: str = "none"
     minibatch_kernels: int = 100
     minibatch_group: int = 4
+    recompute: bool = False
     axis: str | None = None
 
     @property
@@ -231,7 +234,12 @@ class Discriminator(nn.Module):
     def outputs(
         self, features: Array, label: Array | None, train: bool, *, name: str, kernel_init: Initializer
     ) -> Array | tuple[Array, Array]:
-        """What `__call__` returns, from the last features [B, F]; `name` is that of the logits' layer."""
+        """What `__call__` returns, float32, from the last features [B, F], in float32 whatever they are.
+
+        It costs next to nothing, and 8 bits are too few for what compares examples (the logits of a critic,
+        the statistics of a batch). `name` is that of the logits' layer.
+        """
+        features = at_least_float32(features)
         kernels, group = self.minibatch_kernels, self.minibatch_group
         features = join_minibatch(features, self.minibatch, kernels, group, self.axis)
         return head(

@@ -12,9 +12,9 @@ from functools import partial
 
 import flax.linen as nn
 import jax
-import jax.numpy as jnp
 
 from gan_jax.checks import check_count, check_range, check_widths
+from gan_jax.models.blocks import block
 from gan_jax.models.conditioning import (
     GENERATOR,
     Discriminator,
@@ -31,6 +31,7 @@ from gan_jax.models.layers import (
     Dropout,
     Initializer,
     Upsample,
+    as_image,
     choose,
 )
 from gan_jax.models.norms import Norm, needs_no_bias
@@ -72,6 +73,7 @@ class DCGANGenerator(nn.Module):
         spectral_norm: of every dense and convolutional layer and every embedding.
         momentum: of the moving statistics.
         initializer: a name in `layers.INITIALIZERS`.
+        recompute: whether gradients keep only the blocks' inputs, see `models.blocks`.
     """
 
     image_shape: tuple[int, int, int]
@@ -88,6 +90,7 @@ class DCGANGenerator(nn.Module):
     spectral_norm: bool = False
     momentum: float = 0.99
     initializer: str = "glorot_uniform"
+    recompute: bool = False
     axis: str | None = None
 
     @property
@@ -116,24 +119,18 @@ class DCGANGenerator(nn.Module):
             name="dense",
         )
         x = dense(x, train).reshape(-1, *sizes[0], self.widths[0])
-        x = self._norm(0)(x, label, train)
-        if self.norm_first:
-            x = activation(x)
-        for index, features in enumerate(self.widths[1:], start=1):
-            x = self._up(index, features, sizes[index], use_bias, init)(x, train)
-            norm = self._norm(index)
-            x = activation(norm(x, label, train)) if self.norm_first else norm(activation(x), label, train)
-        channels = self.image_shape[2]
-        if self.output_kernel_size:
-            output = Conv(
-                channels,
-                self.output_kernel_size,
-                kernel_init=init,
-                spectral_norm=self.spectral_norm,
-                name="output",
-            )
-            return jnp.tanh(output(x, train))
-        return jnp.tanh(self._up(doublings, channels, sizes[-1], True, init)(x, train))
+        for index in range(len(self.widths)):
+
+            def up(self: DCGANGenerator, x: Array, index: int = index) -> Array:
+                norm = self._norm(index)
+                if self.norm_first:
+                    x = activation(norm(x, label, train))
+                else:
+                    x = norm(activation(x) if index > 0 else x, label, train)
+                return self._layer(index + 1, sizes, use_bias, init)(x, train)
+
+            x = block(self, up, x)
+        return as_image(x)
 
     def _check(self) -> None:
         check_widths(self.widths)
@@ -150,15 +147,26 @@ class DCGANGenerator(nn.Module):
             name=f"norm_{index}",
         )
 
-    def _up(
-        self, index: int, features: int, size: tuple[int, int], use_bias: bool, init: Initializer
-    ) -> Upsample:
+    def _layer(
+        self, index: int, sizes: list[tuple[int, int]], use_bias: bool, init: Initializer
+    ) -> Upsample | Conv:
+        """What makes map `index` of the one before, or the image of the last one."""
+        last = index == len(self.widths)
+        features = self.image_shape[2] if last else self.widths[index]
+        if last and self.output_kernel_size:
+            return Conv(
+                features,
+                self.output_kernel_size,
+                kernel_init=init,
+                spectral_norm=self.spectral_norm,
+                name="output",
+            )
         return Upsample(
             features,
             self.kernel_size,
-            size,
+            sizes[index],
             self.upsampling,
-            use_bias=use_bias,
+            use_bias=use_bias or last,
             kernel_init=init,
             spectral_norm=self.spectral_norm,
             name=f"up_{index}",
@@ -203,21 +211,33 @@ class DCGANDiscriminator(Discriminator):
         x = JoinPlanes(
             self.condition, self.num_classes, self.embedding_size, self.spectral_norm, init, name="label"
         )(image, label, train)
-        for index, features in enumerate(self.widths):
-            norm = self.norm if index > 0 or self.norm_everywhere else "none"
-            x = Conv(
-                features,
-                self.kernel_size,
-                stride=2,
-                use_bias=not needs_no_bias(norm),
-                kernel_init=init,
-                spectral_norm=self.spectral_norm,
-                name=f"conv_{index}",
-            )(x, train)
-            x = Norm(norm, self.momentum, axis=self.axis, name=f"norm_{index}")(x, None, train)
-            x = Dropout(self.dropout, self.axis, name=f"dropout_{index}")(activation(x), train)
+        x = self._conv(0, init)(x, train)
+        for index in range(len(self.widths)):
+
+            def down(self: DCGANDiscriminator, x: Array, index: int = index) -> Array:
+                norm = Norm(self._norm(index), self.momentum, axis=self.axis, name=f"norm_{index}")
+                x = activation(norm(x, None, train))
+                x = Dropout(self.dropout, self.axis, name=f"dropout_{index}")(x, train)
+                return x if index + 1 == len(self.widths) else self._conv(index + 1, init)(x, train)
+
+            x = block(self, down, x)
         x = x.reshape(x.shape[0], -1)
         return self.outputs(x, label, train, name="dense", kernel_init=init)
+
+    def _norm(self, index: int) -> str:
+        """The name of the norm that follows a convolution."""
+        return self.norm if index > 0 or self.norm_everywhere else "none"
+
+    def _conv(self, index: int, init: Initializer) -> Conv:
+        return Conv(
+            self.widths[index],
+            self.kernel_size,
+            stride=2,
+            use_bias=not needs_no_bias(self._norm(index)),
+            kernel_init=init,
+            spectral_norm=self.spectral_norm,
+            name=f"conv_{index}",
+        )
 
     def _activation(self) -> Callable[[Array], Array]:
         check_range(self.leak, "leak", high=1.0)

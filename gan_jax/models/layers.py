@@ -1,4 +1,7 @@
-"""Layers that networks share. Images are [B, H, W, C], float32.
+"""Layers that networks share. Images are [B, H, W, C].
+
+A layer computes in the precision of its input, float32 or bfloat16, and gives its output in the same; its
+parameters are float32 and are cast at their use. Spectral norms are of the float32 kernels.
 
 Every layer with something random or with batch statistics has the field `axis`: the name of the
 mapped axis that splits the batch under `pmap` or `shard_map`, None under `jit`.
@@ -14,6 +17,7 @@ import jax
 import jax.numpy as jnp
 
 from gan_jax.models import conv
+from gan_jax.models.precision import at_least_float32
 from gan_jax.models.spectral import spectral_normalise
 from gan_jax.noise import drop_threshold, example_keys, keep_mask
 
@@ -44,6 +48,11 @@ def choose(table: dict[str, T], name: str, field: str) -> T:
     return table[name]
 
 
+def as_image(x: Array) -> Array:
+    """tanh(x), float32 in (-1, 1), whatever x is: bfloat16 has only 128 numbers from 1/2 to 1."""
+    return jnp.tanh(at_least_float32(x))
+
+
 class Dense(nn.Module):
     """Dense layer on the last axis with the kernel [in, out]: `nn.Dense`, with spectral normalisation.
 
@@ -61,14 +70,14 @@ class Dense(nn.Module):
         kernel = self.param("kernel", self.kernel_init, (x.shape[-1], self.features))
         if self.spectral_norm:
             kernel = spectral_normalise(self, kernel, train, self.power_iterations)
-        y = jax.lax.dot_general(x, kernel, (((x.ndim - 1,), (0,)), ((), ())))
+        y = jax.lax.dot_general(x, kernel.astype(x.dtype), (((x.ndim - 1,), (0,)), ((), ())))
         if self.use_bias:
-            y = y + self.param("bias", nn.initializers.zeros, (self.features,))
+            y = y + self.param("bias", nn.initializers.zeros, (self.features,)).astype(x.dtype)
         return y
 
 
 class Embed(nn.Module):
-    """Labels int32 [B] in [0, num) -> learned vectors [B, features].
+    """Labels int32 [B] in [0, num) -> learned vectors [B, features], float32.
 
     A label out of range gives NaN, not another class's vector; a negative one counts from the end.
     `train` matters only with `spectral_norm` (`models.spectral`), where it moves the estimate.
@@ -113,9 +122,10 @@ class Conv(nn.Module):
         kernel = self.param("kernel", self.kernel_init, (k, k, x.shape[-1], self.features))
         if self.spectral_norm:
             kernel = spectral_normalise(self, kernel, train, self.power_iterations)
-        y = conv.convolve(x, kernel, conv.geometry((x.shape[1], x.shape[2]), (k, k), (s, s), self.padding))
+        geometry = conv.geometry((x.shape[1], x.shape[2]), (k, k), (s, s), self.padding)
+        y = conv.convolve(x, kernel.astype(x.dtype), geometry)
         if self.use_bias:
-            y = y + self.param("bias", nn.initializers.zeros, (self.features,))
+            y = y + self.param("bias", nn.initializers.zeros, (self.features,)).astype(x.dtype)
         return y
 
 
@@ -148,9 +158,9 @@ class ConvTranspose(nn.Module):
         kernel = self.param("kernel", self.kernel_init, (k, k, self.features, x.shape[-1]))
         if self.spectral_norm:
             kernel = spectral_normalise(self, kernel, train, self.power_iterations, out_axis=2)
-        y = conv.convolve_transpose(x, kernel, geometry)
+        y = conv.convolve_transpose(x, kernel.astype(x.dtype), geometry)
         if self.use_bias:
-            y = y + self.param("bias", nn.initializers.zeros, (self.features,))
+            y = y + self.param("bias", nn.initializers.zeros, (self.features,)).astype(x.dtype)
         return y
 
 

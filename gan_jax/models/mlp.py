@@ -9,21 +9,22 @@ from collections.abc import Callable
 
 import flax.linen as nn
 import jax
-import jax.numpy as jnp
 
 from gan_jax.checks import check_widths
+from gan_jax.models.blocks import block
 from gan_jax.models.conditioning import (
     INPUTS,
     Discriminator,
     JoinLabel,
     check_label,
 )
-from gan_jax.models.layers import ACTIVATIONS, INITIALIZERS, Dense, Dropout, choose
+from gan_jax.models.layers import ACTIVATIONS, INITIALIZERS, Dense, Dropout, as_image, choose
 from gan_jax.models.norms import FLAT_NORMS, Norm, check_norm
+from gan_jax.models.precision import at_least_float32
 
 Array = jax.Array
 
-OUTPUTS: dict[str, Callable[[Array], Array]] = {"tanh": jnp.tanh, "linear": lambda x: x}
+OUTPUTS: dict[str, Callable[[Array], Array]] = {"tanh": as_image, "linear": lambda x: x}
 
 
 class MLPGenerator(nn.Module):
@@ -41,6 +42,7 @@ class MLPGenerator(nn.Module):
         momentum: of the moving statistics.
         initializer: a name in `layers.INITIALIZERS`.
         output: "tanh" for images, or "linear" for points of a density, which may lie beyond 1.
+        recompute: whether gradients keep only the blocks' inputs, see `models.blocks`.
     """
 
     image_shape: tuple[int, int, int]
@@ -54,6 +56,7 @@ class MLPGenerator(nn.Module):
     momentum: float = 0.8
     initializer: str = "glorot_uniform"
     output: str = "tanh"
+    recompute: bool = False
     axis: str | None = None
 
     @property
@@ -77,10 +80,18 @@ class MLPGenerator(nn.Module):
         x = JoinLabel(
             self.condition, self.num_classes, self.embedding_size, self.spectral_norm, name="label"
         )(latent, label, train)
-        for index, features in enumerate(self.widths):
-            x = activation(dense(x, features, f"dense_{index}"))
-            x = Norm(self.norm, self.momentum, axis=self.axis, name=f"norm_{index}")(x, None, train)
-        x = dense(x, math.prod(self.image_shape), "output")
+        x = dense(x, self.widths[0], "dense_0")
+        for index, features in enumerate([*self.widths[1:], math.prod(self.image_shape)]):
+
+            def layer(self: MLPGenerator, x: Array, index: int = index, features: int = features) -> Array:
+                norm = Norm(self.norm, self.momentum, axis=self.axis, name=f"norm_{index}")
+                x = norm(activation(x), None, train)
+                if index + 1 < len(self.widths):
+                    return dense(x, features, f"dense_{index + 1}")
+                # Points are finer than images, whose 256 levels bfloat16 can hold.
+                return dense(at_least_float32(x) if self.output == "linear" else x, features, "output")
+
+            x = block(self, layer, x)
         return output(x).reshape(-1, *self.image_shape)
 
 
@@ -113,9 +124,20 @@ class MLPDiscriminator(Discriminator):
         x = JoinLabel(
             self.condition, self.num_classes, self.embedding_size, self.spectral_norm, name="label"
         )(image.reshape(image.shape[0], -1), label, train)
-        for index, features in enumerate(self.widths):
-            layer = Dense(features, kernel_init=init, spectral_norm=self.spectral_norm, name=f"dense_{index}")
-            x = activation(layer(x, train))
-            x = Norm(self.norm, self.momentum, axis=self.axis, name=f"norm_{index}")(x, None, train)
-            x = Dropout(self.dropout, self.axis, name=f"dropout_{index}")(x, train)
+
+        def dense(x: Array, index: int) -> Array:
+            features, spectral_norm = self.widths[index], self.spectral_norm
+            layer = Dense(features, kernel_init=init, spectral_norm=spectral_norm, name=f"dense_{index}")
+            return layer(x, train)
+
+        x = dense(x, 0)
+        for index in range(len(self.widths)):
+
+            def layer(self: MLPDiscriminator, x: Array, index: int = index) -> Array:
+                norm = Norm(self.norm, self.momentum, axis=self.axis, name=f"norm_{index}")
+                x = norm(activation(x), None, train)
+                x = Dropout(self.dropout, self.axis, name=f"dropout_{index}")(x, train)
+                return x if index + 1 == len(self.widths) else dense(x, index + 1)
+
+            x = block(self, layer, x)
         return self.outputs(x, label, train, name="output", kernel_init=init)

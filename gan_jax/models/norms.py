@@ -21,6 +21,7 @@ import jax
 import jax.numpy as jnp
 
 from gan_jax.checks import check_count, check_decay
+from gan_jax.models.precision import at_least_float32
 
 Array = jax.Array
 
@@ -92,6 +93,8 @@ class Norm(nn.Module):
     def __call__(self, x: Array, label: Array | None, train: bool) -> Array:
         """x normalised; `label` is int32 [B] in [0, num_classes), not read without `num_classes`.
 
+        Computed in float32 (and so are the moving statistics), given in x's precision.
+
         Raises:
             ValueError: a kind that is unknown or does not fit x's shape; conditional "none"; no label
                 where there must be one.
@@ -99,8 +102,10 @@ class Norm(nn.Module):
         self._check(x)
         if self.kind == "none":
             return x
-        y = self._layer(x, train)(x)
-        return y if self.num_classes is None else self._affine(y, label, self.num_classes)
+        y = self._layer(x, train)(at_least_float32(x))
+        if self.num_classes is not None:
+            y = self._affine(y, label, self.num_classes)
+        return y.astype(x.dtype)
 
     def _check(self, x: Array) -> None:
         check_norm(self.kind)

@@ -16,10 +16,10 @@ from __future__ import annotations
 
 import flax.linen as nn
 import jax
-import jax.numpy as jnp
 
 from gan_jax.checks import check_widths
 from gan_jax.models.attention import SelfAttention
+from gan_jax.models.blocks import block
 from gan_jax.models.conditioning import (
     GENERATOR,
     Discriminator,
@@ -29,8 +29,9 @@ from gan_jax.models.conditioning import (
     norm_classes,
 )
 from gan_jax.models.dcgan import halvings
-from gan_jax.models.layers import ACTIVATIONS, INITIALIZERS, Conv, Dense, Initializer, choose
+from gan_jax.models.layers import ACTIVATIONS, INITIALIZERS, Conv, Dense, Initializer, as_image, choose
 from gan_jax.models.norms import Norm
+from gan_jax.models.precision import at_least_float32
 from gan_jax.models.residual import DownBlock, UpBlock
 
 Array = jax.Array
@@ -72,6 +73,7 @@ class ResNetGenerator(nn.Module):
         spectral_norm: of every dense and convolutional layer.
         momentum: of the moving statistics.
         initializer: a name in `layers.INITIALIZERS`.
+        recompute: whether gradients keep only the blocks' inputs, see `models.blocks`.
     """
 
     image_shape: tuple[int, int, int]
@@ -85,6 +87,7 @@ class ResNetGenerator(nn.Module):
     spectral_norm: bool = False
     momentum: float = 0.9
     initializer: str = "glorot_uniform"
+    recompute: bool = False
     axis: str | None = None
 
     @property
@@ -110,15 +113,21 @@ class ResNetGenerator(nn.Module):
             kernel_init=init,
             spectral_norm=self.spectral_norm,
             name="dense",
-        )(x, train).reshape(-1, *sizes[0], self.widths[0])
+        )(x, train)
+        x = x.reshape(-1, *sizes[0], self.widths[0])
         for index, features in enumerate(self.widths):
-            if index > 0:
-                x = self._block(index, features, sizes[index], init)(x, label, train)
-            if index == attended:
-                x = SelfAttention(self.spectral_norm, init, name="attention")(x, train)
+
+            def up(self: ResNetGenerator, x: Array, index: int = index, features: int = features) -> Array:
+                if index > 0:
+                    x = self._block(index, features, sizes[index], init)(x, label, train)
+                if index == attended:
+                    x = SelfAttention(self.spectral_norm, init, name="attention")(x, train)
+                return x
+
+            x = block(self, up, x)
         x = activation(Norm(self.norm, self.momentum, axis=self.axis, name="norm")(x, None, train))
         x = Conv(channels, 3, kernel_init=init, spectral_norm=self.spectral_norm, name="output")(x, train)
-        return jnp.tanh(x)
+        return as_image(x)
 
     def _block(self, index: int, features: int, size: tuple[int, int], init: Initializer) -> UpBlock:
         return UpBlock(
@@ -169,10 +178,17 @@ class ResNetDiscriminator(Discriminator):
             self.condition, self.num_classes, self.embedding_size, self.spectral_norm, init, name="label"
         )(image, label, train)
         for index, features in enumerate(self.widths):
-            x = self._block(index, features, init)(x, train)
-            if index == attended:
-                x = SelfAttention(self.spectral_norm, init, name="attention")(x, train)
-        x = activation(x).sum((1, 2))
+
+            def down(
+                self: ResNetDiscriminator, x: Array, index: int = index, features: int = features
+            ) -> Array:
+                x = self._block(index, features, init)(x, train)
+                if index == attended:
+                    x = SelfAttention(self.spectral_norm, init, name="attention")(x, train)
+                return x
+
+            x = block(self, down, x)
+        x = at_least_float32(activation(x)).sum((1, 2))
         return self.outputs(x, label, train, name="dense", kernel_init=init)
 
     def _sizes(self, size: tuple[int, int]) -> list[tuple[int, int]]:

@@ -1,11 +1,9 @@
-"""gan-jax study: its flags, and what it prints."""
+"""What `gan-jax study` does, once its flags are read, and what it prints."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
-
-from absl import flags
 
 from gan_jax import parallel
 from gan_jax.errors import UserError
@@ -14,38 +12,44 @@ from gan_jax.study.runner import Runner
 from gan_jax.study.study import open_study
 
 
-def define(values: flags.FlagValues, argv: list[str]) -> list[str]:
-    """Adds the flags."""
-    flags.DEFINE_string("out", None, "Where results go; by default the study's folder.", flag_values=values)
-    flags.DEFINE_string("shard", "1/1", "INDEX/COUNT: only this part of the runs.", flag_values=values)
-    flags.DEFINE_bool(
-        "merge", False, "Train nothing; join the shards' results and write the report.", flag_values=values
-    )
-    flags.DEFINE_integer("seeds", None, "Only the first so many seeds.", lower_bound=1, flag_values=values)
-    flags.DEFINE_list("only", [], "Only these variants, with commas between.", flag_values=values)
-    flags.DEFINE_bool("dry_run", False, "Show what would be trained and train nothing.", flag_values=values)
-    return argv
+def run(
+    folder: Path,
+    *,
+    out: Path | None,
+    shard: str,
+    merge: bool,
+    seeds: int | None,
+    only: tuple[str, ...],
+    dry_run: bool,
+) -> None:
+    """gan-jax study.
 
+    Args:
+        folder: it holds the study.
+        out: where results go; None for `folder`.
+        shard: "INDEX/COUNT", the part of the runs that is trained here.
+        merge: train nothing, join the shards' results and write the report.
+        seeds: only the first so many; None for all.
+        only: only these variants; empty for all.
+        dry_run: show what would be trained and train nothing.
 
-def run(values: flags.FlagValues, rest: list[str]) -> None:
-    """gan-jax study FOLDER."""
-    if len(rest) != 1:
-        raise flags.Error("usage: gan-jax study FOLDER [--out FOLDER] [--shard 3/16] [--merge]")
+    Raises:
+        UserError: there is no such study, variant or shard; or, to be merged, not every run's result.
+    """
     parallel.use_all_cores()
-    folder = Path(rest[0])
-    out = Path(values.out) if values.out else folder
-    shard = Shard.parse(values.shard)
-    runner = Runner(open_study(folder), out, shard, seeds=values.seeds, only=tuple(values.only))
-    if values.dry_run:
+    out = out or folder
+    part = Shard.parse(shard)
+    runner = Runner(open_study(folder), out, part, seeds=seeds, only=only)
+    if dry_run:
         sys.stdout.write(f"{runner.plan()}\nnothing was trained\n")
         return
-    if not values.merge:
+    if not merge:
         runner.run()
-        if shard.count > 1:
-            sys.stdout.write(f"shard {values.shard} is done; when all are: gan-jax study {folder} --merge\n")
+        if part.count > 1:
+            sys.stdout.write(f"shard {shard} is done; when all are: gan-jax study {folder} --merge\n")
             return
     there = runner.report(folder.resolve().name, f"gan-jax study {folder}")
-    if values.merge and runner.left:
+    if merge and runner.left:
         raise UserError(
             f"{there} are there, and the report in {out} is of these; missing are "
             f"{', '.join(run.name for run in runner.left[:5])}"

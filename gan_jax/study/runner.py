@@ -9,12 +9,9 @@ OUT/work/                    checkpoints of the groups that are not done; may be
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import json
 import re
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,7 +23,7 @@ from gan_jax.build import Plan, build, open_data
 from gan_jax.data import Dataset
 from gan_jax.errors import UserError
 from gan_jax.evaluate import Evaluator
-from gan_jax.files import disk_errors
+from gan_jax.files import locked
 from gan_jax.interrupt import Interrupted, StopRequest
 from gan_jax.logs import check_appendable
 from gan_jax.progress import Progress
@@ -214,21 +211,3 @@ class Bar:
 def picture_file(out: Path, variant: str) -> Path:
     """Where a variant's samples are."""
     return out / PICTURES / f"{re.sub(r'[^A-Za-z0-9.=-]+', '_', variant)}.png"
-
-
-@contextlib.contextmanager
-def locked(folder: Path) -> Iterator[Path]:
-    """The folder, made and kept from other processes of this machine as long as the context lasts.
-
-    Raises:
-        UserError: another process has it.
-    """
-    with disk_errors(f"write {folder}"):
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / "lock").open("w")
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise UserError(f"another process works on {folder.parent}: wait for it") from error
-        yield folder

@@ -18,13 +18,16 @@ from flax import traverse_util
 from gan_jax.build import evaluation_plan
 from gan_jax.checks import is_count
 from gan_jax.components import complete
-from gan_jax.config_flag import check_field, run_config_file, with_components
+from gan_jax.config_choices import with_components
+from gan_jax.config_flag import check_field, run_config_file
 from gan_jax.errors import UserError
 from gan_jax.record import FREE_FIELDS, to_json
 
 FILE = "study.py"
 # Free for a run that is continued, but part of what a study measures.
 MEASURED = frozenset({"num_steps", "evaluation.metrics", "evaluation.num", "evaluation.network"})
+# Fields that results from before them do not know; at these values they change nothing.
+NEWER = {"execution.precision": "float32"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,4 +181,7 @@ def digest(config: ml_collections.ConfigDict) -> str:
     fields = traverse_util.flatten_dict(to_json(config), sep=".")
     kept = {name: value for name, value in fields.items() if name not in FREE_FIELDS or name in MEASURED}
     kept.pop("seed")
+    for name, default in NEWER.items():
+        if kept[name] == default:
+            kept.pop(name)
     return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:16]

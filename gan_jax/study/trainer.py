@@ -16,11 +16,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gan_jax import files, parallel
+from gan_jax import files, many_runs, parallel
 from gan_jax.algorithm import Metrics
 from gan_jax.build import Plan, example_batch
 from gan_jax.checkpoint import Checkpoints
 from gan_jax.data import Feed, Sampler, make_feed
+from gan_jax.divergence import find_divergence
 from gan_jax.errors import UserError
 from gan_jax.evaluate import Evaluator
 from gan_jax.fakes import FakeMaker
@@ -33,7 +34,7 @@ from gan_jax.sample import make_sampler
 from gan_jax.state import PyTree, TrainState
 from gan_jax.study.groups import Group
 from gan_jax.study.result import Result
-from gan_jax.train import find_divergence, make_fetch, samples_picture
+from gan_jax.train import make_fetch, samples_picture
 from gan_jax.watch import SEED
 
 HISTORY = "history.jsonl"
@@ -97,12 +98,12 @@ class GroupTrainer:
     ) -> tuple[list[Result], TrainState]:
         """Calls, and what is due between them."""
         plan, begun, spent = self.plan, time.monotonic(), self.seconds
-        call = parallel.compile_runs(
+        call = many_runs.compile_runs(
             self.group.algorithm_of(plan.spec),
             make_fetch(feeds[0], plan.flip),
             self.mesh,
             plan.steps_per_call,
-            parallel.many_runs_at_once(),
+            many_runs.many_runs_at_once(),
         )
         constants = parallel.place(feeds[0].constants, parallel.replicated(self.mesh))
         numbers = self.placed([{name: x[i] for name, x in self.group.numbers.items()} for i in self.indices])
@@ -166,7 +167,7 @@ class GroupTrainer:
         """The newest good checkpoint with its history, or fresh states."""
         batch = example_batch(self.plan.spec, self.plan.batch_size)
         one = parallel.mesh_of_at_most(1)
-        like = parallel.abstract_runs(self.plan.algorithm, len(self.group.runs), batch, one)
+        like = many_runs.abstract_runs(self.plan.algorithm, len(self.group.runs), batch, one)
         states = self.checkpoints.restore(like)
         step = 0 if states is None else int(states.step)
         rows = [row for row in read_rows(self.folder / HISTORY) if (row["step"] or 0) <= step]
@@ -175,9 +176,9 @@ class GroupTrainer:
             self.note(row)
         if states is not None:
             self.advance(step * len(self.group.runs))
-            return jax.device_put(chosen_runs(states, self.indices), parallel.runs_shardings(self.mesh))
+            return jax.device_put(chosen_runs(states, self.indices), many_runs.runs_shardings(self.mesh))
         keys = jnp.stack([jax.random.key(self.group.runs[i].seed) for i in self.indices])
-        return parallel.initial_runs(self.plan.algorithm, keys, batch, self.mesh)
+        return many_runs.initial_runs(self.plan.algorithm, keys, batch, self.mesh)
 
     def note(self, row: dict[str, Any]) -> None:
         """Takes a row of the history in, and writes it down."""

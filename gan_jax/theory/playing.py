@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gan_jax import parallel
-from gan_jax.algorithm import Algorithm, apply_network
+from gan_jax import many_runs, parallel
+from gan_jax.algorithm import Algorithm
 from gan_jax.densities.density import Density
 from gan_jax.state import PyTree, TrainState
 from gan_jax.update import Array, Batch, Key
@@ -38,7 +38,7 @@ def begin(algorithm: Algorithm, seeds: Sequence[int], draw: Draw) -> TrainState:
     shapes = jax.eval_shape(draw, jax.random.key(0))
     batch = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), shapes)
     keys = jax.vmap(jax.random.key)(jnp.asarray(seeds, jnp.uint32))
-    return parallel.initial_runs(algorithm, keys, batch, parallel.mesh_of_at_most(1))
+    return many_runs.initial_runs(algorithm, keys, batch, parallel.mesh_of_at_most(1))
 
 
 def play(algorithm: Algorithm, draw: Draw) -> Callable[[TrainState, int], TrainState]:
@@ -52,8 +52,8 @@ def play(algorithm: Algorithm, draw: Draw) -> Callable[[TrainState, int], TrainS
         (states as of `begin`, number of steps) -> the states after so many more. One program serves every
         number, and the bits do not depend on how the steps are grouped.
     """
-    how = parallel.many_runs_at_once()
-    call = parallel.compile_runs(
+    how = many_runs.many_runs_at_once()
+    call = many_runs.compile_runs(
         lambda numbers: algorithm,
         lambda constants, item, key: draw(key),
         parallel.mesh_of_at_most(1),
@@ -87,7 +87,7 @@ def logits_on(algorithm: Algorithm, points: np.ndarray) -> Callable[[TrainState]
 
     def judge(state: TrainState) -> Array:
         player = state.discriminator
-        return apply_network(
+        return algorithm.apply(
             algorithm.discriminator, player.params, player.stats, images, None, key=None, train=False
         )[0]
 

@@ -1,0 +1,25 @@
+"""Where a bfloat16 network needs more than bfloat16's 8 bits.
+
+Micikevicius et al. 2018, "Mixed precision training", arXiv:1710.03740, sections 3.1 and 3.3: parameters and
+what is added to them stay float32, and so do reductions and softmax. bfloat16 has float32's range (Kalamkar
+et al. 2019, arXiv:1905.12322), so no loss is scaled. A layer of this package computes in the precision of its
+input and casts its parameters to that; these do not:
+
+- norms and their moving statistics, spectral norms (of the float32 kernels), the softmax of attention, the
+  sum over a map;
+- the discriminator's outputs, from the last features on: what compares examples (the logits of a critic, the
+  statistics of a batch) is small work;
+- the generator's last tanh, and the last layer where points come out, which are finer than images.
+"""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+
+Array = jax.Array
+
+
+def at_least_float32(x: Array) -> Array:
+    """x as float32 if its precision is lower."""
+    return x.astype(jnp.promote_types(x.dtype, jnp.float32))
