@@ -15,6 +15,7 @@ from gan_jax.algorithms import ALGORITHMS
 from gan_jax.augment import AUGMENTS
 from gan_jax.components import choices
 from gan_jax.errors import UserError
+from gan_jax.execution import Execution
 from gan_jax.games import GAMES
 from gan_jax.losses import LOSSES, RELATIVISTIC
 from gan_jax.models import MODELS
@@ -457,3 +458,16 @@ def test_batches_that_the_devices_do_not_divide_are_refused(batch_size, choices)
 def test_batches_that_the_devices_divide_are_fine():
     parallel.check_batch(64, parallel.make_mesh())
     parallel.check_batch(7, parallel.make_mesh(jax.devices()[:1]))
+
+
+def test_compiler_options_that_this_version_does_not_have_are_left_out(monkeypatch):
+    monkeypatch.setattr(parallel, "FAST_CONVOLUTIONS", {"xla_cpu_no_such_option": "1"})
+    assert parallel.compiler_options(Execution(), one_device()) == {}
+
+
+def test_the_fast_convolutions_are_asked_for_where_they_are_known():
+    options = parallel.compiler_options(Execution(checkpointing=True), one_device())
+    assert options is not None
+    known = parallel.is_understood(*parallel.FAST_CONVOLUTIONS.items())
+    assert (parallel.FAST_CONVOLUTIONS.items() <= options.items()) == known
+    assert len(options) == 1 + known  # and what checkpointing needs
