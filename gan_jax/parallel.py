@@ -272,7 +272,7 @@ def here(tree: PyTree) -> PyTree:
     the given ones, and must not outlive their donation.
     """
     device = jax.local_devices()[0]
-    if not all(leaf.is_fully_addressable for leaf in jax.tree.leaves(tree)):
+    if not all(isinstance(x, np.ndarray) or x.is_fully_addressable for x in jax.tree.leaves(tree)):
         gathered = jax.tree.map(lambda leaf: replicated(leaf.sharding.mesh), tree)
         tree = jax.jit(lambda tree: tree, out_shardings=gathered)(tree)
         tree = jax.tree.map(lambda leaf: leaf.addressable_data(0), tree)

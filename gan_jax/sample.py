@@ -10,7 +10,7 @@ import numpy as np
 from gan_jax import parallel
 from gan_jax.algorithm import Algorithm, Batch
 from gan_jax.data.spec import DataSpec
-from gan_jax.state import TrainState
+from gan_jax.state import Player, TrainState
 
 CHUNK = 64  # images in one compiled call; part of what image number i is, so it never changes
 
@@ -62,8 +62,9 @@ def drawable(state: TrainState) -> TrainState:
 
     Where other processes hold parts of the state, all must call this together.
     """
-    players = {role: getattr(state, role).replace(opt=()) for role in ("generator", "discriminator")}
-    return parallel.here(state.replace(**players))
+    players = {role: getattr(state, role) for role in ("generator", "discriminator")}
+    kept = {role: player.replace(opt=()) for role, player in players.items() if isinstance(player, Player)}
+    return parallel.here(state.replace(**kept))
 
 
 def make_sampler(algorithm: Algorithm, spec: DataSpec) -> Sampler:

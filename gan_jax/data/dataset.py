@@ -99,6 +99,11 @@ class Dataset:
             except RuntimeError as error:
                 raise self._unreadable(error) from error
         for row, record in enumerate(self.records([int(i) for i in indices])):
+            given = np.asarray(record["image"]).dtype
+            if given != self.dtype:  # NumPy would cast it without a word
+                raise UserError(
+                    f"{self.name} should hold {self.dtype} and example {indices[row]} is {given}."
+                )
             for name, values in out.items():
                 values[row] = record[name]
         return None

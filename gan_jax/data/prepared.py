@@ -105,7 +105,7 @@ def open_folder(
     return Dataset(
         name=name,
         split=split,
-        source=quick_source(source, builder.info, split, labelled=class_names is not None),
+        source=quick_source(source, builder.info, split),
         image_shape=shape,
         num_classes=None if class_names is None else len(class_names),
         class_names=class_names or (),

@@ -39,7 +39,6 @@ class PreparedRecords:
         source: what tfds's `as_data_source` returns; it gives whole records.
         shards: the files behind it, in order.
         decode: from the stored bytes of a picture to uint8 [H, W, C]; None where they are the picture.
-        labelled: whether records have a label.
     """
 
     def __init__(
@@ -47,13 +46,10 @@ class PreparedRecords:
         source: Any,
         shards: Sequence[Shard],
         decode: Callable[[bytes], np.ndarray] | None,
-        *,
-        labelled: bool,
     ) -> None:
         self._source = source
         self._shards = shards
         self._decode = decode
-        self._labelled = labelled
         self._ends = np.cumsum([shard.last - shard.first for shard in shards])
         self._readers: dict[int, ArrayRecordReader] = {}
         self._opening = Lock()
@@ -70,7 +66,7 @@ class PreparedRecords:
         return records
 
     def read_into(self, indices: np.ndarray, out: dict[str, np.ndarray]) -> None:
-        """Fills `out`, {"image": uint8 [B, H, W, C], "label": int32 [B] (where labelled)}, from indices [B].
+        """Fills `out`, {"image": uint8 [B, H, W, C], "label": int32 [B] (if it is wanted)}, from indices [B].
 
         Raises:
             RuntimeError: a file is missing, cut off or changed; each record carries a checksum.
@@ -94,7 +90,7 @@ class PreparedRecords:
             picture[...] = np.frombuffer(stored, np.uint8).reshape(picture.shape)
         else:
             picture[...] = self._decode(stored).reshape(picture.shape)
-        if self._labelled:
+        if "label" in out:
             out["label"][row] = features["label"].int64_list.value[0]
 
     def _reader(self, number: int) -> ArrayRecordReader:
@@ -105,12 +101,11 @@ class PreparedRecords:
             return self._readers[number]
 
 
-def quick_source(source: Any, info: tfds.core.DatasetInfo, split: str, *, labelled: bool) -> Any:
+def quick_source(source: Any, info: tfds.core.DatasetInfo, split: str) -> Any:
     """`PreparedRecords` where a picture is stored as bytes, as in nearly all sets; else `source` itself.
 
     Args:
         source: the split as tfds's `as_data_source` gives it.
-        labelled: whether the feature "label" is wanted.
     """
     feature, decode = info.features["image"], None
     if isinstance(feature, tfds.features.Image):
@@ -121,4 +116,4 @@ def quick_source(source: Any, info: tfds.core.DatasetInfo, split: str, *, labell
         return source
     files = info.splits[split].file_instructions
     shards = [Shard(str(file.filename), file.skip, file.skip + file.take) for file in files]
-    return PreparedRecords(source, shards, decode, labelled=labelled)
+    return PreparedRecords(source, shards, decode)

@@ -67,6 +67,7 @@ class Dense(nn.Module):
 
     @nn.compact
     def __call__(self, x: Array, train: bool = False) -> Array:
+        x = jnp.asarray(x)  # a NumPy array may be float64
         kernel = self.param("kernel", self.kernel_init, (x.shape[-1], self.features))
         if self.spectral_norm:
             kernel = spectral_normalise(self, kernel, train, self.power_iterations)
@@ -118,6 +119,7 @@ class Conv(nn.Module):
     def __call__(self, x: Array, train: bool = False) -> Array:
         if x.ndim != 4:
             raise ValueError(f"a convolution takes images [B, H, W, C], not an array of shape {x.shape}")
+        x = jnp.asarray(x)  # a NumPy array may be float64
         k, s = self.kernel_size, self.stride
         kernel = self.param("kernel", self.kernel_init, (k, k, x.shape[-1], self.features))
         if self.spectral_norm:

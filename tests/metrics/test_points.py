@@ -106,7 +106,7 @@ def test_the_points_of_a_data_set_are_as_they_are(reals):
         def __getitem__(self, index):
             return {"image": np.zeros((1, 1, 2), np.uint8)}
 
-    with pytest.raises(UserError, match="the points of ring:train are uint8; only float32 can be compared"):
+    with pytest.raises(UserError, match=r"ring should hold float32 and example \d+ is uint8"):
         read(dataset_source(dataclasses.replace(dataset, source=Bytes())), 2)
 
 

@@ -182,7 +182,7 @@ def test_pixels_of_another_dtype_are_refused(root):
             return {"image": PIXELS[index].astype(np.uint16), "label": 0}
 
     source = dataset_source(dataclasses.replace(dataset, source=Deep()))
-    with pytest.raises(UserError, match="uint16; only uint8"):
+    with pytest.raises(UserError, match="toy should hold uint8 and example 0 is uint16"):
         read(source)
 
 
