@@ -30,9 +30,8 @@ from gan_jax.games import Game, Rules
 from gan_jax.state import Player, PyTree, TrainState
 from gan_jax.update import Array, Batch, Key, LossOut, Metrics, Update
 
-LARGE = (
-    2**16
-)  # numbers: what is smaller is not worth an exchange of its own, and every device keeps all of it
+# Numbers in a leaf: what is smaller is not worth an exchange of its own, and every device keeps all of it.
+LARGE = 2**16
 
 
 def split_dimension(shape: tuple[int, ...], devices: int) -> int | None:
