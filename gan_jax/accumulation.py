@@ -101,10 +101,10 @@ def check_memories(stats: PyTree, extra: PyTree) -> None:
         )
 
 
-def network_obstacles(generator: Any, discriminator: Any) -> list[str]:
-    """What of two networks looks at several examples at once, and what to use instead."""
+def network_obstacles(**networks: Any) -> list[str]:
+    """What of networks, by their roles, looks at several examples at once, and what to use instead."""
     found = []
-    for role, network in (("generator", generator), ("discriminator", discriminator)):
+    for role, network in networks.items():
         if getattr(network, "norm", "none") == "batch":
             found.append(
                 f"{role}.norm=batch takes its statistics over the whole mini-batch: set {role}.norm=layer or "

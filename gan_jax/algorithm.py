@@ -119,7 +119,7 @@ class Algorithm:
         Empty where every loss is a mean over examples that stand for themselves. A method that sees several
         at once beyond its networks must add what it does.
         """
-        return network_obstacles(self.generator, self.discriminator)
+        return network_obstacles(generator=self.generator, discriminator=self.discriminator)
 
     @property
     def minibatches(self) -> int:

@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from gan_jax import compiler
 from gan_jax.algorithm import Algorithm, Metrics
 from gan_jax.parallel import AXIS, Fetch, platform, replicated, several_steps, split_on
 from gan_jax.state import PyTree, TrainState
@@ -83,7 +84,7 @@ def compile_runs(
         out_specs=(state_specs, runs),
         check_vma=False,  # nothing is summed over the devices
     )
-    return jax.jit(mapped, donate_argnums=0)
+    return jax.jit(mapped, donate_argnums=0, compiler_options=compiler.options(mesh.devices.flat[0].platform))
 
 
 def initial_runs(algorithm: Algorithm, keys: Array, batch: PyTree, mesh: Mesh) -> TrainState:

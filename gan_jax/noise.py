@@ -14,6 +14,7 @@ from typing import Literal, get_args
 
 import jax
 import jax.numpy as jnp
+from jax.extend.random import threefry_2x32
 
 Array = jax.Array
 Latent = Literal["normal", "uniform"]
@@ -50,19 +51,20 @@ class Part:
 
         Args:
             rows: of all devices' parts, one after the other.
-            count: rows on this device: its examples, or the groups that they were packed into.
+            count: rows on this device: as many for each group, be it one for each example, fewer (packs of
+                them) or more (an example and its fake).
 
         Raises:
-            ValueError: the rows are neither.
+            ValueError: the groups cannot have as many rows each.
         """
-        packed = self.examples // count if count else 0
-        if packed * count != self.examples or self.group % packed:
+        groups = self.examples // self.group
+        each = count // groups if groups else 0
+        if each * groups != count or count == 0:
             raise ValueError(
                 f"{count} rows were asked to be random, in a part of {self.examples} examples of which "
-                f"{self.group} stay together: give a key to each example or to each group"
+                f"{self.group} stay together: give as many keys to each of the {groups} groups"
             )
-        group = self.group // packed
-        return (rows // group * self.parts + self.index) * group + rows % group
+        return (rows // each * self.parts + self.index) * each + rows % each
 
 
 # Set while a loss is traced for a part of its mini-batch. Dropout deep inside a network must know, and no
@@ -138,8 +140,18 @@ def keep_mask(keys: Array, shape: tuple[int, ...], rate: float) -> tuple[Array, 
         size *= n
 
     def one(key: Array) -> Array:
-        words = jax.random.bits(key, ((size + 3) // 4,), jnp.uint32)
+        words = _words(key, -(-size // 4))
         octets = jax.lax.bitcast_convert_type(words, jnp.uint8).reshape(-1)[:size]
         return (octets >= threshold).reshape(shape)
 
     return jax.vmap(one)(keys), 1.0 - threshold / 256
+
+
+def _words(key: Array, count: int) -> Array:
+    """Random bits uint32 [count], of a key that is used for nothing else.
+
+    Both words of each Threefry hash: `jax.random.bits` takes one, and twice the time.
+    """
+    if jax.random.key_impl(key) != "threefry2x32":
+        return jax.random.bits(key, (count,), jnp.uint32)
+    return threefry_2x32(jax.random.key_data(key), jnp.arange(count, dtype=jnp.uint32))

@@ -8,7 +8,6 @@ the same numbers; `many_runs` trains many independent runs in one program.
 from __future__ import annotations
 
 import dataclasses
-import functools
 import os
 from collections.abc import Callable
 from functools import partial
@@ -19,10 +18,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
+from gan_jax import compiler
 from gan_jax.algorithm import Algorithm, Batch, Metrics
 from gan_jax.errors import UserError
-from gan_jax.execution import Execution, Sharding
-from gan_jax.models.blocks import CPU_COMPILER_OPTIONS
+from gan_jax.execution import Sharding
 from gan_jax.models.conv_cpu import batch_split_over
 from gan_jax.noise import INPUT
 from gan_jax.report import tree_bytes
@@ -37,10 +36,6 @@ Call = Callable[[TrainState, PyTree, PyTree, Array], tuple[TrainState, Metrics]]
 Fetch = Callable[[PyTree, PyTree, Array], Batch]
 
 AXIS = "batch"
-# Which libraries XLA:CPU leaves what to: without YNNPACK for convolutions a DCGAN trains 5 to 15 % faster.
-FAST_CONVOLUTIONS: dict[str, str | bool] = {
-    "xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_REDUCE,LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT"
-}
 _MORE = "A processor counts as one, or as N with the environment variable JAX_NUM_CPU_DEVICES=N"
 
 
@@ -202,28 +197,8 @@ def compile_step(
         donate_argnums=0,
         in_shardings=(lies, whole, split_on(mesh, 2), whole),
         out_shardings=(lies, whole),
-        compiler_options=compiler_options(algorithm.execution, mesh),
+        compiler_options=compiler.options(mesh.devices.flat[0].platform),
     )
-
-
-def compiler_options(execution: Execution, mesh: Mesh) -> dict[str, str | bool] | None:
-    """What the compiler must be told, so that a step is computed as `execution` says, and fast."""
-    if mesh.devices.flat[0].platform != "cpu":
-        return None
-    options = dict(CPU_COMPILER_OPTIONS) if execution.checkpointing else {}
-    if is_understood(*FAST_CONVOLUTIONS.items()):
-        options |= FAST_CONVOLUTIONS
-    return options
-
-
-@functools.cache
-def is_understood(*options: tuple[str, str | bool]) -> bool:
-    """Whether this version of XLA has these compiler options."""
-    try:
-        jax.jit(lambda: jnp.zeros(()), compiler_options=dict(options)).lower().compile()
-    except jax.errors.JaxRuntimeError:
-        return False
-    return True
 
 
 def several_steps(

@@ -90,8 +90,17 @@ def test_keys_are_those_of_the_whole_batch_again_once_a_part_is_left():
     np.testing.assert_array_equal(jax.random.key_data(example_keys(KEY, 6)), whole)
 
 
-@pytest.mark.parametrize("count", [4, 2, 12, 1])
-def test_keys_for_what_is_neither_an_example_nor_a_group_are_refused(count):
+def test_an_example_and_its_fake_have_keys_beside_each_other():
+    """Two rows for each example, wherever it is."""
+    whole = jax.random.key_data(example_keys(KEY, 12)).reshape(6, 2, -1)
+    for index in range(3):
+        with within(Part(jnp.int32(index), 3, 1, 2)):
+            found = jax.random.key_data(example_keys(KEY, 4)).reshape(2, 2, -1)
+        np.testing.assert_array_equal(found, whole[index::3])
+
+
+@pytest.mark.parametrize("count", [4, 2, 13, 1])
+def test_groups_with_unequal_numbers_of_rows_are_refused(count):
     with within(Part(jnp.int32(0), 2, 2, 6)), pytest.raises(ValueError, match=f"{count} rows .* 6 examples"):
         example_keys(KEY, count)
 

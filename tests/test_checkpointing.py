@@ -8,12 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gan_jax import parallel
+from gan_jax import compiler, parallel
 from gan_jax.algorithm import apply_network
 from gan_jax.build import build_algorithm
 from gan_jax.execution import Execution
 from gan_jax.models import MODELS
-from gan_jax.models.blocks import CPU_COMPILER_OPTIONS
 from tests.shipped import SPEC, config_with
 from tests.test_precision import CASES, applied, equations
 from tests.variants import VARIANTS, first_state, one_device, steps_of
@@ -22,7 +21,7 @@ pytestmark = pytest.mark.usefixtures("quick_compiler")
 
 # A gradient of a gradient, with dropout, BatchNorm and labels; and a method that reads inner layers.
 STEPS = ("wgan_gp", "r3gan", "feature_matching")
-QUICKLY = CPU_COMPILER_OPTIONS | {"xla_cpu_use_fusion_emitters": False}
+QUICKLY = (compiler.options("cpu") or {}) | {"xla_cpu_use_fusion_emitters": False}
 
 
 def loss_of(apply):
@@ -95,7 +94,7 @@ def temporary_bytes(network, checkpointing):
         )[0].sum()
 
     lowered = jax.jit(jax.grad(loss)).lower(params, shapes, x)
-    compiled = lowered.compile(compiler_options=CPU_COMPILER_OPTIONS if checkpointing else None)
+    compiled = lowered.compile(compiler_options=compiler.options("cpu"))
     return temporary_of(compiled)
 
 

@@ -82,14 +82,37 @@ def test_mask_keeps_the_share_that_it_says(rate, threshold):
         assert np.abs(share - kept).max() <= 5 * np.sqrt(kept * (1 - kept) / per_place)
 
 
-def test_mask_bytes_are_those_of_the_generator():
+def threefry(key, first, second):
+    """Threefry-2x32 with 20 rounds, by the paper (Salmon et al. 2011, doi:10.1145/2063384.2063405)."""
+    keys = [np.uint32(key[0]), np.uint32(key[1]), np.uint32(key[0] ^ key[1] ^ 0x1BD11BDA)]
+    x, y = first + keys[0], second + keys[1]
+    for block in range(5):
+        for rotation in ((13, 15, 26, 6), (17, 29, 16, 24))[block % 2]:
+            x = x + y
+            y = (y << np.uint32(rotation) | y >> np.uint32(32 - rotation)) ^ x
+        x = x + keys[(block + 1) % 3]
+        y = y + keys[(block + 2) % 3] + np.uint32(block + 1)
+    return np.concatenate([x, y])
+
+
+@pytest.mark.parametrize("size", [8, 10, 33])  # 2 words, 3 and 9
+def test_mask_bytes_are_those_of_the_generator(size):
     """Every byte of the random words is used once: the mask, recomputed from the words."""
     keys = example_keys(KEY, 3)
-    mask, _ = keep_mask(keys, (2, 5), 0.4)
+    mask, _ = keep_mask(keys, (size,), 0.4)
+    words = -(-size // 4)
+    counts = np.append(np.arange(words, dtype=np.uint32), np.zeros(words % 2, np.uint32)).reshape(2, -1)
     for i in range(3):
-        words = np.asarray(jax.random.bits(keys[i], (3,), jnp.uint32))
-        octets = words.astype("<u4").view(np.uint8)[:10]
-        np.testing.assert_array_equal(mask[i], (octets >= 102).reshape(2, 5))
+        octets = threefry(jax.random.key_data(keys[i]), *counts)[:words].astype("<u4").view(np.uint8)[:size]
+        np.testing.assert_array_equal(mask[i], octets >= 102)
+
+
+def test_masks_of_another_generator_are_its_bits():
+    keys = example_keys(jax.random.key(1, impl="rbg"), 2)
+    mask, _ = keep_mask(keys, (10,), 0.4)
+    words = jax.vmap(lambda key: jax.random.bits(key, (3,), jnp.uint32))(keys)
+    octets = np.asarray(words).astype("<u4").view(np.uint8)[:, :10]
+    np.testing.assert_array_equal(mask, octets >= 102)
 
 
 def test_masks_differ_between_examples_and_do_not_depend_on_the_others():

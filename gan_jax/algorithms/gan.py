@@ -2,7 +2,7 @@
 
 Goodfellow et al. 2014, arXiv:1406.2661: algorithm 1 with k discriminator steps per generator step,
 each player on noise of its own. The discriminator sees the reals and the fakes as two batches
-(which matters where it has BatchNorm), and only its own descent moves its moving statistics.
+where that matters (BatchNorm), and only its own descent moves its moving statistics.
 
 The objective, the penalties and the augmentation are components; with them this is also WGAN
 (arXiv:1701.07875), WGAN-GP (1704.00028), LSGAN (1611.04076), SNGAN (1802.05957), SAGAN (1805.08318) and
@@ -19,7 +19,7 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 
-from gan_jax.accumulation import Parts, objective_obstacles
+from gan_jax.accumulation import Parts, network_obstacles, objective_obstacles
 from gan_jax.algorithm import Algorithm
 from gan_jax.augment import Augment, NoAugment
 from gan_jax.checks import check_count, check_range
@@ -28,6 +28,7 @@ from gan_jax.losses import LOSSES, AdversarialLoss
 from gan_jax.noise import example_keys
 from gan_jax.penalties import Penalty, Seen
 from gan_jax.pool import empty_pool, exchange
+from gan_jax.rows import alternating, apart, pack
 from gan_jax.schedules import Schedule, as_schedule, is_off
 from gan_jax.state import PyTree, TrainState
 from gan_jax.update import Array, Batch, Key, LossOut, Metrics, Update
@@ -142,9 +143,9 @@ class GAN(Algorithm):
             pool_key = jax.random.fold_in(key, POOL)
             fake, extra["pool"] = exchange(extra["pool"], fake, pool_key, self.axis)
         real, fake = self.views(state, batch["image"], fake, key)
-        stats = state.discriminator.stats
-        real_logits, real_side, stats = self.judge(params, stats, real, batch.get("label"), real_key)
-        fake_logits, fake_side, stats = self.judge(params, stats, fake, label, fake_key)
+        views, labels, stats = (real, fake), (batch.get("label"), label), state.discriminator.stats
+        judged, stats = self.judge_both(params, stats, views, labels, (real_key, fake_key))
+        (real_logits, real_side), (fake_logits, fake_side) = judged
         scores = gather_batch(real_logits, self.axis), gather_batch(fake_logits, self.axis)
         loss = self.loss.discriminator(*self.flipped(*scores, jax.random.fold_in(key, FLIPS)))
         metrics = {
@@ -163,8 +164,8 @@ class GAN(Algorithm):
                 extra |= {penalty.name: memory} if memory else {}
                 metrics[penalty.name] = value
         if "augment" in extra:
-            judged = jnp.repeat(scores[0], self.packing)  # every example of a pack counts
-            extra["augment"] = self.augment.update(extra["augment"], judged, state.step)
+            logits = jnp.repeat(scores[0], self.packing)  # every example of a pack counts
+            extra["augment"] = self.augment.update(extra["augment"], logits, state.step)
             metrics |= {f"augment_{name}": extra["augment"][name] for name in ("p", "r")}
         return loss + side, LossOut(metrics=metrics, stats=stats, extra=extra)
 
@@ -243,6 +244,31 @@ class GAN(Algorithm):
         logits, side = out if isinstance(out, tuple) else (out, None)
         return logits, side, stats
 
+    def judge_both(
+        self,
+        params: PyTree,
+        stats: PyTree,
+        views: tuple[Array, Array],
+        labels: tuple[Array | None, Array | None],
+        keys: tuple[Key, Key],
+    ) -> tuple[list[tuple[Array, Array | None]], PyTree]:
+        """As `judge` on reals and fakes: logits and auxiliary outputs of both, and statistics afterwards.
+
+        Where no example matters to another they are one batch, since one large product is faster than two.
+        """
+        if stats or network_obstacles(discriminator=self.discriminator):
+            judged = []
+            for view, label, key in zip(views, labels, keys, strict=True):
+                logits, side, stats = self.judge(params, stats, view, label, key)
+                judged.append((logits, side))
+            return judged, stats
+
+        # A pair's rows are neighbours: they stay on their device.
+        label = None if labels[0] is None or labels[1] is None else alternating(labels[0], labels[1])
+        logits, side, stats = self.judge(params, stats, alternating(*views), label, keys[0])
+        sides = (None, None) if side is None else apart(side)
+        return list(zip(apart(logits), sides, strict=True)), stats
+
     def critic(self, params: PyTree, stats: PyTree, label: Array | None, key: Key, view: Array) -> Array:
         """The logits alone, for penalties."""
         return self.judge(params, stats, view, label, key)[0]
@@ -274,18 +300,3 @@ class GAN(Algorithm):
             latent: what the fakes were made from.
         """
         return 0.0, {}
-
-
-def pack(image: Array, count: int) -> Array:
-    """[B, H, W, C] -> [B / count, H, W, count * C]: `count` neighbours become one example.
-
-    Raises:
-        ValueError: `count` does not divide B.
-    """
-    if count == 1:
-        return image
-    size, height, width, channels = image.shape
-    if size % count:
-        raise ValueError(f"packing={count} does not divide the batch, {size}")
-    image = image.reshape(size // count, count, height, width, channels)
-    return jnp.moveaxis(image, 1, 3).reshape(size // count, height, width, count * channels)

@@ -3,7 +3,7 @@
 Chen, Xu, Zhang, Guestrin 2016, "Training deep nets with sublinear memory cost", arXiv:1604.06174: the
 backward pass needs the values of the forward pass. Those that are not kept are computed again, block by
 block, each when the gradient arrives at its output. A network with `recompute` keeps the inputs of its
-blocks, which `block` marks:
+blocks, which `block` marks (on a CPU that takes `gan_jax.compiler`'s options):
 
 - `models.dcgan` and `models.mlp`: from the output of one convolution or dense layer to that of the next. One
   array of each layer is kept; norm, activation and dropout are computed again, but no convolution.
@@ -19,9 +19,6 @@ import flax.linen as nn
 import jax
 
 Array = jax.Array
-
-# XLA's CPU compiler drops the barriers that keep it from computing everything once after all.
-CPU_COMPILER_OPTIONS: dict[str, str | bool] = {"xla_disable_hlo_passes": "cse_barrier_expander"}
 
 
 class Network(Protocol):

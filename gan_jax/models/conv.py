@@ -59,7 +59,7 @@ def _per_platform(cpu: Callable, default: Callable, a: Array, b: Array, g: Geome
 @partial(jax.custom_vjp, nondiff_argnums=(2,))
 def convolve(x: Array, w: Array, g: Geometry) -> Array:
     """x [B, *large, I], w [kh, kw, I, O] -> y [B, *small, O]."""
-    return _conv(x, w, g)
+    return _per_platform(conv_cpu.convolve, _conv, x, w, g)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2,))

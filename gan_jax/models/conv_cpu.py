@@ -3,8 +3,11 @@
 It has a fast kernel, and one that uses all cores, only for plain convolutions in one canonical form (NHWC,
 HWIO, NHWC, no reversed window, no dilated input), and brings other forms into it only outside loops. What
 autodiff makes of a strided convolution is none of that, so here
+- where maps are small and channels and examples many, all three are products of Fourier transforms
+  (`gan_jax.models.conv_fourier`);
 - the transposed convolution is a plain one for each phase of the stride (the sub-pixel form, Shi et al. 2016,
-  arXiv:1609.07009): a dilated one costs a matrix product and a scatter on one core;
+  arXiv:1609.07009): a dilated one costs a matrix product and a scatter on one core. To few channels it is one
+  matrix product, and a sum of shifted maps;
 - the weight gradient exchanges batch and channels, and the output gradient is a dilated kernel; it is summed
   over parts of the batch where that kernel would leave the cache.
 
@@ -23,11 +26,12 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from gan_jax.models import conv_fourier
 from gan_jax.models.geometry import LAYOUT, Geometry, Pair
 
 Array = jax.Array
 
-# Below it all phases are one convolution: kernels with so few outputs are slow, and zeros in them are cheap.
+# Convolutions to fewer are slow.
 FEW_CHANNELS = 8
 # A larger kernel does not stay in a core's cache while the convolution uses it over and over.
 KERNEL_BYTES = 2**20
@@ -57,15 +61,23 @@ def phases(large: int, small: int, kernel: int, stride: int, low: int) -> list[P
     return found
 
 
+def convolve(x: Array, w: Array, g: Geometry) -> Array:
+    """x [B, *large, I], w [kh, kw, I, O] -> y [B, *small, O]."""
+    if _by_fourier(x, g, *w.shape[2:]):
+        return conv_fourier.convolve(x, w, g)
+    return lax.conv_general_dilated(x, w, g.stride, g.padding, dimension_numbers=LAYOUT)
+
+
 def transpose(y: Array, w: Array, g: Geometry) -> Array:
     """y [B, *small, O], w [kh, kw, I, O] -> x [B, *large, I]."""
+    if _by_fourier(y, g, *w.shape[2:]):
+        return conv_fourier.transpose(y, w, g)
     rows, columns = (
         phases(*sizes)
         for sizes in zip(g.large, g.small, g.kernel, g.stride, (low for low, _ in g.padding), strict=True)
     )
     w = w.swapaxes(2, 3)
-    joined = _as_one if g.stride == (1, 1) or w.shape[3] < FEW_CHANNELS else _each
-    x = joined(y, w, rows, columns)
+    x = (_stamped if w.shape[3] < FEW_CHANNELS else _each)(y, w, rows, columns)
     return x.reshape(x.shape[0], x.shape[1] * x.shape[2], -1, x.shape[5])[:, : g.large[0], : g.large[1]]
 
 
@@ -81,27 +93,26 @@ def _each(y: Array, w: Array, rows: list[Phase], columns: list[Phase]) -> Array:
     return jnp.stack([jnp.stack([one(row, column) for column in columns], 3) for row in rows], 2)
 
 
-def _as_one(y: Array, w: Array, rows: list[Phase], columns: list[Phase]) -> Array:
-    """As `_each`, by one convolution with an output for each channel and pair of phases."""
-    (top, bottom), (left, right) = (_around(found) for found in (rows, columns))
-    kernels = []
-    for row in rows:
-        for column in columns:
-            around = (
-                (top - row.padding[0], bottom - row.padding[1]),
-                (left - column.padding[0], right - column.padding[1]),
-            )
-            kernels.append(jnp.pad(_taps(w, row, column), (*around, (0, 0), (0, 0))))
-    x = lax.conv_general_dilated(
-        y, jnp.concatenate(kernels, 3), (1, 1), ((top, bottom), (left, right)), dimension_numbers=LAYOUT
-    )
-    x = x.reshape(*x.shape[:3], len(rows), len(columns), -1)
-    return x.transpose(0, 1, 3, 2, 4, 5)
+def _stamped(y: Array, w: Array, rows: list[Phase], columns: list[Phase]) -> Array:
+    """As `_each`: what all pixels stamp, by one matrix product, and for each output the sum of its stamps."""
+    stamps = jnp.tensordot(y, w, ((3,), (2,)))  # [B, *small, kh, kw, I]
 
+    def shifted(a: Array, axis: int, phase: Phase, tap: int) -> Array:
+        """The input under this tap of all outputs of a phase, zero where there is none."""
+        before = phase.padding[0] - (phase.count - 1 - tap)
+        pads = [(0, 0, 0)] * a.ndim
+        pads[axis] = (before, phase.outputs - before - a.shape[axis], 0)
+        return lax.pad(a, jnp.zeros((), a.dtype), pads)
 
-def _around(found: list[Phase]) -> Pair:
-    """The padding that all phases of a dimension fit into."""
-    return max(phase.padding[0] for phase in found), max(phase.padding[1] for phase in found)
+    def one(row: Phase, column: Phase) -> Array:
+        total = jnp.zeros((y.shape[0], row.outputs, column.outputs, w.shape[3]), y.dtype)
+        for i, stamped in enumerate(jnp.moveaxis(stamps[:, :, :, row.taps], 3, 0)):
+            under = shifted(stamped, 1, row, i)
+            for j, values in enumerate(jnp.moveaxis(under[:, :, :, column.taps], 3, 0)):
+                total += shifted(values, 2, column, j)
+        return total
+
+    return jnp.stack([jnp.stack([one(row, column) for column in columns], 3) for row in rows], 2)
 
 
 def _taps(w: Array, row: Phase, column: Phase) -> Array:
@@ -111,6 +122,8 @@ def _taps(w: Array, row: Phase, column: Phase) -> Array:
 
 def weights(x: Array, y: Array, g: Geometry) -> Array:
     """x [B, *large, I], y [B, *small, O] -> w [kh, kw, I, O]."""
+    if _by_fourier(x, g, x.shape[3], y.shape[3]):
+        return conv_fourier.weights(x, y, g)
     parts = _parts(y)
     if parts == 1:
         return _weights(x, y, g)
@@ -136,6 +149,12 @@ def batch_split_over(devices: int) -> Iterator[None]:
         yield
     finally:
         _DEVICES.reset(token)
+
+
+def _by_fourier(a: Array, g: Geometry, inputs: int, outputs: int) -> bool:
+    """Whether transforms are faster, for images a [B, ...] on either side."""
+    share = -(-a.shape[0] // _DEVICES.get())
+    return a.dtype == jnp.float32 and conv_fourier.pays(g, share, inputs, outputs)
 
 
 def _parts(y: Array) -> int:
