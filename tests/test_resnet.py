@@ -7,7 +7,8 @@ import pytest
 
 from gan_jax.models.attention import SelfAttention
 from gan_jax.models.norms import Norm
-from gan_jax.models.residual import DownBlock, UpBlock, average_pool, nearest
+from gan_jax.models.resample import average_pool, nearest
+from gan_jax.models.residual import DownBlock, UpBlock
 from gan_jax.models.resnet import ResNetDiscriminator, ResNetGenerator
 from tests.test_conv import same_pads, slide
 

@@ -65,6 +65,12 @@ def convolve(x: Array, w: Array, g: Geometry) -> Array:
     """x [B, *large, I], w [kh, kw, I, O] -> y [B, *small, O]."""
     if _by_fourier(x, g, *w.shape[2:]):
         return conv_fourier.convolve(x, w, g)
+    if g.stride == (1, 1) and w.shape[3] < FEW_CHANNELS:
+        rows, columns = (
+            (k - 1 - low, k - 1 - high) for k, (low, high) in zip(g.kernel, g.padding, strict=True)
+        )
+        mirrored = Geometry(g.small, g.large, g.kernel, g.stride, (rows, columns))
+        return transpose(x, lax.rev(w, (0, 1)).swapaxes(2, 3), mirrored)
     return lax.conv_general_dilated(x, w, g.stride, g.padding, dimension_numbers=LAYOUT)
 
 
@@ -173,6 +179,7 @@ def _weights(x: Array, y: Array, g: Geometry) -> Array:
         (low, (m - 1) * s + k - n - low)
         for n, m, k, s, (low, _) in zip(g.large, g.small, g.kernel, g.stride, g.padding, strict=True)
     ]
+    x, y = lax.optimization_barrier((x, y))
     w = lax.conv_general_dilated(
         x.transpose(3, 1, 2, 0),
         y.transpose(1, 2, 0, 3),

@@ -18,6 +18,7 @@ import jax.numpy as jnp
 
 from gan_jax.models import conv
 from gan_jax.models.precision import at_least_float32
+from gan_jax.models.resample import convolve_doubled, convolve_halved
 from gan_jax.models.spectral import spectral_normalise
 from gan_jax.noise import drop_threshold, example_keys, keep_mask
 
@@ -103,12 +104,20 @@ class Embed(nn.Module):
 class Conv(nn.Module):
     """Convolution with the kernel [k, k, in, out].
 
-    `train` matters only with `spectral_norm` (`models.spectral`), where it moves the estimate.
+    `double` is of an image whose resolution is doubled first, `halve` is followed by means of 2x2 pixels
+    (`models.resample`); both have stride 1 and SAME padding. `train` matters only with `spectral_norm`
+    (`models.spectral`), where it moves the estimate.
+
+    Attributes:
+        double: the (height, width) to double to; None for no doubling.
+        halve: whether to halve the resolution.
     """
 
     features: int
     kernel_size: int
     stride: int = 1
+    double: tuple[int, int] | None = None
+    halve: bool = False
     use_bias: bool = True
     padding: conv.Padding = "SAME"
     kernel_init: Initializer = INITIALIZERS["glorot_uniform"]
@@ -124,8 +133,14 @@ class Conv(nn.Module):
         kernel = self.param("kernel", self.kernel_init, (k, k, x.shape[-1], self.features))
         if self.spectral_norm:
             kernel = spectral_normalise(self, kernel, train, self.power_iterations)
-        geometry = conv.geometry((x.shape[1], x.shape[2]), (k, k), (s, s), self.padding)
-        y = conv.convolve(x, kernel.astype(x.dtype), geometry)
+        kernel = kernel.astype(x.dtype)
+        if self.double is not None:
+            y = convolve_doubled(x, kernel, self.double)
+        elif self.halve:
+            y = convolve_halved(x, kernel)
+        else:
+            geometry = conv.geometry((x.shape[1], x.shape[2]), (k, k), (s, s), self.padding)
+            y = conv.convolve(x, kernel, geometry)
         if self.use_bias:
             y = y + self.param("bias", nn.initializers.zeros, (self.features,)).astype(x.dtype)
         return y
@@ -195,10 +210,13 @@ class Upsample(nn.Module):
             )(x, train)
         if self.method not in UPSAMPLINGS:
             raise ValueError(f"upsampling={self.method!r} is not one of {', '.join(UPSAMPLINGS)}")
-        x = jax.image.resize(x, (x.shape[0], *self.size, x.shape[3]), self.method)
+        doubled = self.method == "nearest" and self.size == (2 * x.shape[1], 2 * x.shape[2])
+        if not doubled:
+            x = jax.image.resize(x, (x.shape[0], *self.size, x.shape[3]), self.method)
         return Conv(
             self.features,
             self.kernel_size,
+            double=self.size if doubled else None,
             use_bias=self.use_bias,
             kernel_init=self.kernel_init,
             spectral_norm=self.spectral_norm,

@@ -10,41 +10,19 @@ Miyato et al. 2018, arXiv:1802.05957, appendix B.4, figure 8; He et al. 2016, ar
   function, as a 1x1 convolution commutes with both, at a quarter of the work.
 - All convolutions of a block have its output's width; the official discriminator's first 3x3 convolutions
   have the input's (in table 4 they are the same).
-- An odd size halves to the number rounded up, and back; see `nearest` and `average_pool`.
+- An odd size halves to the number rounded up, and back; see `models.resample`.
 """
 
 from __future__ import annotations
 
 import flax.linen as nn
 import jax
-import jax.numpy as jnp
 
 from gan_jax.models.layers import ACTIVATIONS, Conv, Initializer, choose
 from gan_jax.models.norms import Norm, needs_no_bias
+from gan_jax.models.resample import average_pool, nearest
 
 Array = jax.Array
-
-
-def nearest(x: Array, size: tuple[int, int]) -> Array:
-    """Every pixel of [B, h, w, C] doubled in both directions, cropped to `size` = (H, W) at the far ends.
-
-    With H = 2h or 2h - 1 the crop takes half of the last pixel at most: the mirror of `average_pool`.
-    """
-    count, height, width, channels = x.shape
-    x = jnp.broadcast_to(x[:, :, None, :, None, :], (count, height, 2, width, 2, channels))
-    return x.reshape(count, 2 * height, 2 * width, channels)[:, : size[0], : size[1]]
-
-
-def average_pool(x: Array) -> Array:
-    """Means of 2x2 pixels, [B, H, W, C] -> [B, ceil(H / 2), ceil(W / 2), C].
-
-    At an odd end the last row or column has no partner and stands for itself.
-    """
-    count, height, width, channels = x.shape
-    if height % 2 or width % 2:  # a padding by nothing would still make devices exchange rows in its gradient
-        x = jnp.pad(x, ((0, 0), (0, height % 2), (0, width % 2), (0, 0)), mode="edge")
-    rows, columns = x.shape[1] // 2, x.shape[2] // 2
-    return x.reshape(count, rows, 2, columns, 2, channels).mean((2, 4))
 
 
 def stronger(init: Initializer) -> Initializer:
@@ -80,10 +58,13 @@ class UpBlock(nn.Module):
             )
             return activation(norm(x, label, train))
 
-        def conv(x: Array, kernel_size: int, init: Initializer, name: str) -> Array:
+        def conv(
+            x: Array, kernel_size: int, init: Initializer, name: str, double: tuple[int, int] | None = None
+        ) -> Array:
             return Conv(
                 self.features,
                 kernel_size,
+                double=double,
                 use_bias=not needs_no_bias(self.norm),
                 kernel_init=init,
                 spectral_norm=self.spectral_norm,
@@ -91,7 +72,7 @@ class UpBlock(nn.Module):
             )(x, train)
 
         shortcut = nearest(conv(x, 1, self.kernel_init, "shortcut"), self.size)
-        x = conv(nearest(normalise(x, 0), self.size), 3, stronger(self.kernel_init), "conv_0")
+        x = conv(normalise(x, 0), 3, stronger(self.kernel_init), "conv_0", self.size)
         return shortcut + conv(normalise(x, 1), 3, stronger(self.kernel_init), "conv_1")
 
 
@@ -123,10 +104,18 @@ class DownBlock(nn.Module):
                 Norm(self.norm, self.momentum, axis=self.axis, name=f"norm_{index}")(x, None, train)
             )
 
-        def conv(x: Array, kernel_size: int, init: Initializer, name: str, use_bias: bool = True) -> Array:
+        def conv(
+            x: Array,
+            kernel_size: int,
+            init: Initializer,
+            name: str,
+            use_bias: bool = True,
+            halve: bool = False,
+        ) -> Array:
             return Conv(
                 self.features,
                 kernel_size,
+                halve=halve,
                 use_bias=use_bias,
                 kernel_init=init,
                 spectral_norm=self.spectral_norm,
@@ -139,5 +128,5 @@ class DownBlock(nn.Module):
         if not self.first:
             x = normalise(x, 0)
         x = conv(x, 3, stronger(self.kernel_init), "conv_0", use_bias=not needs_no_bias(self.norm))
-        x = conv(normalise(x, 1), 3, stronger(self.kernel_init), "conv_1")
-        return shortcut + (average_pool(x) if self.pool else x)
+        x = conv(normalise(x, 1), 3, stronger(self.kernel_init), "conv_1", halve=self.pool)
+        return shortcut + x
