@@ -38,7 +38,7 @@ MOST_FREQUENCIES = 10
 # What it takes to write and read an element of a transform, in multiplications.
 ELEMENT = 40
 # So many multiplications of matrices take as long as one of a convolution.
-WORTH = 1.2
+WORTH = 1.7
 
 
 class Dimension(NamedTuple):
