@@ -1,7 +1,5 @@
 """The benchmark's FLOPs, counted by hand, against XLA's own count of the same losses in plain `lax`."""
 
-from unittest import mock
-
 import jax
 import jax.numpy as jnp
 import pytest
@@ -14,12 +12,11 @@ from experiments.speed.counts import (
     step_flops,
     taps,
 )
-from experiments.speed.jax_contender import algorithm_of, plain_convolve, plain_convolve_transpose
+from experiments.speed.jax_contender import algorithm_of, plainly
 from experiments.speed.works import WORKS
 from gan_jax.algorithm import apply_network
 from gan_jax.build import example_batch
 from gan_jax.data.spec import DataSpec
-from gan_jax.models import conv
 from gan_jax.penalty_functions import norm_penalty
 
 BATCH = 4
@@ -27,10 +24,7 @@ BATCH = 4
 
 def xla_flops(function, *arguments):
     """Of the program before it is optimised, convolutions as `lax` has them."""
-    with (
-        mock.patch.object(conv, "convolve", plain_convolve),
-        mock.patch.object(conv, "convolve_transpose", plain_convolve_transpose),
-    ):
+    with plainly():
         counted = jax.jit(function).lower(*arguments).cost_analysis()
     assert counted is not None
     return counted["flops"]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import runpy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -16,10 +17,11 @@ from jax import lax
 
 from experiments.speed.works import Work
 from gan_jax import compilation_cache, parallel
+from gan_jax.algorithms import gan
 from gan_jax.algorithms.gan import GAN
 from gan_jax.build import build_algorithm, example_batch
 from gan_jax.data.spec import DataSpec
-from gan_jax.models import conv
+from gan_jax.models import conv, layers, resample
 
 LAYOUT = ("NHWC", "HWIO", "NHWC")
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -68,6 +70,33 @@ def plain_convolve_transpose(y: jax.Array, w: jax.Array, g: Any) -> jax.Array:
     return lax.conv_transpose(y, w, g.stride, pads, dimension_numbers=LAYOUT, transpose_kernel=True)
 
 
+def plain_convolve_doubled(x: jax.Array, w: jax.Array, size: tuple[int, int]) -> jax.Array:
+    """One after the other, as anybody writes it; and so the next."""
+    return resample.same(resample.nearest(x, size), w)
+
+
+def plain_convolve_halved(x: jax.Array, w: jax.Array) -> jax.Array:
+    return resample.average_pool(resample.same(x, w))
+
+
+def as_two_batches(**networks: Any) -> list[str]:
+    """In the place of what keeps the discriminator's two batches apart."""
+    return ["reals and fakes are judged one after the other"]
+
+
+@contextlib.contextmanager
+def plainly() -> Iterator[None]:
+    """While it is open, networks and losses are traced without this package's own forms."""
+    with (
+        mock.patch.object(conv, "convolve", plain_convolve),
+        mock.patch.object(conv, "convolve_transpose", plain_convolve_transpose),
+        mock.patch.object(layers, "convolve_doubled", plain_convolve_doubled),
+        mock.patch.object(layers, "convolve_halved", plain_convolve_halved),
+        mock.patch.object(gan, "network_obstacles", as_two_batches),
+    ):
+        yield
+
+
 class Ours:
     """The production path: `gan_jax.parallel.compile_step`, as `gan_jax.train` calls it."""
 
@@ -102,7 +131,7 @@ class Ours:
 
 
 class Plain(Ours):
-    """The convolutions as `lax` and autodiff have them, and a compiled call for each step."""
+    """The convolutions as `lax` and autodiff have them, two batches, and a compiled call for each step."""
 
     def __init__(self, work: Work, images: np.ndarray) -> None:
         super().__init__(work, images)
@@ -112,10 +141,7 @@ class Plain(Ours):
 
     def steps(self, count: int) -> None:
         """Trains so many steps, and returns when they are done."""
-        with (
-            mock.patch.object(conv, "convolve", plain_convolve),
-            mock.patch.object(conv, "convolve_transpose", plain_convolve_transpose),
-        ):
+        with plainly():
             for _ in range(count):
                 self.state, _ = self.step(self.state, self.batches[self.done % len(self.batches)])
                 self.done += 1

@@ -11,7 +11,7 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
-from gan_jax.models.conv import convolve, convolve_transpose, geometry
+from gan_jax.models import conv
 
 Array = jax.Array
 
@@ -47,12 +47,12 @@ def convolve_doubled(x: Array, w: Array, size: tuple[int, int]) -> Array:
         size: (height, width) of the output.
     """
     if size != (2 * x.shape[1], 2 * x.shape[2]):
-        return _same(nearest(x, size), w)
+        return same(nearest(x, size), w)
     # Output p sees pixel q through the taps t with (p + t - low) // 2 = q, which are two.
     kernel = jnp.flip(_neighbours_added(w), (0, 1)).swapaxes(2, 3)
     rows, columns = ((k - 1 - (k - 1) // 2, (k - 1) // 2) for k in w.shape[:2])
-    mirror = geometry(size, (kernel.shape[0], kernel.shape[1]), (2, 2), (rows, columns))
-    return convolve_transpose(x, kernel, mirror)
+    mirror = conv.geometry(size, (kernel.shape[0], kernel.shape[1]), (2, 2), (rows, columns))
+    return conv.convolve_transpose(x, kernel, mirror)
 
 
 def convolve_halved(x: Array, w: Array) -> Array:
@@ -63,15 +63,18 @@ def convolve_halved(x: Array, w: Array) -> Array:
         w: [kh, kw, I, O].
     """
     if x.shape[1] % 2 or x.shape[2] % 2:
-        return average_pool(_same(x, w))
+        return average_pool(same(x, w))
     kernel = _neighbours_added(w) / 4
     rows, columns = (((k - 1) // 2, k - 1 - (k - 1) // 2) for k in w.shape[:2])
-    g = geometry((x.shape[1], x.shape[2]), (kernel.shape[0], kernel.shape[1]), (2, 2), (rows, columns))
-    return convolve(x, kernel, g)
+    g = conv.geometry((x.shape[1], x.shape[2]), (kernel.shape[0], kernel.shape[1]), (2, 2), (rows, columns))
+    return conv.convolve(x, kernel, g)
 
 
-def _same(x: Array, w: Array) -> Array:
-    return convolve(x, w, geometry((x.shape[1], x.shape[2]), (w.shape[0], w.shape[1]), (1, 1), "SAME"))
+def same(x: Array, w: Array) -> Array:
+    """The convolution with stride 1 and zeros around the image."""
+    return conv.convolve(
+        x, w, conv.geometry((x.shape[1], x.shape[2]), (w.shape[0], w.shape[1]), (1, 1), "SAME")
+    )
 
 
 def _neighbours_added(w: Array) -> Array:
