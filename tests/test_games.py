@@ -92,7 +92,7 @@ def test_extragradient_moments_see_both_gradients():
         moment = 0.9 * moment + slopes(theta, ONE)
         moment = 0.9 * moment + slopes(theta - RATES * moment, TWO)
         theta = theta - RATES * moment
-        np.testing.assert_allclose(found, theta, rtol=1e-5)
+        np.testing.assert_allclose(found, theta, rtol=1e-5, atol=1e-7)
 
 
 def consensus_by_hand(theta, weight):

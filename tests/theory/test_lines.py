@@ -146,7 +146,7 @@ def test_a_minimax_gan_stays_where_it_is():
 def test_a_wasserstein_gan_arrives():
     """20 steps of 0.05 at slope 1 would be 1.0; then it goes to and fro about 0, the critic always late."""
     found = last_thetas(loss="wasserstein", penalties=(WGANGP(weight=1.0),))
-    np.testing.assert_allclose(found, 0.0, atol=0.2)
+    np.testing.assert_allclose(found, 0.0, atol=0.3)
 
 
 def test_instance_noise_moves_a_minimax_gan():
