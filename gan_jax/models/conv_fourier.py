@@ -37,7 +37,7 @@ Array = jax.Array
 MOST_FREQUENCIES = 10
 # What it takes to write and read an element of a transform, in multiplications.
 ELEMENT = 40
-# So many multiplications of matrices take as long as one of a convolution.
+# So many multiplications of its matrices take as long as one of the definition, in whole train steps.
 WORTH = 1.7
 
 
@@ -121,6 +121,7 @@ class Form(NamedTuple):
 
 
 def form(g: Geometry) -> Form:
+    """That of a geometry."""
     rows, columns = dimensions(g)
     return Form(rows, columns, transforms(rows, columns))
 
