@@ -33,7 +33,8 @@ class Row:
         steps_per_second: measured, the median over the rounds.
         predicted: by the model, on the same chip.
         assumed: which shares of the peaks the prediction takes for granted.
-        flops_per_second: what the measured steps multiply.
+        flops_per_second: of the model's flops for these steps, which are the definition's but for resampled
+            kernels. What a contender really multiplies may be more or less: ours has Fourier forms on a CPU.
     """
 
     work: str
@@ -61,8 +62,8 @@ def compare(path: Path, works: dict[str, Workload]) -> list[Row]:
     """The file's measurements of works that the model has.
 
     On a chip of the model's table the prediction is the model's, with its assumed shares of the peaks. On
-    any other device it is the least time at the peaks that the benchmark measured there, so that measured
-    divided by predicted is a share.
+    any other device it is the time of the model's flops and bytes at the peaks that the benchmark measured
+    there, so that measured divided by predicted is a share of them.
 
     Args:
         path: what `gan-jax bench` wrote.

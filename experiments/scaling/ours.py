@@ -31,10 +31,23 @@ WORKS: dict[str, tuple[str, tuple[int, int, int], tuple[str, ...]]] = {
 
 @dataclass(frozen=True)
 class Sizes:
-    """What a train step adds up over the devices: numbers of parameters, and channels of each BatchNorm."""
+    """Numbers of parameters, and what a train step adds up over the devices.
+
+    Attributes:
+        generator: parameters.
+        discriminator: likewise.
+        generator_gradient: numbers in its gradient as the devices add it up: more than parameters where a
+            kernel is in one with a resampling (`exchanged`).
+        discriminator_gradient: likewise.
+        generator_norms: channels of each BatchNorm.
+        discriminator_norms: likewise.
+        discriminator_steps: updates of the discriminator in a step.
+    """
 
     generator: int
     discriminator: int
+    generator_gradient: int
+    discriminator_gradient: int
     generator_norms: tuple[int, ...]
     discriminator_norms: tuple[int, ...]
     discriminator_steps: int
@@ -74,10 +87,32 @@ def sizes(algorithm: Algorithm, spec: DataSpec) -> Sizes:
     return Sizes(
         generator=_size(state.generator.params),
         discriminator=_size(state.discriminator.params),
+        generator_gradient=exchanged(
+            state.generator.params, forward_operations(algorithm, spec, "generator")
+        ),
+        discriminator_gradient=exchanged(
+            state.discriminator.params, forward_operations(algorithm, spec, "discriminator")
+        ),
         generator_norms=batch_norms(state.generator.stats),
         discriminator_norms=batch_norms(state.discriminator.stats),
         discriminator_steps=algorithm.minibatches,
     )
+
+
+def exchanged(params: Any, forward: list[Operation]) -> int:
+    """Numbers in a player's gradient, its convolutions' kernels with the taps that the compiler sees.
+
+    The devices add up what comes out of the convolution that is the kernel's gradient. Of a 3x3 kernel in one
+    with a resampling (`gan_jax.models.resample`) that is the gradient of 16 taps, of which every device then
+    makes that of the 9.
+
+    Args:
+        forward: of the player's forward pass. What of a convolution there does not grow with the batch is
+            its kernel.
+    """
+    kernels = sum(operation.times * operation.elements[0] for operation in forward if operation.convolution)
+    others = sum(leaf.size for leaf in jax.tree.leaves(params) if leaf.ndim != 4)
+    return round(kernels) + others
 
 
 def first_state(algorithm: Algorithm, spec: DataSpec) -> TrainState:

@@ -59,7 +59,8 @@ class Workload:
 
 def gradient_reductions(sizes: ours.Sizes) -> tuple[Reduction, ...]:
     """One for each update. The gradients on reals and fakes count as added up before they are exchanged."""
-    return Reduction(sizes.discriminator, sizes.discriminator_steps), Reduction(sizes.generator, 1)
+    updates = Reduction(sizes.discriminator_gradient, sizes.discriminator_steps)
+    return updates, Reduction(sizes.generator_gradient, 1)
 
 
 def statistic_reductions(sizes: ours.Sizes) -> tuple[Reduction, ...]:

@@ -11,6 +11,7 @@ from jax import lax
 from experiments.scaling import ours
 from experiments.scaling.counting import Operation, operations, taps, total
 from experiments.scaling.workloads import WORKLOADS
+from experiments.speed import counts, works
 from gan_jax.build import build_algorithm
 from gan_jax.data.spec import DataSpec
 from gan_jax.models import conv
@@ -113,6 +114,27 @@ def test_a_step_of_the_dcgan_by_hand():
     work = WORKLOADS["dcgan28"]()
     assert work.flops(1.0) == expected
     assert work.backward == 1 - (2 * sum(generator) + 3 * sum(discriminator)) / expected
+
+
+def test_a_step_of_the_sngan_by_hand():
+    """The benchmark's count from shapes, but for the 3x3 kernels in one with a resampling: 16 taps.
+
+    They are the first convolutions of the generator's blocks and the second ones of two of the
+    discriminator's.
+    """
+
+    def less(size: int, width: int) -> int:
+        """Flops that a pass saves on a map whose larger side is `size`."""
+        fused = taps(size=size, kernel=4, out=size // 2, stride=2, low=1)
+        return 2 * width**2 * ((3 * size - 2) ** 2 - fused**2)
+
+    generator = sum(less(size, 256) for size in (8, 16, 32))
+    discriminator = sum(less(size, 128) for size in (32, 16))
+    expected = counts.step_flops(works.SNGAN32, 1) - (5 + 3) * generator - (5 * 6 + 2) * discriminator
+    found = ours.step_operations(*ours.algorithm_of("sngan32"))
+    # What does not grow with the batch are the power iterations.
+    assert total(found, 2.0)[0] - total(found, 1.0)[0] == expected
+    assert not any(operation.flops[0] for operation in found if operation.convolution)
 
 
 def test_a_penalty_is_four_passes():
