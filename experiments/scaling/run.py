@@ -22,7 +22,7 @@ from gan_jax.errors import UserError
 HERE = Path(__file__).parent
 # The thesis's DCGAN and the largest float32 products on two cores, as `gan-jax bench` measured both
 # (experiments/speed/results).
-CPU_STEPS_PER_SECOND, CPU_BATCH, CPU_PEAK = 22.19, 32, 335e9
+CPU_STEPS_PER_SECOND, CPU_BATCH, CPU_PEAK = 22.49, 32, 349e9
 
 
 def main() -> int:
