@@ -10,7 +10,7 @@ row: a classifier that is right on 98.8 % of the test images names 96.5 % of the
 
 import ml_collections
 
-from gan_jax.build import base_config
+from gan_jax.config.build import base_config
 
 
 def get_config() -> ml_collections.ConfigDict:

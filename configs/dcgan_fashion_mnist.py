@@ -10,7 +10,7 @@ averaged weights.
 
 import ml_collections
 
-from gan_jax.build import base_config
+from gan_jax.config.build import base_config
 
 
 def get_config() -> ml_collections.ConfigDict:

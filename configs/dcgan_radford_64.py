@@ -12,7 +12,7 @@ Not trained to the end yet: it needs a GPU.
 
 import ml_collections
 
-from gan_jax.build import base_config
+from gan_jax.config.build import base_config
 
 
 def get_config() -> ml_collections.ConfigDict:

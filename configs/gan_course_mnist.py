@@ -9,7 +9,7 @@ discriminator 512-256 with LeakyReLU 0.2. Expect legible digits, a few of them b
 
 import ml_collections
 
-from gan_jax.build import base_config
+from gan_jax.config.build import base_config
 
 
 def get_config() -> ml_collections.ConfigDict:

@@ -12,7 +12,7 @@ one; the others lie on the way from mode to mode. With the paper's 256 latents
 
 import ml_collections
 
-from gan_jax.build import base_config
+from gan_jax.config.build import base_config
 
 
 def get_config() -> ml_collections.ConfigDict:

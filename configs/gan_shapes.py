@@ -9,7 +9,7 @@ fully connected network has to learn each place by itself.
 
 import ml_collections
 
-from gan_jax.build import base_config
+from gan_jax.config.build import base_config
 
 
 def get_config() -> ml_collections.ConfigDict:

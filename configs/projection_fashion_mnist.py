@@ -9,7 +9,7 @@ test images names 85.4 % of the samples as asked; 5 minutes on two x86 cores wit
 
 import ml_collections
 
-from gan_jax.build import base_config
+from gan_jax.config.build import base_config
 
 
 def get_config() -> ml_collections.ConfigDict:

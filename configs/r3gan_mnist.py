@@ -9,7 +9,7 @@ another. Expect clean strokes, most digits legible; 6 minutes on two x86 cores w
 
 import ml_collections
 
-from gan_jax.build import base_config
+from gan_jax.config.build import base_config
 
 
 def get_config() -> ml_collections.ConfigDict:

@@ -9,7 +9,7 @@ further; 15 minutes on two x86 cores with tests beside it.
 
 import ml_collections
 
-from gan_jax.build import base_config
+from gan_jax.config.build import base_config
 
 
 def get_config() -> ml_collections.ConfigDict:

@@ -9,7 +9,7 @@ them still broken, and no collapse; 12 minutes on two x86 cores with tests besid
 
 import ml_collections
 
-from gan_jax.build import base_config
+from gan_jax.config.build import base_config
 
 
 def get_config() -> ml_collections.ConfigDict:

@@ -19,10 +19,11 @@ from dataclasses import dataclass
 
 from absl import flags, logging
 
-from gan_jax import bench, command_flags, compilation_cache, evaluation_flags
-from gan_jax.config_flag import OVERRIDE
-from gan_jax.errors import UserError
-from gan_jax.interrupt import Interrupted, interrupt
+from gan_jax.cli import command_flags, evaluation_flags
+from gan_jax.config.config_flag import OVERRIDE
+from gan_jax.utils import compilation_cache
+from gan_jax.utils.errors import UserError
+from gan_jax.utils.interrupt import Interrupted, interrupt
 
 USAGE = """\
 usage: gan-jax COMMAND [--flag=value ...]
@@ -35,7 +36,6 @@ usage: gan-jax COMMAND [--flag=value ...]
   gan-jax study experiments/mode_collapse [--shard=3/16 | --merge]
   gan-jax train-classifier fashion_mnist
   gan-jax data prepare fashion_mnist [--from FOLDER]
-  gan-jax bench [--works dcgan28 --batches 32,128]
 
 {commands}
 
@@ -82,7 +82,6 @@ COMMANDS = {
         evaluation_flags.train_classifier,
     ),
     "data": Command("get and prepare a data set", command_flags.define_data, command_flags.data),
-    "bench": Command("measure the train step against Keras and PyTorch", bench.define, bench.run),
 }
 
 

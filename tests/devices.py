@@ -9,7 +9,7 @@ import jax
 import numpy as np
 from jax.sharding import PartitionSpec
 
-from gan_jax import parallel
+from gan_jax.distributed import parallel
 
 AXIS = parallel.AXIS
 WAYS = ("pmap", "shard_map")

@@ -21,11 +21,11 @@ import numpy as np
 import orbax.checkpoint as ocp
 from jax.experimental.compilation_cache import compilation_cache
 
-from gan_jax import parallel
-from gan_jax import train as loop
-from gan_jax.build import base_config
-from gan_jax.logs import read_losses, read_metrics
-from gan_jax.state import TrainState
+from gan_jax.config.build import base_config
+from gan_jax.core.state import TrainState
+from gan_jax.distributed import parallel
+from gan_jax.summaries.logs import read_losses, read_metrics
+from gan_jax.training import train as loop
 
 ROOT = Path(__file__).parent.parent
 STEPS = 30

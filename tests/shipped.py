@@ -11,7 +11,7 @@ import ml_collections
 import numpy as np
 
 from gan_jax import data
-from gan_jax.build import DataSpec
+from gan_jax.config.build import DataSpec
 
 FOLDER = Path(__file__).parent.parent / "configs"
 SPEC = DataSpec((12, 10, 3), 4)

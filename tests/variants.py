@@ -15,10 +15,10 @@ import jax.numpy as jnp
 import ml_collections
 import numpy as np
 
-from gan_jax import parallel
-from gan_jax.algorithm import Algorithm
-from gan_jax.build import DataSpec, base_config, build_algorithm
-from gan_jax.state import TrainState
+from gan_jax.config.build import DataSpec, base_config, build_algorithm
+from gan_jax.core.algorithm import Algorithm
+from gan_jax.core.state import TrainState
+from gan_jax.distributed import parallel
 
 BATCH, CLASSES = 16, 3
 CALL = 4  # steps in one call

@@ -16,8 +16,8 @@ import jax
 import numpy as np
 
 from gan_jax import data
-from gan_jax.commands import restored_run
-from gan_jax.sample import make_sampler
+from gan_jax.cli.commands import restored_run
+from gan_jax.inference.sample import make_sampler
 
 NEIGHBOURS = 5
 CHUNK = 250  # queries at a time

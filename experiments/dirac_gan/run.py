@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from gan_jax import files
-from gan_jax.games import Alternating, Consensus, Extragradient, Game, Simultaneous
-from gan_jax.losses import LOSSES, AdversarialLoss, least_squares
-from gan_jax.penalties import R1, Penalty
+from gan_jax.core.games import Alternating, Consensus, Extragradient, Game, Simultaneous
+from gan_jax.losses.adversarial import LOSSES, AdversarialLoss, least_squares
+from gan_jax.losses.penalties import R1, Penalty
 from gan_jax.theory import dirac
 from gan_jax.theory import dirac_spectra as spectra
 from gan_jax.theory.dirac_methods import Method, methods
 from gan_jax.theory.dirac_spectra import LOSS_SLOPES, LinearGame
+from gan_jax.utils import files
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -17,11 +17,11 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from gan_jax import data
-from gan_jax.evaluate import Evaluator
-from gan_jax.fakes import Fake
-from gan_jax.metrics.image_source import array_source
-from gan_jax.metrics.networks import open_network
-from gan_jax.metrics.sources import dataset_source
+from gan_jax.evaluation.evaluate import Evaluator
+from gan_jax.evaluation.generated import Fake
+from gan_jax.evaluation.networks import open_network
+from gan_jax.evaluation.sources.image_source import array_source
+from gan_jax.evaluation.sources.sources import dataset_source
 
 matplotlib.use("agg")
 import matplotlib.pyplot as plt

@@ -14,8 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from gan_jax.algorithms.infogan import InfoGAN
-from gan_jax.commands import restored_run
-from gan_jax.pictures import grid, save_png
+from gan_jax.cli.commands import restored_run
+from gan_jax.summaries.pictures import grid, save_png
 
 COLUMNS = 6  # of each kind
 

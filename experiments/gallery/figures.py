@@ -10,10 +10,10 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from gan_jax.commands import restored_run
+from gan_jax.cli.commands import restored_run
 from gan_jax.data.recogniser import recover
 from gan_jax.data.shapes import SHAPES
-from gan_jax.sample import make_sampler
+from gan_jax.inference.sample import make_sampler
 
 
 def main() -> None:

@@ -2,9 +2,9 @@
 
     python experiments/gallery/judge.py --workdir runs/cgan_mnist runs/acgan_mnist
 
-Takes the classifier of the runs' data set (`gan_jax.metrics.classifier_cache`, trained at the first use),
-says how well it does on the test split, and how many of a generator's samples of each class it takes for
-that class. The categories of InfoGAN have no names: for each the table has the class that most of its
+Takes the classifier of the runs' data set (`gan_jax.feature_networks.classifier_cache`, trained at the first
+use), says how well it does on the test split, and how many of a generator's samples of each class it takes
+for that class. The categories of InfoGAN have no names: for each the table has the class that most of its
 samples are taken for.
 """
 
@@ -15,13 +15,13 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from gan_jax.commands import restored_run
-from gan_jax.errors import UserError
-from gan_jax.metrics.classifier import predict
-from gan_jax.metrics.classifier_cache import prepare_classifier
-from gan_jax.pictures import quantised
-from gan_jax.sample import make_sampler
-from gan_jax.workdir import recorded_run
+from gan_jax.cli.commands import restored_run
+from gan_jax.feature_networks.classifier import predict
+from gan_jax.feature_networks.classifier_cache import prepare_classifier
+from gan_jax.inference.sample import make_sampler
+from gan_jax.summaries.pictures import quantised
+from gan_jax.training.workdir import recorded_run
+from gan_jax.utils.errors import UserError
 
 
 def report(workdir: Path, num: int, seed: int, data_dir: str | None) -> str:

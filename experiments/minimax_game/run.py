@@ -15,22 +15,22 @@ import flax.linen as nn
 import jax.numpy as jnp
 import numpy as np
 
-from gan_jax import files
-from gan_jax.algorithm import apply_network
 from gan_jax.algorithms.gan import GAN
+from gan_jax.core.algorithm import apply_network
+from gan_jax.core.state import TrainState
+from gan_jax.core.update import Array
 from gan_jax.densities import mixture
-from gan_jax.losses import LOSSES
+from gan_jax.losses.adversarial import LOSSES
 from gan_jax.models import MODELS
-from gan_jax.optim import adam, no_average
-from gan_jax.schedules import constant, cosine
-from gan_jax.state import TrainState
+from gan_jax.optim.optimizers import adam, no_average
+from gan_jax.optim.schedules import constant, cosine
 from gan_jax.theory.divergences import js
 from gan_jax.theory.figures import median_band, new_figure, save_figure
 from gan_jax.theory.grid import cells, log_density
 from gan_jax.theory.optimal import optimal_discriminator, optimal_value, sigmoid, value, value_gap
 from gan_jax.theory.playing import begin, draw_points, logits_on, of_each_seed, play
 from gan_jax.theory.pushforward import log_cells, normal_pieces, pushforward
-from gan_jax.update import Array
+from gan_jax.utils import files
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,7 +9,7 @@ from typing import Any
 
 import ml_collections
 
-from gan_jax.build import base_config
+from gan_jax.config.build import base_config
 from gan_jax.study import Study
 
 STEPS = 10_000

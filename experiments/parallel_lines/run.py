@@ -18,18 +18,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gan_jax import files
-from gan_jax.algorithm import apply_network
 from gan_jax.algorithms.gan import GAN
+from gan_jax.core.algorithm import apply_network
+from gan_jax.core.state import TrainState
 from gan_jax.densities.lines import Line
-from gan_jax.losses import LOSSES
+from gan_jax.losses.adversarial import LOSSES
+from gan_jax.losses.penalties import WGANGP
 from gan_jax.models.mlp import MLPDiscriminator
-from gan_jax.optim import adam, no_average, sgd
-from gan_jax.penalties import WGANGP
-from gan_jax.state import TrainState
+from gan_jax.optim.optimizers import adam, no_average, sgd
 from gan_jax.theory import lines, playing
 from gan_jax.theory.figures import new_figure, save_figure
 from gan_jax.theory.fixed import FixedGenerator
+from gan_jax.utils import files
 
 WIDTH = 32  # of the discriminator's two hidden layers
 BATCH = 64

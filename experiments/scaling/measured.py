@@ -1,4 +1,4 @@
-"""Measured steps per second, of `gan-jax bench`, beside what the model predicts."""
+"""Measured steps per second, of `python experiments/speed/run.py`, beside what the model predicts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from experiments.scaling.hardware import CHIPS, Chip
 from experiments.scaling.prediction import Precision, Setting, predict
 from experiments.scaling.workloads import Workload
-from gan_jax.errors import UserError
+from gan_jax.utils.errors import UserError
 
 # What JAX and nvidia-smi call them.
 NAMES = {
@@ -66,7 +66,7 @@ def compare(path: Path, works: dict[str, Workload]) -> list[Row]:
     there, so that measured divided by predicted is a share of them.
 
     Args:
-        path: what `gan-jax bench` wrote.
+        path: what `python experiments/speed/run.py` wrote.
 
     Raises:
         UserError: the file cannot be read, is something else, or has no measurement of a known work.
@@ -81,7 +81,7 @@ def compare(path: Path, works: dict[str, Workload]) -> list[Row]:
         ]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(
-            f"--measured={path}: this is no result of gan-jax bench ({type(error).__name__}: {error})"
+            f"--measured={path}: this is no result of experiments/speed ({type(error).__name__}: {error})"
         ) from error
     if not rows:
         raise UserError(f"--measured={path}: it has no measurement of {', '.join(works)}")

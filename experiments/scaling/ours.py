@@ -12,12 +12,12 @@ import jax
 import jax.numpy as jnp
 
 from experiments.scaling.counting import Operation, operations, total
-from gan_jax.algorithm import Algorithm, apply_network
-from gan_jax.build import build_algorithm, example_batch
-from gan_jax.config_flag import run_config_file
+from gan_jax.config.build import build_algorithm, example_batch
+from gan_jax.config.config_flag import run_config_file
+from gan_jax.core.algorithm import Algorithm, apply_network
+from gan_jax.core.state import TrainState
+from gan_jax.core.update import Role
 from gan_jax.data.spec import DataSpec
-from gan_jax.state import TrainState
-from gan_jax.update import Role
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 # The config, the images, and the components whose widths are left to the constructors' defaults, which are
@@ -103,8 +103,8 @@ def exchanged(params: Any, forward: list[Operation]) -> int:
     """Numbers in a player's gradient, its convolutions' kernels with the taps that the compiler sees.
 
     The devices add up what comes out of the convolution that is the kernel's gradient. Of a 3x3 kernel in one
-    with a resampling (`gan_jax.models.resample`) that is the gradient of 16 taps, of which every device then
-    makes that of the 9.
+    with a resampling (`gan_jax.models.layers.resample`) that is the gradient of 16 taps, of which every
+    device then makes that of the 9.
 
     Args:
         forward: of the player's forward pass. What of a convolution there does not grow with the batch is

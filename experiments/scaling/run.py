@@ -16,12 +16,12 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from experiments.scaling import figures, measured, tables
 from experiments.scaling.workloads import WORKLOADS, Workload
-from gan_jax import files
-from gan_jax.errors import UserError
+from gan_jax.utils import files
+from gan_jax.utils.errors import UserError
 
 HERE = Path(__file__).parent
-# The thesis's DCGAN and the largest float32 products on two cores, as `gan-jax bench` measured both
-# (experiments/speed/results).
+# The thesis's DCGAN and the largest float32 products on two cores, as experiments/speed measured both
+# (its results).
 CPU_STEPS_PER_SECOND, CPU_BATCH, CPU_PEAK = 22.49, 32, 349e9
 
 
@@ -31,7 +31,7 @@ def main() -> int:
     )
     parser.add_argument("--utilisation", type=float, default=0.5, help="share of the peak, in (0, 1]")
     parser.add_argument("--out", type=Path, default=HERE)
-    parser.add_argument("--measured", type=Path, help="a result of gan-jax bench")
+    parser.add_argument("--measured", type=Path, help="a result of python experiments/speed/run.py")
     args = parser.parse_args()
     if not 0.0 < args.utilisation <= 1.0:
         parser.error(f"--utilisation={args.utilisation}: it must be in (0, 1]")

@@ -24,8 +24,8 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from gan_jax.logs import read_losses, read_metrics
-from gan_jax.restore import restored_run
+from gan_jax.summaries.logs import read_losses, read_metrics
+from gan_jax.training.restore import restored_run
 
 HERE = Path(__file__).parent
 PATIENCE = 600.0  # seconds that a start may take; the machine may be loaded

@@ -1,4 +1,4 @@
-"""What `gan-jax bench` does, once its flags are read: measures, prints and writes the report."""
+"""What the benchmark does, once its flags are read: measures, prints and writes the report."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from experiments.speed.measure import Match, Rounds, best_peaks, measure_peaks, 
 from experiments.speed.process import ROOT, WAITING
 from experiments.speed.report import markdown, table
 from experiments.speed.works import WORKS, Work
-from gan_jax.errors import UserError
+from gan_jax.utils.errors import UserError
 
 RESULTS = Path(__file__).parent / "results"
 

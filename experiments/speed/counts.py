@@ -3,7 +3,7 @@
 Counted by hand from the layers' shapes: the products of dense layers and convolutions, 2 FLOPs for each
 multiply-add, and only for kernel taps that lie inside the image (as XLA's cost analysis counts). Elementwise
 work, statistics, random bits, power iterations and the optimizers' arithmetic are left out; they are a few
-per cent of the FLOPs. `tests/test_bench_counts.py` compares with XLA's count of the same losses.
+per cent of the FLOPs. `tests/speed/test_bench_counts.py` compares with XLA's count of the same losses.
 """
 
 from __future__ import annotations

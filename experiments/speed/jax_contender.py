@@ -16,12 +16,13 @@ import numpy as np
 from jax import lax
 
 from experiments.speed.works import Work
-from gan_jax import compilation_cache, parallel
 from gan_jax.algorithms import gan
 from gan_jax.algorithms.gan import GAN
-from gan_jax.build import build_algorithm, example_batch
+from gan_jax.config.build import build_algorithm, example_batch
 from gan_jax.data.spec import DataSpec
-from gan_jax.models import conv, layers, resample
+from gan_jax.distributed import parallel
+from gan_jax.models.layers import conv, layers, resample
+from gan_jax.utils import compilation_cache
 
 LAYOUT = ("NHWC", "HWIO", "NHWC")
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -98,7 +99,7 @@ def plainly() -> Iterator[None]:
 
 
 class Ours:
-    """The production path: `gan_jax.parallel.compile_step`, as `gan_jax.train` calls it."""
+    """The production path: `compile_step` of `gan_jax.distributed.parallel`, as the loop calls it."""
 
     def __init__(self, work: Work, images: np.ndarray, precision: str = "float32") -> None:
         self.algorithm = algorithm_of(work, images.shape[2], precision)

@@ -75,7 +75,7 @@ class Spectral(layers.Wrapper):
 
 
 def up_block(x: Any, width: int, name: str) -> Any:
-    """The generator's residual block: see `gan_jax.models.residual`."""
+    """The generator's residual block: see `gan_jax.models.layers.residual`."""
 
     def conv(size: int, part: str) -> Any:
         return layers.Conv2D(width, size, padding="same", use_bias=False, name=f"{name}.{part}")

@@ -79,7 +79,7 @@ def dcgan_discriminator(work: Work, channels_last: bool) -> nn.Module:
 
 
 class UpBlock(nn.Module):
-    """The generator's residual block: see `gan_jax.models.residual`."""
+    """The generator's residual block: see `gan_jax.models.layers.residual`."""
 
     def __init__(self, before: int, after: int) -> None:
         super().__init__()

@@ -1,10 +1,10 @@
 """What is trained: the networks, losses and batch sizes that every contender gets, with no framework in it.
 
-A work is one kind of train step. All contenders build the same networks from it (`tests/test_bench_torch.py`
-and `tests/test_bench_keras.py` show that they do), and one step is the same arithmetic for all:
-`critic_steps` times a discriminator update on a batch of reals of its own and on fakes from fresh noise, then
-one generator update on fresh noise; Adam for both; BatchNorm on the batch's statistics; the reals and the
-fakes judged as two batches.
+A work is one kind of train step. All contenders build the same networks from it
+(`tests/speed/test_bench_torch.py` and `tests/speed/test_bench_keras.py` show that they do), and one step is
+the same arithmetic for all: `critic_steps` times a discriminator update on a batch of reals of its own and on
+fakes from fresh noise, then one generator update on fresh noise; Adam for both; BatchNorm on the batch's
+statistics; the reals and the fakes judged as two batches.
 """
 
 from __future__ import annotations

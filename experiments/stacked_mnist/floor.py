@@ -16,8 +16,8 @@ import numpy as np
 
 from gan_jax import data
 from gan_jax.data.stacked_mnist import stacked_digits
-from gan_jax.metrics.classifier import predict
-from gan_jax.metrics.classifier_cache import classifier
+from gan_jax.feature_networks.classifier import predict
+from gan_jax.feature_networks.classifier_cache import classifier
 from gan_jax.metrics.modes import ModeCoverage, expected_modes, mode_coverage, stacked_labels
 
 NUM_MODES = 1000

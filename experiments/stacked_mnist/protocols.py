@@ -15,9 +15,9 @@ from typing import Any
 
 import ml_collections
 
-from gan_jax.build import base_config
-from gan_jax.errors import UserError
+from gan_jax.config.build import base_config
 from gan_jax.study.study import Study, overridden
+from gan_jax.utils.errors import UserError
 
 UNROLLED_WIDTHS = {"quarter": (2, 4, 8), "half": (4, 8, 16)}  # of the discriminator: 8 K, 16 K, 32 K
 UNROLLED_BATCH, VEEGAN_BATCH = 128, 64

@@ -22,13 +22,13 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from gan_jax import files
-from gan_jax.errors import UserError
-from gan_jax.logs import METRICS, read_rows
-from gan_jax.metrics.protocol import Record, from_row
-from gan_jax.pictures import grid
-from gan_jax.restore import restored_run
-from gan_jax.sample import make_sampler
+from gan_jax.evaluation.protocol import Record, from_row
+from gan_jax.inference.sample import make_sampler
+from gan_jax.summaries.logs import METRICS, read_rows
+from gan_jax.summaries.pictures import grid
+from gan_jax.training.restore import restored_run
+from gan_jax.utils import files
+from gan_jax.utils.errors import UserError
 
 NAME = re.compile(r"stacked_(quarter|half|veegan)_(\w+)_s(\d+)")
 DRAWN = 12  # samples of each variant's first seed

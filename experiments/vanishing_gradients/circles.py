@@ -14,16 +14,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gan_jax import files
-from gan_jax.losses import LOSSES
+from gan_jax.core.update import Array, Batch, Key
+from gan_jax.losses.adversarial import LOSSES
+from gan_jax.losses.penalties import WGANGP, Penalty
 from gan_jax.models import MODELS
-from gan_jax.optim import Transformation, adam, no_average, rmsprop
-from gan_jax.penalties import WGANGP, Penalty
+from gan_jax.optim.optimizers import Transformation, adam, no_average, rmsprop
 from gan_jax.theory.figures import median_band, new_figure, save_figure
 from gan_jax.theory.fixed import FixedGenerator
 from gan_jax.theory.gradients import GradientStatistics, follow_gradients
 from gan_jax.theory.playing import as_points, begin
-from gan_jax.update import Array, Batch, Key
+from gan_jax.utils import files
 
 RADIUS, START, BATCH = 2.0, 1.0, 256
 GAN_LOSSES = {name: LOSSES[name]() for name in ("minimax", "non_saturating")}

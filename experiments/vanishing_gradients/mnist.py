@@ -12,18 +12,19 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gan_jax import data, files
+from gan_jax import data
 from gan_jax.algorithms.gan import GAN
-from gan_jax.losses import LOSSES
+from gan_jax.core.state import TrainState
+from gan_jax.core.update import Batch, Key
+from gan_jax.losses.adversarial import LOSSES
+from gan_jax.losses.penalties import WGANGP, Penalty
 from gan_jax.models import MODELS
-from gan_jax.optim import Transformation, adam, no_average
-from gan_jax.penalties import WGANGP, Penalty
-from gan_jax.state import TrainState
+from gan_jax.optim.optimizers import Transformation, adam, no_average
 from gan_jax.theory.figures import median_band, new_figure, save_figure
 from gan_jax.theory.fixed import FixedGenerator
 from gan_jax.theory.gradients import GradientStatistics, follow_gradients
 from gan_jax.theory.playing import Draw, begin, play
-from gan_jax.update import Batch, Key
+from gan_jax.utils import files
 
 BATCH, MINIBATCHES = 64, 12
 EPOCH = 60_000 // BATCH  # steps

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from gan_jax import files
 from gan_jax.theory.figures import new_figure, save_figure
 from gan_jax.theory.gradients import optimal_slopes
 from gan_jax.theory.grid import box
+from gan_jax.utils import files
 
 STD = 0.1
 DISTANCES = np.linspace(0.005, 1.5, 120)  # from the data's centre to the generator's, W1 as well

@@ -4,12 +4,12 @@ What differs from the GAN only in its objective, its penalties, its networks or 
 LSGAN, SNGAN, conditional GANs, ...) is a config of `gan`.
 """
 
-from gan_jax.algorithm import Algorithm
 from gan_jax.algorithms.acgan import ACGAN
 from gan_jax.algorithms.feature_matching import FeatureMatching
 from gan_jax.algorithms.gan import GAN
 from gan_jax.algorithms.infogan import InfoGAN
 from gan_jax.algorithms.unrolled import UnrolledGAN
+from gan_jax.core.algorithm import Algorithm
 
 ALGORITHMS: dict[str, type[Algorithm]] = {
     "gan": GAN,

@@ -13,8 +13,8 @@ import jax.numpy as jnp
 import optax
 
 from gan_jax.algorithms.gan import GAN
-from gan_jax.checks import check_range
-from gan_jax.update import Array, Batch, Metrics
+from gan_jax.core.update import Array, Batch, Metrics
+from gan_jax.utils.checks import check_range
 
 
 @dataclass(frozen=True, kw_only=True)

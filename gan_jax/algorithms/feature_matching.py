@@ -13,10 +13,11 @@ import jax
 import jax.numpy as jnp
 
 from gan_jax.algorithms.gan import FAKE_VIEW, GAN, REAL_SCORE, REAL_VIEW
-from gan_jax.checks import check_range
-from gan_jax.gather import gather_batch
-from gan_jax.state import PyTree, TrainState
-from gan_jax.update import Array, Batch, Key, LossOut
+from gan_jax.core.collectives import gather_batch
+from gan_jax.core.state import TrainState
+from gan_jax.core.update import Array, Batch, Key, LossOut
+from gan_jax.utils.checks import check_range
+from gan_jax.utils.tree import PyTree
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,19 +19,20 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 
-from gan_jax.accumulation import Parts, network_obstacles, objective_obstacles
-from gan_jax.algorithm import Algorithm
+from gan_jax.algorithms.image_pool import empty_pool, exchange
+from gan_jax.algorithms.packing import alternating, apart, pack
 from gan_jax.augment import Augment, NoAugment
-from gan_jax.checks import check_count, check_range
-from gan_jax.gather import gather_batch
-from gan_jax.losses import LOSSES, AdversarialLoss
-from gan_jax.noise import example_keys
-from gan_jax.penalties import Penalty, Seen
-from gan_jax.pool import empty_pool, exchange
-from gan_jax.rows import alternating, apart, pack
-from gan_jax.schedules import Schedule, as_schedule, is_off
-from gan_jax.state import PyTree, TrainState
-from gan_jax.update import Array, Batch, Key, LossOut, Metrics, Update
+from gan_jax.core.accumulation import Parts, network_obstacles, objective_obstacles
+from gan_jax.core.algorithm import Algorithm
+from gan_jax.core.collectives import gather_batch
+from gan_jax.core.randomness import example_keys
+from gan_jax.core.state import TrainState
+from gan_jax.core.update import Array, Batch, Key, LossOut, Metrics, Update
+from gan_jax.losses.adversarial import LOSSES, AdversarialLoss
+from gan_jax.losses.penalties import Penalty, Seen
+from gan_jax.optim.schedules import Schedule, as_schedule, is_off
+from gan_jax.utils.checks import check_count, check_range
+from gan_jax.utils.tree import PyTree
 
 # Folded into a descent's key, beyond what its `split` yields.
 REAL_VIEW, FAKE_VIEW, FLIPS, POOL, REAL_SCORE, PENALTIES = range(10, 16)

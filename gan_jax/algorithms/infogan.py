@@ -15,10 +15,10 @@ import jax.numpy as jnp
 import optax
 
 from gan_jax.algorithms.gan import GAN
-from gan_jax.checks import check_count, check_range
-from gan_jax.noise import example_keys
-from gan_jax.state import TrainState
-from gan_jax.update import Array, Batch, Key, Metrics
+from gan_jax.core.randomness import example_keys
+from gan_jax.core.state import TrainState
+from gan_jax.core.update import Array, Batch, Key, Metrics
+from gan_jax.utils.checks import check_count, check_range
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,9 +15,10 @@ import jax.numpy as jnp
 import optax
 
 from gan_jax.algorithms.gan import GAN
-from gan_jax.checks import check_count
-from gan_jax.state import Player, PyTree, TrainState
-from gan_jax.update import Array, Batch, Key, LossOut, mean_over, vary
+from gan_jax.core.state import Player, TrainState
+from gan_jax.core.update import Array, Batch, Key, LossOut, mean_over, vary
+from gan_jax.utils.checks import check_count
+from gan_jax.utils.tree import PyTree
 
 UNROLLED = 20  # folded into the generator's key: the unrolled steps'
 

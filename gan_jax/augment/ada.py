@@ -26,8 +26,8 @@ from gan_jax.augment.blit import flipped, per_image, shifted, turned
 from gan_jax.augment.colour import colour_map, recoloured
 from gan_jax.augment.degrade import cut_out, filtered, noisy
 from gan_jax.augment.draws import NAMES, TRANSFORMS, Draws, draw
-from gan_jax.checks import check_count, check_range
-from gan_jax.schedules import Schedule, as_schedule
+from gan_jax.optim.schedules import Schedule, as_schedule
+from gan_jax.utils.checks import check_count, check_range
 
 Array = jax.Array
 LONGEST_SHIFT = 0.125  # of the side, either way

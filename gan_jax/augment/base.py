@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import jax
 
+from gan_jax.utils.tree import PyTree
+
 Array = jax.Array
-PyTree = Any
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 
 from gan_jax.augment.base import Augment, PyTree, check_batch, check_names
 from gan_jax.augment.blit import per_image, shifted, without_rectangle
-from gan_jax.checks import check_range
+from gan_jax.utils.checks import check_range
 
 Array = jax.Array
 POLICIES = ("color", "translation", "cutout")

@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 from tqdm import tqdm
 
-from gan_jax.errors import UserError
+from gan_jax.utils.errors import UserError
 
 INFO_FILE = "dataset_info.json"  # tfds writes it last, and renames the whole folder after that
 SHARD_BYTES = 2**30  # of decoded pictures in one file

@@ -17,7 +17,7 @@ from gan_jax.data.prepared import data_dir_flag, data_root, find_folder, open_fo
 from gan_jax.data.shapes import Shapes
 from gan_jax.data.stacked_mnist import StackedMnist
 from gan_jax.densities import DENSITIES
-from gan_jax.errors import UserError
+from gan_jax.utils.errors import UserError
 
 BUILDERS: dict[str, type[LocalBuilder]] = {  # prepared once, as files
     "shapes": Shapes,

@@ -9,7 +9,7 @@ import numpy as np
 
 from gan_jax.data.records import PreparedRecords
 from gan_jax.densities.density import Density
-from gan_jax.errors import UserError
+from gan_jax.utils.errors import UserError
 
 _CHUNK = 2048  # records decoded at a time: enough to amortise the call, little memory
 

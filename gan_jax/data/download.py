@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from tqdm import tqdm
 
-from gan_jax.errors import UserError
+from gan_jax.utils.errors import UserError
 
 TIMEOUT_SECONDS = 20.0  # of silence, for each mirror
 

@@ -14,7 +14,7 @@ import numpy as np
 from gan_jax.data.dataset import Dataset
 from gan_jax.data.sampler import Sampler
 from gan_jax.data.stream import CallStream
-from gan_jax.errors import UserError
+from gan_jax.utils.errors import UserError
 
 Placement = Literal["auto", "device", "stream"]
 DEVICE_LIMIT_BYTES = 2**30  # "auto" puts a decoded set below this on the device

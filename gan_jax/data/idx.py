@@ -16,7 +16,7 @@ import numpy as np
 
 from gan_jax.data.builder import LocalBuilder
 from gan_jax.data.download import download
-from gan_jax.errors import UserError
+from gan_jax.utils.errors import UserError
 
 _FILES = {
     "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),

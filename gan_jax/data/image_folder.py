@@ -15,7 +15,7 @@ from PIL import Image, ImageOps
 from tqdm import tqdm
 
 from gan_jax.data.builder import LocalBuilder
-from gan_jax.errors import UserError
+from gan_jax.utils.errors import UserError
 
 Crop = Literal["center", "none"]
 Filter = Literal["lanczos", "bicubic", "bilinear", "hamming", "box", "nearest"]

@@ -16,10 +16,10 @@ from typing import Any, ClassVar
 import jax
 import numpy as np
 
-from gan_jax.checks import check_count
 from gan_jax.data.dataset import Dataset
 from gan_jax.densities.density import Density
-from gan_jax.errors import UserError
+from gan_jax.utils.checks import check_count
+from gan_jax.utils.errors import UserError
 
 VERSION = 1  # of how points are drawn: part of the fingerprint
 _BLOCK = 2**16  # points of one compiled call; part of what point i is

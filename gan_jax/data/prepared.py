@@ -10,7 +10,7 @@ import tensorflow_datasets as tfds
 from gan_jax.data.builder import INFO_FILE
 from gan_jax.data.dataset import Dataset
 from gan_jax.data.records import quick_source
-from gan_jax.errors import UserError
+from gan_jax.utils.errors import UserError
 
 _VERSION = re.compile(r"\d+\.\d+\.\d+")
 

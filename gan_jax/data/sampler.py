@@ -11,7 +11,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from gan_jax.errors import UserError
+from gan_jax.utils.errors import UserError
 
 Remainder = Literal["drop", "carry"]
 

@@ -14,7 +14,7 @@ from gan_jax.data.builder import LocalBuilder
 from gan_jax.data.dataset import Dataset
 from gan_jax.data.drawing import BACKGROUNDS, COLOURS, FACTORS, SHAPES, SIZES, draw
 from gan_jax.data.recogniser import recover
-from gan_jax.errors import UserError
+from gan_jax.utils.errors import UserError
 
 __all__ = [
     "BACKGROUNDS",

@@ -18,7 +18,7 @@ import numpy as np
 from gan_jax.data.builder import INFO_FILE, LocalBuilder, NoOptions
 from gan_jax.data.idx import Mnist
 from gan_jax.data.prepared import open_folder
-from gan_jax.errors import UserError
+from gan_jax.utils.errors import UserError
 
 _SPLIT_NUMBER = {"train": 0, "test": 1}
 

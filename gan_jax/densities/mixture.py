@@ -10,9 +10,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gan_jax.checks import check_count, check_number, check_range
+from gan_jax.core.randomness import example_keys
 from gan_jax.densities.density import NEAR
-from gan_jax.noise import example_keys
+from gan_jax.utils.checks import check_count, check_number, check_range
 
 Array = jax.Array
 

@@ -7,8 +7,8 @@ wrong labels, and says nothing about variety; above the real accuracy, the gener
 Ravuri and Vinyals 2019, arXiv:1905.10887, section 3, call the first the classification accuracy score (CAS).
 
 Both papers train on as many generated images as there are real ones. Deviation: their classifiers are
-ResNets for their data sets, and here it is the one of `gan_jax.metrics.classifier`. So compare scores of one
-data set, one recipe and one number of images only, and read them beside `real`.
+ResNets for their data sets, and here it is the one of `gan_jax.feature_networks.classifier`. So compare
+scores of one data set, one recipe and one number of images only, and read them beside `real`.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gan_jax.errors import UserError
-from gan_jax.metrics.classifier import accuracy, classifier_network
-from gan_jax.metrics.classifier_training import Recipe, train_classifier
-from gan_jax.metrics.labelled import check_labelled
-from gan_jax.metrics.network import FeatureNetwork
+from gan_jax.feature_networks.classifier import accuracy, classifier_network
+from gan_jax.feature_networks.classifier_training import Recipe, train_classifier
+from gan_jax.feature_networks.labelled import check_labelled
+from gan_jax.feature_networks.network import FeatureNetwork
+from gan_jax.utils.errors import UserError
 
 
 @dataclass(frozen=True)

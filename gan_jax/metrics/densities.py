@@ -31,10 +31,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gan_jax.checks import check_count
 from gan_jax.densities.density import Density
 from gan_jax.metrics.modes import mode_coverage
 from gan_jax.metrics.sliced_wasserstein import unit_directions
+from gan_jax.utils.checks import check_count
 
 _SEED = 0  # of the directions in more than two dimensions: the same for every generator
 

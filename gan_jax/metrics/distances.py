@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gan_jax.errors import UserError
+from gan_jax.utils.errors import UserError
 
 _TILE = 2048  # rows and columns of a tile
 _SPARE = 8  # neighbours kept beyond k until the exact distances are known

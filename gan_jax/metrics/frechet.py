@@ -21,9 +21,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gan_jax.checks import check_count
-from gan_jax.errors import UserError
 from gan_jax.metrics.moments import Moments, checked_features, moments_of
+from gan_jax.utils.checks import check_count
+from gan_jax.utils.errors import UserError
 
 
 class _Gaussian(NamedTuple):

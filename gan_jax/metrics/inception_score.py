@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gan_jax.checks import check_count
-from gan_jax.errors import UserError
 from gan_jax.metrics.moments import checked_features
+from gan_jax.utils.checks import check_count
+from gan_jax.utils.errors import UserError
 
 _BLOCK = 4096  # samples that are float64 at a time
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gan_jax.checks import check_count, check_number
-from gan_jax.errors import UserError
 from gan_jax.metrics.moments import checked_features
+from gan_jax.utils.checks import check_count, check_number
+from gan_jax.utils.errors import UserError
 
 Kernel = Callable[[np.ndarray, np.ndarray], np.ndarray]
 

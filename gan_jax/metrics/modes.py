@@ -21,7 +21,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gan_jax.errors import UserError
+from gan_jax.utils.errors import UserError
 
 
 @dataclass(frozen=True)

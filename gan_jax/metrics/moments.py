@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gan_jax.checks import check_count
-from gan_jax.errors import UserError
+from gan_jax.utils.checks import check_count
+from gan_jax.utils.errors import UserError
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gan_jax.checks import check_count, check_number
-from gan_jax.errors import UserError
+from gan_jax.utils.checks import check_count, check_number
+from gan_jax.utils.errors import UserError
 
 WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # of Wang et al. 2003, first the finest scale
 WINDOW = 11

@@ -25,8 +25,8 @@ from typing import Literal
 
 import numpy as np
 
-from gan_jax.errors import UserError
 from gan_jax.metrics.distances import check_features, check_widths, nearest, nearest_squared
+from gan_jax.utils.errors import UserError
 
 _LEAST_IN_CELL = 20  # fakes, and fresh images, for the z-score to be near normal
 _FRESH_PER_CELL = 100  # on average, where the number of cells is not given

@@ -13,11 +13,11 @@ from typing import Literal, get_args
 import jax
 import numpy as np
 
-from gan_jax.checks import check_count, check_range
-from gan_jax.errors import UserError
-from gan_jax.metrics.lpips import check_distances, maps_of, pairs_distance
-from gan_jax.metrics.network import FeatureNetwork
-from gan_jax.noise import LATENTS, Latent
+from gan_jax.core.randomness import LATENTS, Latent
+from gan_jax.feature_networks.lpips import check_distances, maps_of, pairs_distance
+from gan_jax.feature_networks.network import FeatureNetwork
+from gan_jax.utils.checks import check_count, check_range
+from gan_jax.utils.errors import UserError
 
 Sampling = Literal["full", "end"]
 SAMPLINGS: tuple[Sampling, ...] = get_args(Sampling)

@@ -18,9 +18,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gan_jax.checks import check_count
-from gan_jax.errors import UserError
 from gan_jax.metrics.laplacian import laplacian_pyramid, num_levels
+from gan_jax.utils.checks import check_count
+from gan_jax.utils.errors import UserError
 
 Array = jax.Array
 

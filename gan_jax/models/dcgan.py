@@ -13,9 +13,8 @@ from functools import partial
 import flax.linen as nn
 import jax
 
-from gan_jax.checks import check_count, check_range, check_widths
-from gan_jax.models.blocks import block
-from gan_jax.models.conditioning import (
+from gan_jax.models.layers.blocks import block
+from gan_jax.models.layers.conditioning import (
     GENERATOR,
     Discriminator,
     JoinLabel,
@@ -23,7 +22,7 @@ from gan_jax.models.conditioning import (
     check_label,
     norm_classes,
 )
-from gan_jax.models.layers import (
+from gan_jax.models.layers.layers import (
     ACTIVATIONS,
     INITIALIZERS,
     Conv,
@@ -34,7 +33,8 @@ from gan_jax.models.layers import (
     as_image,
     choose,
 )
-from gan_jax.models.norms import Norm, needs_no_bias
+from gan_jax.models.layers.norms import Norm, needs_no_bias
+from gan_jax.utils.checks import check_count, check_range, check_widths
 
 Array = jax.Array
 

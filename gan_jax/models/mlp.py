@@ -10,17 +10,17 @@ from collections.abc import Callable
 import flax.linen as nn
 import jax
 
-from gan_jax.checks import check_widths
-from gan_jax.models.blocks import block
-from gan_jax.models.conditioning import (
+from gan_jax.models.layers.blocks import block
+from gan_jax.models.layers.conditioning import (
     INPUTS,
     Discriminator,
     JoinLabel,
     check_label,
 )
-from gan_jax.models.layers import ACTIVATIONS, INITIALIZERS, Dense, Dropout, as_image, choose
-from gan_jax.models.norms import FLAT_NORMS, Norm, check_norm
-from gan_jax.models.precision import at_least_float32
+from gan_jax.models.layers.layers import ACTIVATIONS, INITIALIZERS, Dense, Dropout, as_image, choose
+from gan_jax.models.layers.norms import FLAT_NORMS, Norm, check_norm
+from gan_jax.models.layers.precision import at_least_float32
+from gan_jax.utils.checks import check_widths
 
 Array = jax.Array
 

@@ -17,10 +17,10 @@ from __future__ import annotations
 import flax.linen as nn
 import jax
 
-from gan_jax.checks import check_widths
-from gan_jax.models.attention import SelfAttention
-from gan_jax.models.blocks import block
-from gan_jax.models.conditioning import (
+from gan_jax.models.dcgan import halvings
+from gan_jax.models.layers.attention import SelfAttention
+from gan_jax.models.layers.blocks import block
+from gan_jax.models.layers.conditioning import (
     GENERATOR,
     Discriminator,
     JoinLabel,
@@ -28,11 +28,11 @@ from gan_jax.models.conditioning import (
     check_label,
     norm_classes,
 )
-from gan_jax.models.dcgan import halvings
-from gan_jax.models.layers import ACTIVATIONS, INITIALIZERS, Conv, Dense, Initializer, as_image, choose
-from gan_jax.models.norms import Norm
-from gan_jax.models.precision import at_least_float32
-from gan_jax.models.residual import DownBlock, UpBlock
+from gan_jax.models.layers.layers import ACTIVATIONS, INITIALIZERS, Conv, Dense, Initializer, as_image, choose
+from gan_jax.models.layers.norms import Norm
+from gan_jax.models.layers.precision import at_least_float32
+from gan_jax.models.layers.residual import DownBlock, UpBlock
+from gan_jax.utils.checks import check_widths
 
 Array = jax.Array
 

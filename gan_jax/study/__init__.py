@@ -1,6 +1,6 @@
 """Variants of a config, each trained from many seeds, and what can be said of the differences."""
 
-from gan_jax.config_flag import run_config_file
+from gan_jax.config.config_flag import run_config_file
 from gan_jax.study.study import Study, grid
 
 __all__ = ["Study", "grid", "run_config_file"]

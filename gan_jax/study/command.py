@@ -5,11 +5,11 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from gan_jax import parallel
-from gan_jax.errors import UserError
+from gan_jax.distributed import parallel
 from gan_jax.study.results import RESULTS, Shard
 from gan_jax.study.runner import Runner
 from gan_jax.study.study import open_study
+from gan_jax.utils.errors import UserError
 
 
 def run(

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gan_jax.files import write_atomically
 from gan_jax.study.result import Result
 from gan_jax.study.statistics import quantiles
 from gan_jax.study.summary import Summary, direction, in_order, over_training, ranking
+from gan_jax.utils.files import write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

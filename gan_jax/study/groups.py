@@ -19,12 +19,12 @@ import jax
 import ml_collections
 import numpy as np
 
-from gan_jax.algorithm import Algorithm
-from gan_jax.build import build_algorithm
-from gan_jax.components import TABLES
+from gan_jax.config.build import build_algorithm
+from gan_jax.config.components import TABLES
+from gan_jax.config.record import to_json
+from gan_jax.core.algorithm import Algorithm
 from gan_jax.data.spec import DataSpec
-from gan_jax.penalties import PENALTIES
-from gan_jax.record import to_json
+from gan_jax.losses.penalties import PENALTIES
 from gan_jax.study.study import Run
 
 Array = jax.Array

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from gan_jax.errors import UserError
-from gan_jax.files import disk_errors, write_atomically
+from gan_jax.utils.errors import UserError
+from gan_jax.utils.files import disk_errors, write_atomically
 
 SAMPLES = "samples.png"  # the name that the report looks for
 

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from gan_jax.files import write_atomically
 from gan_jax.study.figures import curves_name, ranking_name
 from gan_jax.study.markdown import escaped, interval_text, json_text, listed, number, p_value, plural, table
 from gan_jax.study.montage import SAMPLES
 from gan_jax.study.result import Result
 from gan_jax.study.statistics import FEW, Paired, holm, paired
 from gan_jax.study.summary import Summary, direction, in_order, ranking
+from gan_jax.utils.files import write_atomically
 
 FILE = "report.md"
 _LEVEL = 0.05  # of the corrected p-values that are called a difference

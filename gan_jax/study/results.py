@@ -6,11 +6,11 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from gan_jax.errors import UserError
-from gan_jax.files import write_atomically
-from gan_jax.logs import append_row, line_of, read_rows
 from gan_jax.study.result import Result
 from gan_jax.study.study import Run
+from gan_jax.summaries.logs import append_row, line_of, read_rows
+from gan_jax.utils.errors import UserError
+from gan_jax.utils.files import write_atomically
 
 RESULTS = "results.jsonl"
 

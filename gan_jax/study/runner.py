@@ -18,17 +18,12 @@ from pathlib import Path
 import jax
 import ml_collections
 
-from gan_jax import parallel
-from gan_jax.build import Plan, build, open_data
+from gan_jax.config.build import Plan, build, open_data
+from gan_jax.config.record import to_json
+from gan_jax.core.state import TrainState
 from gan_jax.data import Dataset
-from gan_jax.errors import UserError
-from gan_jax.evaluate import Evaluator
-from gan_jax.files import locked
-from gan_jax.interrupt import Interrupted, StopRequest
-from gan_jax.logs import check_appendable
-from gan_jax.progress import Progress
-from gan_jax.record import to_json
-from gan_jax.state import TrainState
+from gan_jax.distributed import parallel
+from gan_jax.evaluation.evaluate import Evaluator
 from gan_jax.study.figures import write_figures
 from gan_jax.study.groups import Group, grouped
 from gan_jax.study.montage import SAMPLES, montage
@@ -36,7 +31,12 @@ from gan_jax.study.report import write_report
 from gan_jax.study.results import RESULTS, Shard, add_result, read_results, results_file, write_results
 from gan_jax.study.study import Run, Study, runs_of
 from gan_jax.study.trainer import GroupTrainer, sampled_state
-from gan_jax.watch import open_evaluator
+from gan_jax.summaries.logs import check_appendable
+from gan_jax.training.callbacks import open_evaluator
+from gan_jax.utils.errors import UserError
+from gan_jax.utils.files import locked
+from gan_jax.utils.interrupt import Interrupted, StopRequest
+from gan_jax.utils.progress import Progress
 
 PICTURES = "pictures"
 WORK = "work"

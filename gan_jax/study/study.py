@@ -15,13 +15,13 @@ import ml_collections
 from absl import flags
 from flax import traverse_util
 
-from gan_jax.build import evaluation_plan
-from gan_jax.checks import is_count
-from gan_jax.components import complete
-from gan_jax.config_choices import with_components
-from gan_jax.config_flag import check_field, run_config_file
-from gan_jax.errors import UserError
-from gan_jax.record import FREE_FIELDS, to_json
+from gan_jax.config.build import evaluation_plan
+from gan_jax.config.choices import with_components
+from gan_jax.config.components import complete
+from gan_jax.config.config_flag import check_field, run_config_file
+from gan_jax.config.record import FREE_FIELDS, to_json
+from gan_jax.utils.checks import is_count
+from gan_jax.utils.errors import UserError
 
 FILE = "study.py"
 # Free for a run that is continued, but part of what a study measures.

@@ -16,26 +16,28 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gan_jax import files, many_runs, parallel
-from gan_jax.algorithm import Metrics
-from gan_jax.build import Plan, example_batch
-from gan_jax.checkpoint import Checkpoints
+from gan_jax.config.build import Plan, example_batch
+from gan_jax.core.algorithm import Metrics
+from gan_jax.core.state import TrainState
 from gan_jax.data import Feed, Sampler, make_feed
-from gan_jax.divergence import find_divergence
-from gan_jax.errors import UserError
-from gan_jax.evaluate import Evaluator
-from gan_jax.fakes import FakeMaker
-from gan_jax.interrupt import Interrupted, StopRequest
-from gan_jax.logs import append_row, read_rows
-from gan_jax.metrics.protocol import WHILE_TRAINING, Record
-from gan_jax.pictures import save_png
-from gan_jax.provenance import describe_environment
-from gan_jax.sample import make_sampler
-from gan_jax.state import PyTree, TrainState
+from gan_jax.distributed import many_runs, parallel
+from gan_jax.evaluation.evaluate import Evaluator
+from gan_jax.evaluation.generated import FakeMaker
+from gan_jax.evaluation.protocol import WHILE_TRAINING, Record
+from gan_jax.inference.sample import make_sampler
 from gan_jax.study.groups import Group
 from gan_jax.study.result import Result
-from gan_jax.train import make_fetch, samples_picture
-from gan_jax.watch import SEED
+from gan_jax.summaries.logs import append_row, read_rows
+from gan_jax.summaries.pictures import save_png
+from gan_jax.training.callbacks import SEED
+from gan_jax.training.checkpoint import Checkpoints
+from gan_jax.training.divergence import find_divergence
+from gan_jax.training.train import make_fetch, samples_picture
+from gan_jax.utils import files
+from gan_jax.utils.errors import UserError
+from gan_jax.utils.interrupt import Interrupted, StopRequest
+from gan_jax.utils.provenance import describe_environment
+from gan_jax.utils.tree import PyTree
 
 HISTORY = "history.jsonl"
 

@@ -19,10 +19,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 
-from gan_jax.algorithm import Algorithm
 from gan_jax.algorithms.gan import GAN
-from gan_jax.optim import no_average, sgd
-from gan_jax.state import PyTree, TrainState
+from gan_jax.core.algorithm import Algorithm
+from gan_jax.core.state import TrainState
+from gan_jax.optim.optimizers import no_average, sgd
+from gan_jax.utils.tree import PyTree
 
 Array = jax.Array
 

@@ -14,10 +14,10 @@ import optax
 
 from gan_jax.algorithms.gan import GAN
 from gan_jax.algorithms.unrolled import UnrolledGAN
-from gan_jax.games import Consensus, Extragradient, Simultaneous
-from gan_jax.losses import AdversarialLoss, least_squares, minimax, non_saturating, wasserstein
-from gan_jax.optim import adam, optimistic_adam, sgd
-from gan_jax.penalties import DRAGAN, R1, WGANGP, LeCam
+from gan_jax.core.games import Consensus, Extragradient, Simultaneous
+from gan_jax.losses.adversarial import AdversarialLoss, least_squares, minimax, non_saturating, wasserstein
+from gan_jax.losses.penalties import DRAGAN, R1, WGANGP, LeCam
+from gan_jax.optim.optimizers import adam, optimistic_adam, sgd
 from gan_jax.theory import dirac_spectra as spectra
 from gan_jax.theory.dirac import dirac_gan
 from gan_jax.theory.dirac_spectra import LOSS_SLOPES, LinearGame

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from gan_jax import files
+from gan_jax.utils import files
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gan_jax.algorithms.gan import GAN
+from gan_jax.core.state import TrainState
+from gan_jax.core.update import Array, Key, Update
 from gan_jax.densities.density import Density
-from gan_jax.state import TrainState
 from gan_jax.theory.playing import as_points
-from gan_jax.update import Array, Key, Update
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,13 +15,13 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 
 from gan_jax.algorithms.gan import GAN
-from gan_jax.losses import AdversarialLoss
-from gan_jax.noise import PICTURES
-from gan_jax.state import TrainState
+from gan_jax.core.randomness import PICTURES
+from gan_jax.core.state import TrainState
+from gan_jax.core.update import Array, Batch, Key
+from gan_jax.losses.adversarial import AdversarialLoss
 from gan_jax.theory.grid import Grid
 from gan_jax.theory.optimal import optimal_discriminator
 from gan_jax.theory.playing import Draw, of_each_seed, play
-from gan_jax.update import Array, Batch, Key
 
 
 class GradientStatistics(NamedTuple):

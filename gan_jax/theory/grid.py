@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import jax.numpy as jnp
 import numpy as np
 
-from gan_jax.checks import is_count
 from gan_jax.densities.density import Density
+from gan_jax.utils.checks import is_count
 
 _LOST = 1e-4  # share of a density that may be missing on a grid before `log_density` refuses
 

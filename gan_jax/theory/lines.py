@@ -17,9 +17,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gan_jax.checks import check_range
 from gan_jax.theory import divergences
 from gan_jax.theory.grid import Grid, box
+from gan_jax.utils.checks import check_range
 
 Array = jax.Array
 

@@ -8,11 +8,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gan_jax import many_runs, parallel
-from gan_jax.algorithm import Algorithm
+from gan_jax.core.algorithm import Algorithm
+from gan_jax.core.state import TrainState
+from gan_jax.core.update import Array, Batch, Key
 from gan_jax.densities.density import Density
-from gan_jax.state import PyTree, TrainState
-from gan_jax.update import Array, Batch, Key
+from gan_jax.distributed import many_runs, parallel
+from gan_jax.utils.tree import PyTree
 
 CALL = 1000  # steps in one call
 Draw = Callable[[Key], Batch]  # key -> mini-batches of one step, leaves [minibatches, B, ...]

@@ -12,7 +12,7 @@ import math
 
 import numpy as np
 
-from gan_jax.checks import check_count
+from gan_jax.utils.checks import check_count
 
 _STEP = 1e-4  # of a cell: a piece whose image is shorter is a point
 _ROUNDING = 1e-11

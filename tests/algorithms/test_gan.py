@@ -8,12 +8,18 @@ import optax
 import pytest
 
 from gan_jax.algorithms.gan import FLIPS, GAN, POOL
+from gan_jax.algorithms.packing import pack
 from gan_jax.augment import ADA
-from gan_jax.losses import LOSSES, least_squares, relativistic_average, relativistic_paired, wasserstein
+from gan_jax.losses.adversarial import (
+    LOSSES,
+    least_squares,
+    relativistic_average,
+    relativistic_paired,
+    wasserstein,
+)
+from gan_jax.losses.penalties import R1, LeCam
 from gan_jax.models import MODELS
-from gan_jax.penalties import R1, LeCam
-from gan_jax.rows import pack
-from gan_jax.schedules import linear as line
+from gan_jax.optim.schedules import linear as line
 from tests.algorithms.linear import (
     RATES,
     START,

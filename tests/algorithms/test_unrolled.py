@@ -8,7 +8,7 @@ import pytest
 
 from gan_jax.algorithms.gan import GAN
 from gan_jax.algorithms.unrolled import UNROLLED, UnrolledGAN
-from gan_jax.optim import adam, sgd
+from gan_jax.optim.optimizers import adam, sgd
 from tests.algorithms.linear import (
     START,
     Given,

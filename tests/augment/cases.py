@@ -9,7 +9,7 @@ import numpy as np
 from gan_jax.augment import ADA
 from gan_jax.augment.draws import NAMES, SLOTS, TRANSFORMS, Draws
 from gan_jax.data import shapes
-from gan_jax.schedules import linear
+from gan_jax.optim.schedules import linear
 
 STEP = jnp.zeros((), jnp.int32)
 EVERYTHING = tuple(TRANSFORMS)  # all groups

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from gan_jax.augment import ADA, AUGMENTS, Augment, DiffAugment, NoAugment
-from gan_jax.schedules import linear
+from gan_jax.optim.schedules import linear
 from tests.augment.cases import EVERYTHING, SIZES, STEP, ada_at, compiled, keys_of, pictures
 
 KODAK = Path(__file__).parents[3] / "shared" / "data" / "kodak"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gan_jax.augment import ADA, DiffAugment
-from gan_jax.noise import example_keys
+from gan_jax.core.randomness import example_keys
 from tests.augment.cases import EVERYTHING, STEP, compiled, keys_of, pictures
 
 AUGMENTATIONS = [ADA(adjust_images=0, p=0.6, groups=EVERYTHING), DiffAugment()]

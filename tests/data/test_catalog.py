@@ -13,7 +13,7 @@ from PIL import Image
 
 from gan_jax import data
 from gan_jax.data.shapes import Shapes
-from gan_jax.errors import UserError
+from gan_jax.utils.errors import UserError
 
 
 class Toy(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type: ignore[call-arg]

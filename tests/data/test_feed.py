@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gan_jax.data import Dataset, DeviceFeed, Sampler, StreamFeed, make_feed, random_flip, to_float
-from gan_jax.errors import UserError
+from gan_jax.utils.errors import UserError
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ import pytest
 from gan_jax import data
 from gan_jax.data import catalog
 from gan_jax.data.idx import FashionMnist, Kmnist, Mnist, parse_idx
-from gan_jax.errors import UserError
+from gan_jax.utils.errors import UserError
 from tests.data.conftest import idx_bytes
 
 REAL = Path(__file__).parents[3] / "shared" / "data"

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from gan_jax import data
-from gan_jax.errors import UserError
+from gan_jax.utils.errors import UserError
 
 RED, GREEN = (250, 10, 20), (10, 240, 30)
 

@@ -10,7 +10,7 @@ import pytest
 from gan_jax import data
 from gan_jax.data import feed, points
 from gan_jax.densities import DENSITIES, Mixture, ring
-from gan_jax.errors import UserError
+from gan_jax.utils.errors import UserError
 
 pytestmark = pytest.mark.usefixtures("quick_compiler")
 

@@ -8,7 +8,7 @@ import pytest
 
 from gan_jax.data import Sampler
 from gan_jax.data import sampler as sampler_module
-from gan_jax.errors import UserError
+from gan_jax.utils.errors import UserError
 
 
 @pytest.mark.parametrize("remainder", ["drop", "carry"])

@@ -6,7 +6,7 @@ import pytest
 from gan_jax import data
 from gan_jax.data import shapes
 from gan_jax.data.drawing import coverage, palette
-from gan_jax.errors import UserError
+from gan_jax.utils.errors import UserError
 
 
 def factors(count, **fixed):

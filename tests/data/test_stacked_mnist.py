@@ -6,7 +6,7 @@ import pytest
 from gan_jax import data
 from gan_jax.data import catalog
 from gan_jax.data.stacked_mnist import stacked_digits
-from gan_jax.errors import UserError
+from gan_jax.utils.errors import UserError
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 
 from gan_jax import data
 from gan_jax.data import Dataset, Sampler, StreamFeed, make_feed, stream
-from gan_jax.errors import UserError
+from gan_jax.utils.errors import UserError
 
 
 class Counting:

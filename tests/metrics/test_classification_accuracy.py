@@ -5,11 +5,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gan_jax.errors import UserError
+from gan_jax.feature_networks import classifier_training as training
+from gan_jax.feature_networks.classifier import classifier_network
+from gan_jax.feature_networks.classifier_training import Recipe
 from gan_jax.metrics import classification_accuracy as module
-from gan_jax.metrics import classifier_training as training
-from gan_jax.metrics.classifier import classifier_network
-from gan_jax.metrics.classifier_training import Recipe
+from gan_jax.utils.errors import UserError
 
 # mypy does not follow arguments that are unpacked
 classification_accuracy: Any = module.classification_accuracy

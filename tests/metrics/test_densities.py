@@ -7,9 +7,9 @@ import pytest
 from scipy.stats import wasserstein_distance
 
 from gan_jax.densities import Mixture, ring
-from gan_jax.errors import UserError
 from gan_jax.metrics.densities import density_scores, projected
 from gan_jax.metrics.sliced_wasserstein import sliced_wasserstein, unit_directions
+from gan_jax.utils.errors import UserError
 
 RING = ring(modes=8, radius=2.0, std=0.02)
 CENTRES = np.asarray(RING.means, np.float32)

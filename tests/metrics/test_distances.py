@@ -5,9 +5,9 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from gan_jax.errors import UserError
 from gan_jax.metrics import distances
 from gan_jax.metrics.distances import kth_distances, nearest, nearest_squared, squared_of_pairs, tiles
+from gan_jax.utils.errors import UserError
 
 
 @pytest.fixture(autouse=True)

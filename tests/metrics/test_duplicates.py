@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from gan_jax.errors import UserError
 from gan_jax.metrics import distances
 from gan_jax.metrics.duplicates import duplicate_threshold, duplicates, half_batch
+from gan_jax.utils.errors import UserError
 
 
 def prototypes(size, count, seed, dims=16, weights=None, noise=1e-3):

@@ -5,9 +5,9 @@ import warnings
 import numpy as np
 import pytest
 
-from gan_jax.errors import UserError
 from gan_jax.metrics.frechet import fid, frechet_distance, intra_class_fid
 from gan_jax.metrics.moments import Moments, moments_of
+from gan_jax.utils.errors import UserError
 
 
 def gaussian(mean, covariance):

@@ -6,9 +6,9 @@ import warnings
 import numpy as np
 import pytest
 
-from gan_jax.errors import UserError
 from gan_jax.metrics import inception_score as module
 from gan_jax.metrics.inception_score import inception_score
+from gan_jax.utils.errors import UserError
 
 
 def logits(seed, count, classes, scale=2.0):

@@ -6,9 +6,9 @@ import warnings
 import numpy as np
 import pytest
 
-from gan_jax.errors import UserError
 from gan_jax.metrics import kernel_distance
 from gan_jax.metrics.kernel_distance import kid, polynomial_mmd
+from gan_jax.utils.errors import UserError
 
 
 def features(seed, count, size=16, shift=0.0):

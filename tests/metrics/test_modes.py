@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from gan_jax.errors import UserError
 from gan_jax.metrics.modes import ModeCoverage, expected_modes, mode_coverage, stacked_labels
+from gan_jax.utils.errors import UserError
 
 
 def test_uniform_labels_have_no_divergence():

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from gan_jax.errors import UserError
 from gan_jax.metrics.moments import Moments, checked_features, moments_of
+from gan_jax.utils.errors import UserError
 
 
 def features(seed, count, size, offset=0.0):

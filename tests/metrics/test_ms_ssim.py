@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from gan_jax.errors import UserError
 from gan_jax.metrics import ms_ssim as module
 from gan_jax.metrics.ms_ssim import ms_ssim, ms_ssim_diversity, num_scales, scale_weights
+from gan_jax.utils.errors import UserError
 
 WEIGHTS = [0.0448, 0.2856, 0.3001, 0.2363, 0.1333]  # Wang et al. 2003, section 3.2
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from gan_jax.errors import UserError
 from gan_jax.metrics.nearest import cell_centres, mann_whitney, memorisation, nearest_training
+from gan_jax.utils.errors import UserError
 
 
 def blobs(size, seed, dims=8):

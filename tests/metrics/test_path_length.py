@@ -7,10 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gan_jax.errors import UserError
-from gan_jax.metrics.network import FeatureNetwork, Outputs
+from gan_jax.feature_networks.network import FeatureNetwork, Outputs
+from gan_jax.feature_networks.simple_networks import random_network
 from gan_jax.metrics.path_length import EPSILON, latent_pairs, lerp, path_length, slerp
-from gan_jax.metrics.simple_networks import random_network
+from gan_jax.utils.errors import UserError
 
 pytestmark = pytest.mark.usefixtures("quick_compiler")
 

@@ -10,25 +10,25 @@ import numpy as np
 import pytest
 
 from gan_jax import data
-from gan_jax import evaluate as evaluation
-from gan_jax.build import base_config, build_algorithm, example_batch
+from gan_jax.config.build import base_config, build_algorithm, example_batch
 from gan_jax.data.spec import DataSpec
 from gan_jax.densities import ring
-from gan_jax.errors import UserError
-from gan_jax.evaluate import Evaluator
-from gan_jax.fakes import Fake, FakeMaker
-from gan_jax.logs import read_rows
+from gan_jax.evaluation import evaluate as evaluation
+from gan_jax.evaluation import scores
+from gan_jax.evaluation.evaluate import Evaluator
+from gan_jax.evaluation.extract import Extractor
+from gan_jax.evaluation.generated import Fake, FakeMaker
+from gan_jax.evaluation.networks import NETWORKS, open_network
+from gan_jax.evaluation.protocol import from_row
+from gan_jax.evaluation.sources.generated_images import generator_source
+from gan_jax.evaluation.sources.image_source import array_source, subset
+from gan_jax.evaluation.sources.sources import dataset_source
+from gan_jax.feature_networks.simple_networks import point_network
+from gan_jax.inference.sample import make_sampler
 from gan_jax.main import main
-from gan_jax.metrics import scores
 from gan_jax.metrics.densities import density_scores, projected
-from gan_jax.metrics.extract import Extractor
-from gan_jax.metrics.generated_images import generator_source
-from gan_jax.metrics.image_source import array_source, subset
-from gan_jax.metrics.networks import NETWORKS, open_network
-from gan_jax.metrics.protocol import from_row
-from gan_jax.metrics.simple_networks import point_network
-from gan_jax.metrics.sources import dataset_source
-from gan_jax.sample import make_sampler
+from gan_jax.summaries.logs import read_rows
+from gan_jax.utils.errors import UserError
 from tests.metrics import toy
 from tests.runs import run, tiny
 

@@ -7,9 +7,9 @@ import warnings
 import numpy as np
 import pytest
 
-from gan_jax.errors import UserError
 from gan_jax.metrics import distances
 from gan_jax.metrics.prdc import Prdc, expected_coverage, prdc, squared_neighbours
+from gan_jax.utils.errors import UserError
 
 
 def column(*values):

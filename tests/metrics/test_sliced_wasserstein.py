@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from scipy import ndimage, special, stats
 
-from gan_jax.errors import UserError
 from gan_jax.metrics import sliced_wasserstein as module
 from gan_jax.metrics.laplacian import downsample, laplacian_pyramid, num_levels, upsample
 from gan_jax.metrics.sliced_wasserstein import (
@@ -15,6 +14,7 @@ from gan_jax.metrics.sliced_wasserstein import (
     sliced_wasserstein_pyramid,
     unit_directions,
 )
+from gan_jax.utils.errors import UserError
 
 POWERS: tuple[Literal[1, 2], ...] = (1, 2)
 

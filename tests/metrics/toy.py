@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import jax.numpy as jnp
 import numpy as np
 
-from gan_jax.metrics.image_source import Batch, ImageSource
-from gan_jax.metrics.network import FeatureNetwork, Outputs
+from gan_jax.evaluation.sources.image_source import Batch, ImageSource
+from gan_jax.feature_networks.network import FeatureNetwork, Outputs
 
 
 def images(count: int, seed: int = 0, shape: tuple[int, int, int] = (4, 4, 1)) -> np.ndarray:

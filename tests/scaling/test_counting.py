@@ -12,9 +12,9 @@ from experiments.scaling import ours
 from experiments.scaling.counting import Operation, operations, taps, total
 from experiments.scaling.workloads import WORKLOADS
 from experiments.speed import counts, works
-from gan_jax.build import build_algorithm
+from gan_jax.config.build import build_algorithm
 from gan_jax.data.spec import DataSpec
-from gan_jax.models import conv
+from gan_jax.models.layers.layers import conv
 from tests.shipped import get_config
 
 LAYOUT = ("NHWC", "HWIO", "NHWC")

@@ -10,9 +10,9 @@ import pytest
 from experiments.scaling import ours
 from experiments.scaling.hlo import Collective, collectives, reduced_elements
 from experiments.scaling.workloads import gradient_reductions, statistic_reductions
-from gan_jax import parallel
-from gan_jax.build import build_algorithm, example_batch
+from gan_jax.config.build import build_algorithm, example_batch
 from gan_jax.data.spec import DataSpec
+from gan_jax.distributed import parallel
 from tests.shipped import config_with
 from tests.variants import quickly
 

@@ -10,7 +10,7 @@ from experiments.scaling.hardware import CHIPS
 from experiments.scaling.measured import chip_of, compare
 from experiments.scaling.prediction import Setting, predict
 from experiments.scaling.workloads import Workload
-from gan_jax.errors import UserError
+from gan_jax.utils.errors import UserError
 
 WORK = Workload("a work", 8, (Operation((0.0, 5e9), (0.0, 10.0)),), 0.5, 3, 5, (1, 1), (), (), 7.0)
 ROUNDS = [{"steps": 20, "seconds": seconds} for seconds in (2.0, 1.0, 5.0)]

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gan_jax.errors import UserError
 from gan_jax.study import figures
 from gan_jax.study.figures import curves_name, ranking_name, ranking_plot, score_curves, write_figures
 from gan_jax.study.montage import montage
 from gan_jax.study.summary import in_order
+from gan_jax.utils.errors import UserError
 from tests.study.made import result
 
 NAMES = [f"variant_{index}" for index in range(7)]

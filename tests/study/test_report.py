@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from gan_jax.errors import UserError
 from gan_jax.study.markdown import escaped, interval_text, listed, number, plural, table
 from gan_jax.study.report import FILE, write_report
 from gan_jax.study.statistics import Interval, bootstrap, holm, sign_flip
+from gan_jax.utils.errors import UserError
 from tests.study.made import ENVIRONMENT, result
 
 VARIANTS = {"plain": {}, "good": {"loss.name": "hinge", "penalties.r1.weight": [1, 2]}, "bad": {"a|b": "x|y"}}

@@ -10,16 +10,17 @@ import jax
 import numpy as np
 import pytest
 
-from gan_jax import main, parallel
-from gan_jax.errors import UserError
-from gan_jax.files import locked
-from gan_jax.interrupt import Interrupted
-from gan_jax.logs import read_metrics
+from gan_jax import main
+from gan_jax.distributed import parallel
 from gan_jax.study.results import Shard
 from gan_jax.study.runner import Runner
 from gan_jax.study.study import runs_of
 from gan_jax.study.trainer import GroupTrainer
-from gan_jax.train import train
+from gan_jax.summaries.logs import read_metrics
+from gan_jax.training.train import train
+from gan_jax.utils.errors import UserError
+from gan_jax.utils.files import locked
+from gan_jax.utils.interrupt import Interrupted
 from tests.runs import leaves
 from tests.study import tiny
 

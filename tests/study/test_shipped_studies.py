@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from gan_jax.build import build_algorithm
+from gan_jax.config.build import build_algorithm
 from gan_jax.data.spec import DataSpec
 from gan_jax.study.groups import grouped
 from gan_jax.study.study import open_study, runs_of

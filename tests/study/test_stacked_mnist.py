@@ -9,10 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gan_jax.build import DataSpec, build_algorithm, check_fields, trace_step
-from gan_jax.components import complete
-from gan_jax.errors import UserError
+from gan_jax.config.build import DataSpec, build_algorithm, check_fields, trace_step
+from gan_jax.config.components import complete
 from gan_jax.study.study import open_study, runs_of
+from gan_jax.utils.errors import UserError
 from tests.shipped import no_compiler
 
 FOLDER = Path(__file__).parent.parent.parent / "experiments" / "stacked_mnist"

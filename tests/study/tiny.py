@@ -8,7 +8,7 @@ from typing import Any
 
 import ml_collections
 
-from gan_jax.build import base_config
+from gan_jax.config.build import base_config
 from gan_jax.study.results import RESULTS
 from gan_jax.study.study import Study
 

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from gan_jax.algorithms.unrolled import UnrolledGAN
-from gan_jax.games import Alternating, Consensus, Extragradient, Simultaneous
-from gan_jax.losses import LOSSES, least_squares
-from gan_jax.optim import adam, optimistic_adam, sgd
-from gan_jax.penalties import R1, R2, LeCam
+from gan_jax.core.games import Alternating, Consensus, Extragradient, Simultaneous
+from gan_jax.losses.adversarial import LOSSES, least_squares
+from gan_jax.losses.penalties import R1, R2, LeCam
+from gan_jax.optim.optimizers import adam, optimistic_adam, sgd
 from gan_jax.theory import dirac_spectra as spectra
 from gan_jax.theory.dirac import dirac_gan, eigenvalues
 from gan_jax.theory.dirac_spectra import LOSS_SLOPES, LinearGame, Slopes

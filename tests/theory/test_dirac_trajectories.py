@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from gan_jax.algorithms.unrolled import UnrolledGAN
-from gan_jax.games import Alternating, Consensus, Extragradient, Simultaneous
-from gan_jax.losses import LOSSES, wasserstein
-from gan_jax.optim import optimistic_adam, sgd
-from gan_jax.penalties import DRAGAN, R1, WGANGP, LeCam
+from gan_jax.core.games import Alternating, Consensus, Extragradient, Simultaneous
+from gan_jax.losses.adversarial import LOSSES, wasserstein
+from gan_jax.losses.penalties import DRAGAN, R1, WGANGP, LeCam
+from gan_jax.optim.optimizers import optimistic_adam, sgd
 from gan_jax.theory import dirac
 from gan_jax.theory import dirac_spectra as spectra
 from gan_jax.theory.dirac import dirac_gan, eigenvalues, measured_rate, trajectory

@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gan_jax.losses import LOSSES
-from gan_jax.optim import no_average, sgd
+from gan_jax.losses.adversarial import LOSSES
+from gan_jax.optim.optimizers import no_average, sgd
 from gan_jax.theory.fixed import FixedGenerator
 from gan_jax.theory.gradients import follow_gradients, generator_gradients, optimal_slopes, statistics
 from gan_jax.theory.grid import box

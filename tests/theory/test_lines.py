@@ -12,10 +12,10 @@ from scipy import integrate, stats
 
 from gan_jax.algorithms.gan import GAN
 from gan_jax.densities.lines import Line
-from gan_jax.losses import LOSSES
+from gan_jax.losses.adversarial import LOSSES
+from gan_jax.losses.penalties import WGANGP
 from gan_jax.models.mlp import MLPDiscriminator
-from gan_jax.optim import adam, no_average, sgd
-from gan_jax.penalties import WGANGP
+from gan_jax.optim.optimizers import adam, no_average, sgd
 from gan_jax.theory import lines, playing
 from gan_jax.theory.fixed import FixedGenerator
 

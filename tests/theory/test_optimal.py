@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gan_jax import losses
+from gan_jax.losses import adversarial as losses
 from gan_jax.theory.divergences import js
 from gan_jax.theory.grid import box, cells
 from gan_jax.theory.optimal import (

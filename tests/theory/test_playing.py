@@ -6,8 +6,8 @@ import pytest
 
 from gan_jax.densities import Mixture, gaussian, mixture
 from gan_jax.models import MODELS
-from gan_jax.optim import adam, no_average
-from gan_jax.schedules import cosine
+from gan_jax.optim.optimizers import adam, no_average
+from gan_jax.optim.schedules import cosine
 from gan_jax.theory.figures import median_band, new_figure, save_figure
 from gan_jax.theory.fixed import KnownGenerator
 from gan_jax.theory.grid import box, log_density

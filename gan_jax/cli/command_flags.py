@@ -1,0 +1,179 @@
+"""The flags of the commands about runs and data, and their checks.
+
+What a command needs is imported when it runs, JAX above all: help and wrong usage answer at once.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from absl import flags
+
+from gan_jax.config.config_flag import define_config
+from gan_jax.utils import determinism
+
+DETERMINISTIC = "The same bits from every run on a GPU too, at some cost of speed."
+
+
+def required(values: flags.FlagValues, name: str) -> Any:
+    """A flag's value; raises flags.Error if it was not given."""
+    if values[name].value in (None, ""):
+        raise flags.Error(f"--{name} is missing")
+    return values[name].value
+
+
+def no_arguments(rest: list[str]) -> None:
+    """Raises flags.Error if there are positional arguments."""
+    if rest:
+        raise flags.Error(f"unexpected argument {rest[0]!r}")
+
+
+def define_train(values: flags.FlagValues, argv: list[str]) -> list[str]:
+    """Adds the flags of `gan-jax train`."""
+    flags.DEFINE_string("workdir", None, "The run's folder, new or to be continued.", flag_values=values)
+    flags.DEFINE_bool("dry_run", False, "Show what would be trained and train nothing.", flag_values=values)
+    flags.DEFINE_bool("deterministic", False, DETERMINISTIC, flag_values=values)
+    flags.DEFINE_integer("devices", 0, "How many devices of a host to use; 0 for all.", flag_values=values)
+    _define_hosts(values)
+    return define_config(values, argv)
+
+
+def train(values: flags.FlagValues, rest: list[str]) -> None:
+    """Runs `gan-jax train`."""
+    no_arguments(rest)
+    config = required(values, "config")
+    workdir = None if values.dry_run else Path(required(values, "workdir"))
+    if values.deterministic:
+        determinism.demand()
+    from gan_jax.cli import commands
+
+    if workdir is None:
+        commands.dry_run(config, values.devices)
+    else:
+        from gan_jax.distributed import hosts
+
+        place = hosts.find_place(
+            os.environ,
+            coordinator=values.coordinator,
+            num_processes=values.num_processes,
+            process_id=values.process_id,
+            wait_seconds=values.connect_seconds,
+        )
+        patience = hosts.Patience(lost=values.lost_seconds, stalled=values.stalled_seconds)
+        with hosts.connected(place, connect_seconds=values.connect_seconds, patience=patience) as together:
+            commands.train(config, workdir, values.devices, together)
+
+
+def _define_hosts(values: flags.FlagValues) -> None:
+    """Adds the flags of a training on several hosts."""
+    flags.DEFINE_string(
+        "coordinator",
+        None,
+        "HOST:PORT at which process 0 listens, to train with several processes. Found by itself on SLURM, "
+        "Open MPI 4 and TPU VMs.",
+        flag_values=values,
+    )
+    flags.DEFINE_integer(
+        "num_processes", None, "How many processes train together; 1: this one alone.", flag_values=values
+    )
+    flags.DEFINE_integer("process_id", None, "Which of them this is, 0 to N - 1.", flag_values=values)
+    flags.DEFINE_integer(
+        "connect_seconds", 120, "How long to wait for the other processes.", lower_bound=1, flag_values=values
+    )
+    flags.DEFINE_integer(
+        "lost_seconds", 30, "A process without a sign of life is lost.", lower_bound=3, flag_values=values
+    )
+    flags.DEFINE_integer(
+        "stalled_seconds",
+        600,
+        "A process that lives and does not go on is hung.",
+        lower_bound=5,
+        flag_values=values,
+    )
+
+
+def define_sample(values: flags.FlagValues, argv: list[str]) -> list[str]:
+    """Adds the flags of `gan-jax sample`."""
+    flags.DEFINE_string("workdir", None, "The run's folder.", flag_values=values)
+    flags.DEFINE_integer("num", 64, "How many images.", lower_bound=1, flag_values=values)
+    flags.DEFINE_integer("seed", 0, "Of the latents.", lower_bound=0, flag_values=values)
+    flags.DEFINE_string("out", None, "The PNG to write.", flag_values=values)
+    flags.DEFINE_integer("label", None, "The class, where the run is conditional.", flag_values=values)
+    return argv
+
+
+def sample(values: flags.FlagValues, rest: list[str]) -> None:
+    """Runs `gan-jax sample`."""
+    no_arguments(rest)
+    workdir, out = Path(required(values, "workdir")), Path(required(values, "out"))
+    from gan_jax.cli import commands
+
+    commands.sample(workdir, num=values.num, seed=values.seed, out=out, label=values.label)
+
+
+def define_info(values: flags.FlagValues, argv: list[str]) -> list[str]:
+    """Adds the flags of `gan-jax info`."""
+    flags.DEFINE_string("workdir", None, "The run's folder.", flag_values=values)
+    return argv
+
+
+def info(values: flags.FlagValues, rest: list[str]) -> None:
+    """Runs `gan-jax info`."""
+    no_arguments(rest)
+    workdir = Path(required(values, "workdir"))
+    from gan_jax.cli import commands
+
+    commands.info(workdir)
+
+
+def define_data(values: flags.FlagValues, argv: list[str]) -> list[str]:
+    """Adds the flags of `gan-jax data`."""
+    flags.DEFINE_string("from", None, "A folder that has the files; otherwise download.", flag_values=values)
+    flags.DEFINE_string(
+        "data_dir", None, "Default: $TFDS_DATA_DIR, else ~/tensorflow_datasets.", flag_values=values
+    )
+    return argv
+
+
+def data(values: flags.FlagValues, rest: list[str]) -> None:
+    """Runs `gan-jax data prepare NAME`."""
+    if len(rest) != 2 or rest[0] != "prepare":
+        raise flags.Error("usage: gan-jax data prepare NAME [--from FOLDER] [--data_dir FOLDER]")
+    from gan_jax.cli import commands
+
+    commands.prepare(rest[1], data_dir=values.data_dir, source=values["from"].value)
+
+
+def define_study(values: flags.FlagValues, argv: list[str]) -> list[str]:
+    """Adds the flags of `gan-jax study`."""
+    flags.DEFINE_string("out", None, "Where results go; by default the study's folder.", flag_values=values)
+    flags.DEFINE_string("shard", "1/1", "INDEX/COUNT: only this part of the runs.", flag_values=values)
+    flags.DEFINE_bool(
+        "merge", False, "Train nothing; join the shards' results and write the report.", flag_values=values
+    )
+    flags.DEFINE_integer("seeds", None, "Only the first so many seeds.", lower_bound=1, flag_values=values)
+    flags.DEFINE_list("only", [], "Only these variants, with commas between.", flag_values=values)
+    flags.DEFINE_bool("dry_run", False, "Show what would be trained and train nothing.", flag_values=values)
+    flags.DEFINE_bool("deterministic", False, DETERMINISTIC, flag_values=values)
+    return argv
+
+
+def study(values: flags.FlagValues, rest: list[str]) -> None:
+    """Runs `gan-jax study FOLDER`."""
+    if len(rest) != 1:
+        raise flags.Error("usage: gan-jax study FOLDER [--out FOLDER] [--shard 3/16] [--merge]")
+    if values.deterministic:
+        determinism.demand()
+    from gan_jax.study import command
+
+    command.run(
+        Path(rest[0]),
+        out=Path(values.out) if values.out else None,
+        shard=values.shard,
+        merge=values.merge,
+        seeds=values.seeds,
+        only=tuple(values.only),
+        dry_run=values.dry_run,
+    )

@@ -1,0 +1,130 @@
+"""What the commands do, once their flags are read."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import jax
+import ml_collections
+import numpy as np
+
+from gan_jax import data
+from gan_jax.config.build import build, build_algorithm, example_batch, open_data
+from gan_jax.config.components import complete
+from gan_jax.core.execution import Execution
+from gan_jax.distributed import parallel
+from gan_jax.distributed.hosts import ALONE, Hosts
+from gan_jax.evaluation.protocol import from_row
+from gan_jax.inference.sample import class_rows, make_sampler
+from gan_jax.summaries.logs import last_metrics, read_metrics
+from gan_jax.summaries.pictures import grid, save_png
+from gan_jax.summaries.point_pictures import points_picture
+from gan_jax.summaries.report import parameter_report
+from gan_jax.training.checkpoint import Checkpoints
+from gan_jax.training.restore import restored_run
+from gan_jax.training.train import make_fetch
+from gan_jax.training.train import train as run_training
+from gan_jax.training.workdir import recorded_run
+from gan_jax.utils.errors import UserError
+from gan_jax.utils.tree import mebibytes, tree_bytes
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+
+
+def train(config: ml_collections.ConfigDict, workdir: Path, devices: int = 0, hosts: Hosts = ALONE) -> None:
+    """gan-jax train."""
+    run_training(config, workdir, devices, hosts)
+
+
+def dry_run(config: ml_collections.ConfigDict, devices: int = 0) -> None:
+    """gan-jax train --dry_run: the config, the networks, the plan and the memory."""
+    plan = build(config)
+    mesh = parallel.training_mesh(devices)
+    parallel.check_batch(plan.batch_size, mesh, plan.execution.accumulation)
+    batch, sharding = example_batch(plan.spec, plan.batch_size), plan.execution.sharding
+    state = parallel.abstract_state(plan.algorithm, batch, mesh, sharding)
+    _say(f"{config}\n{parameter_report(state)}")
+    epochs = plan.num_steps * plan.algorithm.minibatches / plan.sampler.minibatches_per_epoch
+    _say(
+        f"plan: {plan.num_steps} steps of {plan.algorithm.minibatches} x {plan.batch_size} images = "
+        f"{epochs:.2f} epochs of {len(plan.dataset)} images {'x'.join(map(str, plan.dataset.image_shape))} "
+        f"from {plan.dataset.name}; on {mesh.size} x {mesh.devices.flat[0].device_kind}"
+    )
+    _say(execution_line(plan.execution, plan.batch_size, mesh.size))
+    feed = data.make_feed(
+        plan.dataset, plan.sampler, steps_per_call=plan.steps_per_call, placement=plan.placement
+    )
+    fetch = make_fetch(feed, plan.flip)
+    call = parallel.compile_step(plan.algorithm, fetch, mesh, plan.steps_per_call, sharding)
+    items = feed.get(0, 1)
+    feed.close()
+    memory = call.lower(state, feed.constants, items, np.int32(1)).compile().memory_analysis()  # type: ignore[attr-defined]
+    _say(
+        f"memory of each device: state {mebibytes(parallel.device_bytes(state))}, "
+        f"data {mebibytes(tree_bytes(feed.constants))}, "
+        f"items of a call {mebibytes(tree_bytes(items) // mesh.size)}, "
+        f"temporaries {mebibytes(memory.temp_size_in_bytes)}\nnothing was trained"
+    )
+
+
+def execution_line(execution: Execution, batch_size: int, devices: int) -> str:
+    """What the fields of `config.execution` do to a run on so many devices, in a line."""
+    parts = execution.accumulation
+    images = f"{batch_size} images" if parts == 1 else f"{parts} x {batch_size // parts} images in turn"
+    kept = "only the blocks' outputs are kept" if execution.checkpointing else "all activations are kept"
+    state = "whole" if execution.sharding == "replicated" else "split where that is possible"
+    return (
+        f"execution: networks compute in {execution.precision}; gradients of {images}, for which {kept}; "
+        f"the state lies {state} on {devices} device{'s' * (devices != 1)}"
+    )
+
+
+def sample(workdir: Path, *, num: int, seed: int, out: Path, label: int | None) -> None:
+    """gan-jax sample: a grid of `num` images from the newest good checkpoint."""
+    algorithm, spec, state = restored_run(workdir)
+    labels, columns = class_rows(algorithm, num)
+    if label is not None:
+        if algorithm.num_classes is None:
+            raise UserError(f"--label={label}: the run in {workdir} is unconditional; leave --label out")
+        if not 0 <= label < algorithm.num_classes:
+            raise UserError(f"--label={label}: the classes are 0 to {algorithm.num_classes - 1}")
+        labels, columns = np.full(num, label, np.int32), None
+    images = make_sampler(algorithm, spec)(state, num, jax.random.key(seed), labels)
+    density = open_data(complete(recorded_run(workdir)[0])).density if spec.points else None
+    save_png(out, grid(images, columns) if density is None else points_picture(images, density))
+    _say(f"{num} {'points' if spec.points else 'images'} from step {int(state.step)} in {out}")
+
+
+def info(workdir: Path) -> None:
+    """gan-jax info: what the run is and how far it has come."""
+    config, spec, record = recorded_run(workdir)
+    algorithm = build_algorithm(config, spec)
+    state = jax.eval_shape(algorithm.init, jax.random.key(0), example_batch(spec, 1))
+    _say(f"{config}\n{parameter_report(state)}")
+    _say(f"data: {record['data']['examples']} examples, {record['data']['fingerprint']}")
+    last = record["starts"][-1]
+    _say(
+        f"starts: {len(record['starts'])}, the last {last['time']} on {last['devices']['count']} x "
+        f"{last['devices']['kind']} with jax {last['packages']['jax']}, git revision {last['git_revision']}"
+    )
+    metrics = last_metrics(workdir) or {}
+    shown = [f"{name} {value}" for name, value in metrics.items() if name != "time"]
+    _say(f"last metrics: {', '.join(shown) or 'none yet'}")
+    checkpoints = Checkpoints(workdir / "checkpoints")
+    steps = checkpoints.steps()
+    for step in steps:
+        _say(f"checkpoint {step} of {config.num_steps}: {checkpoints.verify(step) or 'verified'}")
+    checkpoints.close()
+    if not steps:
+        _say("checkpoints: none yet")
+    for score in filter(None, map(from_row, read_metrics(workdir))):
+        values = ", ".join(f"{name} {found.value:.4g}" for name, found in score.scores.items())
+        _say(f"scored at step {score.step} ({score.which}): {values}")
+
+
+def prepare(name: str, *, data_dir: str | None, source: str | None) -> None:
+    """gan-jax data prepare."""
+    _say(f"{name} is ready in {data.prepare(name, data_dir=data_dir, source=source)}")

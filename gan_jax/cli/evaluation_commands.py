@@ -1,0 +1,249 @@
+"""What `gan-jax evaluate`, `scores` and `train-classifier` do, once their flags are read."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from gan_jax.config.build import data_folder, is_averaged, open_data
+from gan_jax.config.components import complete
+from gan_jax.core.state import TrainState
+from gan_jax.evaluation.evaluate import Evaluator, chosen, held_out_of
+from gan_jax.evaluation.generated import Fake, FakeMaker, not_averaged
+from gan_jax.evaluation.names import DEFAULT, OF_POINTS
+from gan_jax.evaluation.neighbours import neighbours_picture
+from gan_jax.evaluation.networks import open_network
+from gan_jax.evaluation.protocol import WHILE_TRAINING, Record, from_row, table
+from gan_jax.evaluation.sources.sources import (
+    ImageSource,
+    dataset_source,
+    generator_source,
+    is_run,
+    open_source,
+)
+from gan_jax.feature_networks.classifier_cache import prepare_classifier
+from gan_jax.feature_networks.network import digest_of
+from gan_jax.summaries.logs import METRICS as ROWS
+from gan_jax.summaries.logs import append_row, check_appendable, read_rows
+from gan_jax.summaries.pictures import save_png
+from gan_jax.training.callbacks import best_note
+from gan_jax.training.restore import BEST, restored_run
+from gan_jax.training.workdir import recorded_run
+from gan_jax.utils.errors import UserError
+
+REAL_SEED = 2**31  # added to the seed where the reals are drawn from a generator
+FAKES = 50_000  # images drawn from a generator, if --num does not say how many
+
+
+@dataclass(frozen=True)
+class Request:
+    """The flags of `gan-jax evaluate`.
+
+    Attributes:
+        fake, real: a run's folder, a folder of pictures, an .npz of images, or NAME[:SPLIT] of a data set;
+            real may be None for a run: the split that it was trained on.
+        metrics: names with commas between; "" for `DEFAULT`, or `OF_POINTS` where the reals are points.
+        num: images of the fakes; None for 50,000 of a generator and for all of files.
+        num_real: so many of the reals, as `image_source.subset` chooses them; None for all.
+        network, resizer, inception_weights: as `metrics.networks.open_network` takes them.
+        seed: of the latents and of what metrics draw.
+        repeats: evaluations with the seeds seed, seed + 1, ...
+        raw: the trained weights in the place of their average.
+        data_dir: the data folder.
+        out: a file of rows for the scores; None for a run's metrics.jsonl.
+        neighbours: a PNG to write, of the first fakes and the reals that are nearest to them.
+    """
+
+    fake: str
+    real: str | None
+    metrics: str
+    num: int | None
+    num_real: int | None
+    network: str
+    resizer: str
+    inception_weights: str | None
+    seed: int
+    repeats: int
+    raw: bool
+    data_dir: str | None
+    out: Path | None
+    neighbours: Path | None
+
+
+def evaluate(request: Request) -> None:
+    """gan-jax evaluate: scores of one set of fakes, or of the last and the best checkpoint of a run.
+
+    Each score is written as soon as it is there.
+
+    Raises:
+        UserError: something is missing or does not fit; said before anything is computed where it can be.
+    """
+    if request.metrics:
+        chosen(_names(request.metrics))
+    real = _reals(request)
+    rows = request.out or (Path(request.fake) / ROWS if is_run(request.fake) else None)
+    if rows is not None:
+        check_appendable(rows)
+    evaluator: Evaluator | None = None
+    records = []
+    try:
+        for fake in _fakes(request):
+            if evaluator is None:
+                evaluator = _evaluator(request, real, fake)
+                evaluator.check_fake(fake)
+                if request.neighbours is not None:
+                    save_png(request.neighbours, neighbours_picture(evaluator, fake))
+            records.append(evaluator(fake))
+            if rows is not None:
+                append_row(rows, records[-1].row())
+    finally:
+        if records:  # also what was measured before a disk was full
+            _say(table(records))
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def _reals(request: Request) -> ImageSource:
+    """The real side."""
+    if request.real is not None and is_run(request.real):
+        return _run_as_reals(Path(request.real), request.seed)
+    if request.real is not None:
+        return open_source(request.real, data_dir=request.data_dir)
+    if not is_run(request.fake):
+        raise UserError(
+            f"--real is missing: {request.fake} is not a run, so nothing says which images are real; "
+            "give a data set (--real=mnist:train), a folder of pictures or an .npz"
+        )
+    return dataset_source(open_data(recorded_run(Path(request.fake))[0], request.data_dir))
+
+
+def _data_dir(request: Request) -> str | None:
+    """The data folder: as given, or where the run's data were."""
+    if request.data_dir is None and is_run(request.fake):
+        return data_folder(recorded_run(Path(request.fake))[0])
+    return request.data_dir
+
+
+def _run_as_reals(workdir: Path, seed: int) -> ImageSource:
+    """A run in the place of the reals, drawn with other latents than any fakes."""
+    algorithm, spec, state = restored_run(workdir)
+    other = REAL_SEED + seed
+    source = generator_source(f"run {workdir.resolve().name}", algorithm, spec, state, seed=other)
+    return replace(source, fingerprint=f"generator seed {other} {digest_of(state.ema, '')}")
+
+
+def _evaluator(request: Request, real: ImageSource, fake: Fake) -> Evaluator:
+    network = open_network(
+        request.network,
+        real,
+        data_dir=_data_dir(request),
+        resizer=request.resizer,
+        inception_weights=request.inception_weights,
+    )
+    return Evaluator(
+        _names(request.metrics or (OF_POINTS if real.points else DEFAULT)),
+        real,
+        network,
+        num_fakes=request.num or fake.source.size or FAKES,
+        num_reals=request.num_real,
+        held_out=held_out_of(real, _data_dir(request)),
+    )
+
+
+def _fakes(request: Request) -> Iterator[Fake]:
+    """What is to be scored, one after the other."""
+    if is_run(request.fake):
+        yield from _run_fakes(request)
+        return
+    for flag, given in (("--repeats", request.repeats > 1), ("--raw", request.raw)):
+        if given:
+            raise UserError(f"{flag} is for runs, and {request.fake} is none: leave it out")
+    yield Fake(source=open_source(request.fake, data_dir=request.data_dir), seed=request.seed)
+
+
+def _run_fakes(request: Request) -> Iterator[Fake]:
+    """The last and the best checkpoint of a run, each as often as asked."""
+    workdir = Path(request.fake)
+    algorithm, spec, last = restored_run(workdir)
+    config = complete(recorded_run(workdir)[0])
+    averaged = is_averaged(config)
+    if request.raw and not averaged:
+        raise UserError(
+            f"--raw: the run in {workdir} keeps no average of its weights (ema=none): leave it out"
+        )
+    states = {int(last.step): ("last", last)}
+    best = _best(workdir)
+    if best is None:
+        sys.stderr.write(f"{workdir} has no best checkpoint: only its last one is scored\n")
+    else:
+        which, state = best
+        step = int(state.step)
+        states[step] = (f"last, {which}" if step in states else which, state)
+    make = FakeMaker(workdir.resolve().name, algorithm, spec)
+    for which, state in states.values():
+        used = not_averaged(state) if request.raw else state
+        for seed in range(request.seed, request.seed + request.repeats):
+            yield make(used, seed=seed, which=which, averaged=averaged and not request.raw)
+
+
+def _best(workdir: Path) -> tuple[str, TrainState] | None:
+    """Why a checkpoint is a run's best, and its state; None if the run has none that is intact."""
+    if not (workdir / BEST).is_dir():
+        return None
+    try:
+        return f"best by {best_note(workdir)['score']} while training", restored_run(workdir, BEST)[2]
+    except UserError as error:
+        sys.stderr.write(f"the best checkpoint cannot be used: {error}\n")
+        return None
+
+
+def scores(paths: Sequence[str], *, only: str | None = None, everything: bool = False) -> None:
+    """gan-jax scores: one table of what was measured of these runs, or is in these files of rows.
+
+    Args:
+        only: the scores to show, with commas between; None for all.
+        everything: also what a run measured while it trained, where `gan-jax evaluate` has scored it since.
+
+    Raises:
+        UserError: a path without scores, or without these.
+    """
+    names = None if only is None else _names(only)
+    records: list[Record] = []
+    for text in paths:
+        records += _recorded(Path(text), everything)
+    there = {name for record in records for name in record.scores}
+    if names is not None and (unknown := sorted(set(names) - there)):
+        raise UserError(f"--only={only}: none of these has been scored by {', '.join(unknown)}")
+    _say(table(records, names))
+
+
+def _recorded(path: Path, everything: bool) -> list[Record]:
+    """The records of a run or of a file of rows."""
+    if not path.exists():
+        raise UserError(f"{path}: there is no such run or file of rows")
+    file = path / ROWS if path.is_dir() else path
+    rows = [row for row in read_rows(file) if "evaluation" in row]
+    found = [record for record in map(from_row, rows) if record is not None]
+    if len(found) < len(rows):
+        sys.stderr.write(f"{file}: {len(rows) - len(found)} scores of another version are left out\n")
+    if not found:
+        remedy = f": gan-jax evaluate --fake={path} measures some" if path.is_dir() else ""
+        raise UserError(f"{file} holds no scores{remedy}")
+    if path.is_dir():  # a run is called as it is here: others may have the same name elsewhere
+        found = [replace(record, fake=str(path)) for record in found]
+    if not everything:
+        found = [record for record in found if record.which != WHILE_TRAINING] or found
+    return found
+
+
+def train_classifier(name: str, *, data_dir: str | None, seed: int, out: Path | None) -> None:
+    """gan-jax train-classifier: the in-domain network of a data set, trained and kept."""
+    sys.stdout.write(prepare_classifier(name, data_dir=data_dir, seed=seed, out=out).summary())
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")

@@ -1,0 +1,107 @@
+"""The flags of `gan-jax evaluate`, `scores` and `train-classifier`, and their checks.
+
+As in `command_flags`, what a command needs is imported when it runs; the names below stand in its tables too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from absl import flags
+
+from gan_jax.cli.command_flags import no_arguments, required
+from gan_jax.evaluation.names import DEFAULT, METRICS, OF_POINTS, RESIZERS
+
+DATA_DIR = "Default: $TFDS_DATA_DIR, else ~/tensorflow_datasets."
+
+
+def define_evaluate(values: flags.FlagValues, argv: list[str]) -> list[str]:
+    """Adds the flags of `gan-jax evaluate`."""
+    side = "a run's folder, a folder of pictures, an .npz of images, or NAME[:SPLIT] of a data set"
+    texts = {
+        "fake": (
+            None,
+            f"The generated images: {side}. Of a run the last and the best checkpoint are scored.",
+        ),
+        "real": (None, f"The real ones: {side}. Default for a run: the split that it was trained on."),
+        "metrics": (
+            "",
+            f"Of {', '.join(METRICS)}, with commas between. Default: {DEFAULT}; for points: {OF_POINTS}.",
+        ),
+        "network": (
+            "auto",
+            "auto, classifier (of the real data set), classifier:NAME or classifier:FILE, inception, "
+            "inception:torchvision, random, pixels, pca, points. auto is the classifier for small grey "
+            "labelled data sets, points for points of a density, otherwise inception.",
+        ),
+        "inception_weights": (None, "A file with Inception's weights. Default: the cache, else download."),
+        "data_dir": (None, DATA_DIR),
+        "neighbours": (None, "A PNG to write: the first 10 fakes, each beside its 7 nearest reals."),
+        "out": (None, "A file of rows to add the scores to. Default for a run: its metrics.jsonl."),
+    }
+    for name, (default, text) in texts.items():
+        flags.DEFINE_string(name, default, text, flag_values=values)
+    flags.DEFINE_enum(
+        "resizer", "legacy", list(RESIZERS), f"Of inception: {', '.join(RESIZERS)}.", flag_values=values
+    )
+    counts = {
+        "num": "How many fakes. Default: 50,000 of a generator, all of files.",
+        "num_real": "The first so many reals. Default: all.",
+    }
+    for name, text in counts.items():
+        flags.DEFINE_integer(name, None, text, lower_bound=1, flag_values=values)
+    flags.DEFINE_integer("seed", 0, "Of latents and subsets.", lower_bound=0, flag_values=values)
+    flags.DEFINE_integer(
+        "repeats", 1, "Evaluations with further seeds: their spread.", lower_bound=1, flag_values=values
+    )
+    flags.DEFINE_bool("raw", False, "The trained weights instead of their average.", flag_values=values)
+    return argv
+
+
+def evaluate(values: flags.FlagValues, rest: list[str]) -> None:
+    """Runs `gan-jax evaluate`."""
+    no_arguments(rest)
+    required(values, "fake")
+    from gan_jax.cli import evaluation_commands
+
+    names = [field.name for field in fields(evaluation_commands.Request)]
+    given: dict[str, Any] = {name: values[name].value for name in names}
+    for name in ("out", "neighbours"):
+        given[name] = Path(given[name]) if given[name] else None
+    evaluation_commands.evaluate(evaluation_commands.Request(**given))
+
+
+def define_scores(values: flags.FlagValues, argv: list[str]) -> list[str]:
+    """Adds the flags of `gan-jax scores`."""
+    flags.DEFINE_string("only", None, "The scores to show, with commas between.", flag_values=values)
+    flags.DEFINE_bool("all", False, "Also what was measured while training.", flag_values=values)
+    return argv
+
+
+def scores(values: flags.FlagValues, rest: list[str]) -> None:
+    """Runs `gan-jax scores RUN_OR_FILE ...`."""
+    if not rest:
+        raise flags.Error("usage: gan-jax scores RUN_OR_FILE [RUN_OR_FILE ...]")
+    from gan_jax.cli import evaluation_commands
+
+    evaluation_commands.scores(rest, only=values.only, everything=values.all)
+
+
+def define_train_classifier(values: flags.FlagValues, argv: list[str]) -> list[str]:
+    """Adds the flags of `gan-jax train-classifier`."""
+    flags.DEFINE_string("data_dir", None, DATA_DIR, flag_values=values)
+    flags.DEFINE_integer("seed", 0, "Of the training.", lower_bound=0, flag_values=values)
+    flags.DEFINE_string("out", None, "The file to write. Default: one in the cache.", flag_values=values)
+    return argv
+
+
+def train_classifier(values: flags.FlagValues, rest: list[str]) -> None:
+    """Runs `gan-jax train-classifier NAME`."""
+    if len(rest) != 1:
+        raise flags.Error("usage: gan-jax train-classifier NAME [--data_dir FOLDER] [--seed 0] [--out FILE]")
+    from gan_jax.cli import evaluation_commands
+
+    out = Path(values.out) if values.out else None
+    evaluation_commands.train_classifier(rest[0], data_dir=values.data_dir, seed=values.seed, out=out)

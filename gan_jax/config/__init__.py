@@ -1,0 +1,1 @@
+"""Configs: what a run is made of, and the only readers of it."""

@@ -1,0 +1,68 @@
+"""The components and penalties of a config that the command line, or a study's variant, chooses."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import ml_collections
+from absl import flags
+
+from gan_jax.config.components import TABLES, choices, required
+from gan_jax.losses.penalties import PENALTIES
+
+
+def with_components(config: ml_collections.ConfigDict, given: Mapping[str, Any]) -> ml_collections.ConfigDict:
+    """The config with the components and penalties that overrides, fields "a.b.c" and their values, choose.
+
+    They decide which fields there are, so they come before the other overrides. A component that is chosen
+    anew keeps the fields that it shares with the one before.
+
+    Raises:
+        flags.Error: an unknown penalty, or a field without a default that no override sets.
+    """
+    needed: dict[str, str] = {}
+    with config.unlocked():
+        for field, value in given.items():
+            where, _, last = field.rpartition(".")
+            if last == "name" and where in TABLES and value in TABLES[where]:
+                needed |= choose(config, where, value)
+            elif where.startswith("penalties."):
+                needed |= add_penalty(config, where.split(".")[1])
+    for field, reason in needed.items():
+        if field not in given:
+            raise flags.Error(f"{reason} needs --config.{field}=... beside it")
+    return config
+
+
+def choose(config: ml_collections.ConfigDict, where: str, name: str) -> dict[str, str]:
+    """Sets config[where].name; returns the fields that have yet to be set, and why."""
+    component, table = config.get(where), TABLES[where]
+    if not isinstance(component, ml_collections.ConfigDict) or component.get("name") == name:
+        return {}
+    before = choices(table[component.name]) if component.get("name") in table else set()
+    for field in (before - choices(table[name])) & set(component):
+        del component[field]
+    component.name = name
+    return demand(component, required(table[name]), where, f"--config.{where}.name={name}")
+
+
+def add_penalty(config: ml_collections.ConfigDict, name: str) -> dict[str, str]:
+    """Makes config.penalties[name] if it is not there; returns as `choose` does."""
+    penalties = config.get("penalties")
+    if not isinstance(penalties, ml_collections.ConfigDict) or name in penalties:
+        return {}
+    if name not in PENALTIES:
+        raise flags.Error(f"--config.penalties.{name}: {name!r} is not one of {', '.join(sorted(PENALTIES))}")
+    penalties[name] = {}
+    reason = f"--config.penalties.{name}, which the config file does not have,"
+    return demand(penalties[name], required(PENALTIES[name]), f"penalties.{name}", reason)
+
+
+def demand(component: ml_collections.ConfigDict, fields: set[str], where: str, reason: str) -> dict[str, str]:
+    """Makes the fields that are missing, so that they can be set: with a number that no constructor takes."""
+    missing = sorted(fields - set(component))
+    for field in missing:
+        component[field] = math.nan
+    return {f"{where}.{field}": reason for field in missing}

@@ -1,0 +1,152 @@
+"""From the parts of a config to the objects they name, and what each part may say.
+
+A component is `dict(name=..., **fields)`; the name is looked up in a table and the fields are the
+constructor's. Whatever is unknown is an error that lists the choices.
+"""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import ml_collections
+
+from gan_jax.algorithms import ALGORITHMS
+from gan_jax.augment import AUGMENTS
+from gan_jax.core.execution import Execution
+from gan_jax.core.games import GAMES
+from gan_jax.evaluation.plan import EvaluationPlan
+from gan_jax.losses.adversarial import LOSSES
+from gan_jax.losses.penalties import PENALTIES, Penalty
+from gan_jax.models import MODELS
+from gan_jax.optim.optimizers import EMAS, OPTIMIZERS
+from gan_jax.optim.schedules import SCHEDULES
+from gan_jax.utils.errors import UserError
+
+# The components with a name; their tables. `penalties` has any number of named ones.
+TABLES: dict[str, Mapping[str, Callable[..., Any]]] = {
+    "algorithm": ALGORITHMS,
+    "loss": LOSSES,
+    "augment": AUGMENTS,
+    "game": GAMES,
+    "ema": EMAS,
+    "generator": MODELS,
+    "discriminator": MODELS,
+    "generator_optimizer": OPTIMIZERS,
+    "discriminator_optimizer": OPTIMIZERS,
+}
+# The groups of fields without a name.
+PLANS: dict[str, Callable[..., Any]] = {"evaluation": EvaluationPlan, "execution": Execution}
+# Parameters of the constructors that no config sets.
+OURS = frozenset(
+    {"axis", "split", "parent", "name", "image_shape", "num_classes", "batch_size", "pace"}
+    | {"generator_tx", "discriminator_tx", "ema_decay", "penalties", "execution", "recompute"}
+    | set(TABLES)
+)
+
+
+def build_penalties(config: ml_collections.ConfigDict) -> tuple[Penalty, ...]:
+    """The penalties of a config, in the order of their table."""
+    return tuple(
+        construct(PENALTIES, {"name": name, **config.penalties[name].to_dict()}, "penalties")
+        for name in PENALTIES
+        if name in config.penalties
+    )
+
+
+def component(config: ml_collections.ConfigDict, where: str, **given: Any) -> Any:
+    """What the component config[where] names."""
+    return construct(TABLES[where], config[where].to_dict(), where, **given)
+
+
+def construct(
+    table: Mapping[str, Callable[..., Any]], fields: dict[str, Any], where: str, **given: Any
+) -> Any:
+    """table[name](**fields, **given); `given` is what the config does not say.
+
+    A field that is itself dict(name=...) is a schedule.
+
+    Raises:
+        UserError: unknown name or field, or a value that the constructor refuses; with the choices.
+    """
+    fields = dict(fields)
+    name = fields.pop("name", None)
+    if name not in table:
+        raise UserError(f"{where}.name={name!r} is not one of {', '.join(sorted(table))}")
+    return fill_in(table[name], fields, where, f"{where} ({name})", **given)
+
+
+def fill_in(make: Callable[..., Any], fields: dict[str, Any], where: str, called: str, **given: Any) -> Any:
+    """make(**fields, **given), as `construct`; errors call it `called`."""
+    allowed = choices(make)
+    unknown = sorted(set(fields) - allowed)
+    if unknown:
+        raise UserError(f"{called} has no field {', '.join(unknown)}; its fields are {_listed(allowed)}")
+    taken = inspect.signature(make).parameters
+    lacking = sorted(required(make) - set(fields))
+    if lacking:
+        raise UserError(f"{called} lacks {', '.join(lacking)}; its fields are {_listed(allowed)}")
+    given = {key: value for key, value in given.items() if key in taken}
+    values = {key: _value(value, f"{where}.{key}") for key, value in fields.items()}
+    try:
+        return make(**values, **given)
+    except (ValueError, TypeError) as error:
+        raise UserError(f"{called}: {error}") from error
+
+
+def choices(make: Callable[..., Any]) -> set[str]:
+    """The fields that a config may give this constructor."""
+    return set(inspect.signature(make).parameters) - OURS
+
+
+def required(make: Callable[..., Any]) -> set[str]:
+    """Those of them that have no default."""
+    parameters = inspect.signature(make).parameters
+    return {key for key in choices(make) if parameters[key].default is inspect.Parameter.empty}
+
+
+def complete(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
+    """A copy with the defaults of all fields that the config leaves out, so that it says it all.
+
+    A field that refers to another still follows it; what is wrong is left to `build`.
+    """
+    config = copy.deepcopy(config)
+    penalties = config.get("penalties")
+    with config.unlocked():
+        for where, table in TABLES.items():
+            _complete(config.get(where), table)
+        for name, make in PLANS.items():
+            if name not in config:  # in a record that is older than this field
+                config[name] = ml_collections.ConfigDict()
+            if isinstance(config[name], ml_collections.ConfigDict):
+                _fill(config[name], make)
+        for name in PENALTIES if isinstance(penalties, ml_collections.ConfigDict) else ():
+            if isinstance(penalties.get(name), ml_collections.ConfigDict):
+                _fill(penalties[name], PENALTIES[name])
+    return config
+
+
+def _complete(component: Any, table: Mapping[str, Callable[..., Any]]) -> None:
+    if isinstance(component, ml_collections.ConfigDict) and component.get("name") in table:
+        _fill(component, table[component.name])
+
+
+def _fill(fields: ml_collections.ConfigDict, make: Callable[..., Any]) -> None:
+    parameters = inspect.signature(make).parameters
+    for key in sorted(choices(make) - required(make) - set(fields)):
+        fields[key] = parameters[key].default
+    for value in fields.values():
+        _complete(value, SCHEDULES)
+
+
+def _value(value: Any, where: str) -> Any:
+    """What a constructor is given for a field: tuples for lists, schedules for dicts."""
+    if isinstance(value, dict):
+        return construct(SCHEDULES, value, where)
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _listed(names: set[str]) -> str:
+    return ", ".join(sorted(names)) or "none"

@@ -1,0 +1,102 @@
+"""The flag --config: a config file, and --config.field=value for any of its fields."""
+
+from __future__ import annotations
+
+import re
+import runpy
+import traceback
+from pathlib import Path
+from typing import Any
+
+import ml_collections
+from absl import flags
+from ml_collections import config_flags
+
+from gan_jax.utils.errors import UserError
+
+ABOUT = "The config file; any of its fields can be set with --config.field=value."
+OVERRIDE = re.compile(r"--?(?:no)?config\.([\w.]+)")
+FIELD = re.compile(r"--?config\.([\w.]+)(?:=(.*))?", re.DOTALL)
+
+
+def define_config(values: flags.FlagValues, argv: list[str]) -> list[str]:
+    """Adds --config and its fields to `values`; returns the command line without --config itself.
+
+    The file is run here and not by ml_collections, so that its errors come with file and line, and an unknown
+    field with the choices.
+
+    Raises:
+        UserError: no such file, an error in it, or no config from it.
+        flags.Error: fields without a file, or a field that the config has not.
+    """
+    file = flags.FlagValues()
+    file.set_gnu_getopt()
+    flags.DEFINE_string("config", None, ABOUT, flag_values=file)
+    others = file(argv, known_only=True)
+    if not file.config:
+        flags.DEFINE_string("config", None, ABOUT, flag_values=values)
+        if any(OVERRIDE.match(arg) for arg in others):
+            raise flags.Error("--config is missing")
+        return others
+    from gan_jax.config.choices import with_components
+    from gan_jax.config.components import complete  # only now: it imports JAX
+
+    config = complete(with_components(run_config_file(file.config), overrides(others)))
+    for arg in others:
+        if match := OVERRIDE.match(arg):
+            check_field(config, match[1])
+    config_flags.DEFINE_config_dict("config", config, ABOUT, flag_values=values, sys_argv=others)
+    return others
+
+
+def overrides(argv: list[str]) -> dict[str, str]:
+    """The values that the command line gives to fields "a.b.c" (of the last, where there are several)."""
+    found = {}
+    for arg, following in zip(argv, [*argv[1:], ""], strict=True):
+        if match := FIELD.fullmatch(arg):
+            found[match[1]] = following if match[2] is None else match[2]
+    return found
+
+
+def check_field(config: ml_collections.ConfigDict, name: str) -> None:
+    """Raises flags.Error, with the choices, unless the config has a field "a.b.c"."""
+    node, above = config, ""
+    for field in name.split("."):
+        if not isinstance(node, ml_collections.ConfigDict):
+            raise flags.Error(f"--config.{name}: {above} is a value and has no fields")
+        if field not in node:
+            found = ", ".join(sorted(node)) or "none; --config.penalties.NAME.weight=... adds one"
+            raise flags.Error(f"--config.{name}: {above or 'the config'} has no {field!r}; it has {found}")
+        node, above = node[field], f"{above}.{field}".lstrip(".")
+
+
+def run_config_file(
+    path: str, function: str = "get_config", expected: type = ml_collections.ConfigDict
+) -> Any:
+    """What get_config() of a config file returns; `path` may end in ":" and its argument.
+
+    Args:
+        function: another function of the file.
+        expected: what it must return.
+
+    Raises:
+        UserError: no such file, an error in it, or something else from it.
+    """
+    file, *argument = path.split(":", 1)
+    if not Path(file).is_file():
+        raise UserError(
+            f"--config={path}: there is no such file; give a config file, such as those in configs/"
+        )
+    try:
+        module = runpy.run_path(file)
+        found = module[function](*argument) if function in module else None
+    except Exception as error:
+        lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == file]
+        where = f"{file}, line {lines[-1]}" if lines else file
+        raise UserError(f"the config file {where}: {type(error).__name__}: {error}") from error
+    if not isinstance(found, expected):
+        raise UserError(
+            f"the config file {file} must have a function {function}() that returns a {expected.__name__}; "
+            "start from build.base_config() as the files in configs/ do"
+        )
+    return found

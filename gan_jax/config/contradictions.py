@@ -1,0 +1,112 @@
+"""Options that are fine alone and make no sense together."""
+
+from __future__ import annotations
+
+import ml_collections
+
+from gan_jax.core.algorithm import Algorithm
+from gan_jax.data.spec import DataSpec
+
+UNBOUNDED = ("wasserstein", "relativistic_average", "relativistic_paired")  # a logit's sign says nothing
+
+
+def check_contradictions(config: ml_collections.ConfigDict, algorithm: Algorithm, spec: DataSpec) -> None:
+    """Raises a ValueError that names both sides, why they exclude each other, and a way out."""
+    algorithm.game.minibatches(algorithm.updates())
+    for reason in [*contradictions(config, algorithm), *(of_points(config) if spec.points else [])]:
+        raise ValueError(reason)
+
+
+def of_points(config: ml_collections.ConfigDict) -> list[str]:
+    """What is made for images alone."""
+    found = []
+    if config.data.flip:
+        found.append(f"data.flip mirrors images, and {config.data.name} holds points: set data.flip=False")
+    if config.augment.name != "none":
+        found.append(
+            f"augment={config.augment.name} is for images, and {config.data.name} holds points: "
+            "set augment.name=none"
+        )
+    if config.generator.get("output", "tanh") == "tanh":
+        found.append(
+            f"generator ({config.generator.name}) ends in tanh and reaches no point beyond 1, as those of "
+            f"{config.data.name} can be: use mlp_generator with generator.output=linear"
+        )
+    return found
+
+
+def contradictions(config: ml_collections.ConfigDict, algorithm: Algorithm) -> list[str]:
+    """What excludes each other, a sentence each."""
+    found = []
+    clipped = config.discriminator_optimizer.get("weight_clip", 0.0)
+    gradient = [penalty.name for penalty in getattr(algorithm, "penalties", ()) if penalty.of_gradient]
+    if clipped and gradient:
+        found.append(
+            f"discriminator_optimizer.weight_clip={clipped} and the penalty {gradient[0]} both bound the "
+            "critic's slope, and clipping keeps it from where the penalty wants it: use one of them"
+        )
+    if clipped and getattr(algorithm.discriminator, "spectral_norm", False):
+        found.append(
+            f"discriminator_optimizer.weight_clip={clipped} and discriminator.spectral_norm both bound the "
+            "critic's slope: use one of them"
+        )
+    if config.generator_optimizer.get("weight_clip", 0.0):
+        found.append(
+            "generator_optimizer.weight_clip: it is the critic that must be Lipschitz; "
+            "set discriminator_optimizer.weight_clip instead"
+        )
+    if "wgan_gp" in config.penalties and getattr(algorithm.discriminator, "norm", "none") == "batch":
+        found.append(
+            "the penalty wgan_gp wants the slope at each image by itself, and discriminator.norm=batch mixes "
+            "the images: set discriminator.norm=layer (arXiv:1704.00028, section 4)"
+        )
+    adaptive = config.augment.name == "ada" and config.augment.get("adjust_images", 1) != 0
+    if adaptive and config.loss.name in UNBOUNDED:
+        found.append(
+            f"augment=ada adapts to the sign of the logits of the reals, and loss={config.loss.name} leaves "
+            "that free: keep a fixed augment.p with augment.adjust_images=0, or use another loss"
+        )
+    packing, pool = getattr(algorithm, "packing", 1), getattr(algorithm, "pool_size", 0)
+    if config.batch_size % packing:
+        found.append(
+            f"packing={packing} does not divide batch_size={config.batch_size}: choose a divisor of it"
+        )
+    if pool % config.batch_size:
+        found.append(
+            f"pool_size={pool} is not a multiple of batch_size={config.batch_size}: choose one, such as "
+            f"{max(1, round(pool / config.batch_size)) * config.batch_size}"
+        )
+    return found + unrolling(config) + cutting(config.batch_size, algorithm)
+
+
+def cutting(batch_size: int, algorithm: Algorithm) -> list[str]:
+    """What needs a whole mini-batch that is to be computed in parts."""
+    parts = algorithm.parts
+    if parts.count == 1:
+        return []
+    field = f"execution.accumulation={parts.count}"
+    found = [
+        f"{field} computes a mini-batch part by part, but {obstacle}, or execution.accumulation=1"
+        for obstacle in algorithm.obstacles()
+    ]
+    step = parts.count * parts.group
+    if batch_size % step:
+        packed = f" parts of packing={parts.group}" if parts.group > 1 else ""
+        found.append(
+            f"{field}{packed} does not divide batch_size={batch_size}: choose a multiple of {step}, such as "
+            f"{max(1, round(batch_size / step)) * step}"
+        )
+    return found
+
+
+def unrolling(config: ml_collections.ConfigDict) -> list[str]:
+    """An optimizer that cannot be differentiated."""
+    if config.algorithm.name != "unrolled" or not config.algorithm.get("unrolled_steps", 1):
+        return []
+    optimizer = config.discriminator_optimizer
+    if optimizer.name == "sgd" or optimizer.get("eps_root", 0.0) > 0.0:
+        return []
+    return [
+        f"algorithm=unrolled differentiates the discriminator's optimizer, and {optimizer.name}'s root "
+        "has no derivative where a second moment is 0: use sgd, or adam with eps_root=1e-8"
+    ]

@@ -1,0 +1,71 @@
+"""What a run writes down of its config and its data, and how two such records differ."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields
+from typing import Any
+
+import ml_collections
+
+from gan_jax import data
+from gan_jax.config.build import COUNTS, DataSpec
+from gan_jax.core.execution import Execution
+from gan_jax.evaluation.plan import EvaluationPlan
+
+# What may differ when a run is continued, because it does not touch the mathematics.
+FREE_FIELDS = frozenset(
+    {
+        *COUNTS[1:],
+        "data.dir",
+        "data.placement",
+        *(f"evaluation.{field.name}" for field in fields(EvaluationPlan)),
+        *(f"execution.{field.name}" for field in fields(Execution) if field.name != "precision"),
+    }
+)
+
+
+def to_json(config: ml_collections.ConfigDict) -> dict[str, Any]:
+    """The resolved config as plain JSON values."""
+    return json.loads(config.to_json_best_effort())
+
+
+def from_json(record: dict[str, Any]) -> ml_collections.ConfigDict:
+    """The inverse of `to_json`, for a run that is sampled or looked at."""
+    return ml_collections.ConfigDict(record)
+
+
+def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
+    """Lines "field: was -> is" for every field whose change alters the mathematics."""
+    before, after = _flatten(old), _flatten(new)
+    return [
+        f"{name}: {before.get(name, 'absent')} -> {after.get(name, 'absent')}"
+        for name in sorted(before.keys() | after.keys())
+        if name not in FREE_FIELDS and before.get(name) != after.get(name)
+    ]
+
+
+def _flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in tree.items():
+        flat |= _flatten(value, f"{prefix}{name}.") if isinstance(value, dict) else {f"{prefix}{name}": value}
+    return flat
+
+
+def describe_data(dataset: data.Dataset) -> dict[str, Any]:
+    """What a run records of its data: enough to sample without them, and to notice other data."""
+    return {
+        "fingerprint": dataset.fingerprint,
+        "examples": len(dataset),
+        "image_shape": list(dataset.image_shape),
+        "num_classes": dataset.num_classes,
+        "class_names": list(dataset.class_names),
+        "options": dataset.options,
+        "points": dataset.density is not None,
+    }
+
+
+def recorded_spec(record: dict[str, Any]) -> DataSpec:
+    """The DataSpec in what `describe_data` recorded; records of before there were points are of images."""
+    height, width, channels = record["image_shape"]
+    return DataSpec((height, width, channels), record["num_classes"], record.get("points", False))

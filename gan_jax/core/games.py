@@ -1,0 +1,268 @@
+"""How the two players take turns: in which order their updates run, and where their gradients are taken.
+
+A game is played with any algorithm's list of updates. Each is a frozen dataclass that a config names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from gan_jax.core.accumulation import Parts, average
+from gan_jax.core.state import TrainState
+from gan_jax.core.update import (
+    Array,
+    Batch,
+    Key,
+    Metrics,
+    Update,
+    descend,
+    mean_over,
+    slope,
+    vary,
+    vary_params,
+)
+from gan_jax.optim.schedules import Schedule, as_schedule
+from gan_jax.utils.tree import PyTree
+
+
+class Rules(Protocol):
+    """What a game needs of an `Algorithm`."""
+
+    @property
+    def generator_tx(self) -> optax.GradientTransformation: ...
+    @property
+    def discriminator_tx(self) -> optax.GradientTransformation: ...
+    @property
+    def axis(self) -> str | None: ...
+    @property
+    def parts(self) -> Parts: ...
+    def updates(self) -> tuple[Update, ...]: ...
+
+
+class Game(Protocol):
+    """One step's worth of play."""
+
+    def minibatches(self, updates: tuple[Update, ...]) -> int:
+        """How many mini-batches a step consumes; a ValueError if these updates cannot be played so."""
+
+    def __call__(
+        self, rules: Rules, state: TrainState, batches: Batch, key: Key
+    ) -> tuple[TrainState, Metrics]: ...
+
+
+@dataclass(frozen=True)
+class Alternating:
+    """One update after the other, each at the state that the one before left (Goodfellow's algorithm 1)."""
+
+    def minibatches(self, updates: tuple[Update, ...]) -> int:
+        """The largest `repeat`."""
+        return max(update.repeat for update in updates)
+
+    def __call__(
+        self, rules: Rules, state: TrainState, batches: Batch, key: Key
+    ) -> tuple[TrainState, Metrics]:
+        metrics: Metrics = {}
+        for index, update in enumerate(rules.updates()):
+            update_key = jax.random.fold_in(key, index)
+
+            def due(state: TrainState, update: Update = update, key: Key = update_key) -> tuple:
+                return _repeatedly(rules, update, state, batches, key)
+
+            state, new = _lazily(update, state, due)
+            metrics |= new
+        return state, metrics
+
+
+@dataclass(frozen=True)
+class Simultaneous:
+    """All gradients at the state before the step, then all descents."""
+
+    def minibatches(self, updates: tuple[Update, ...]) -> int:
+        """One: several descents in a row are no simultaneous game."""
+        _refuse_repeats(updates, "simultaneous")
+        return 1
+
+    def __call__(
+        self, rules: Rules, state: TrainState, batches: Batch, key: Key
+    ) -> tuple[TrainState, Metrics]:
+        return _together(rules, state, state, _minibatch(batches, 0), key)
+
+
+@dataclass(frozen=True)
+class Extragradient:
+    """Extrapolates, and descends from where it was with the gradient found there, on another mini-batch.
+
+    Korpelevich 1976; Gidel et al. 2019, arXiv:1802.10551, algorithm 4: the optimizer's moments (Adam's) see
+    both gradients.
+    """
+
+    def minibatches(self, updates: tuple[Update, ...]) -> int:
+        """Two: one to extrapolate, one to descend."""
+        _refuse_repeats(updates, "extragradient")
+        return 2
+
+    def __call__(
+        self, rules: Rules, state: TrainState, batches: Batch, key: Key
+    ) -> tuple[TrainState, Metrics]:
+        ahead, _ = _together(rules, state, state, _minibatch(batches, 0), jax.random.fold_in(key, 0))
+        back = ahead.replace(
+            generator=ahead.generator.replace(params=state.generator.params),
+            discriminator=ahead.discriminator.replace(params=state.discriminator.params),
+        )
+        return _together(rules, back, ahead, _minibatch(batches, 1), jax.random.fold_in(key, 1))
+
+
+@dataclass(frozen=True)
+class Consensus:
+    """Simultaneous descent on each player's loss + weight * |v|^2 / 2, v the gradients of both.
+
+    Mescheder et al. 2017, "The numerics of GANs", arXiv:1705.10461, algorithm 2.
+
+    Attributes:
+        weight: their gamma, a number or a schedule.
+    """
+
+    weight: float | Schedule = 10.0
+
+    def __post_init__(self) -> None:
+        as_schedule(self.weight, "weight")
+
+    def minibatches(self, updates: tuple[Update, ...]) -> int:
+        """One."""
+        _refuse_repeats(updates, "consensus")
+        if any(update.every > 1 for update in updates):
+            raise ValueError(
+                "the game consensus takes the gradients of all updates together, and a lazy one is not "
+                "always there: set every=1"
+            )
+        return 1
+
+    def __call__(
+        self, rules: Rules, state: TrainState, batches: Batch, key: Key
+    ) -> tuple[TrainState, Metrics]:
+        batch, updates, axis = _minibatch(batches, 0), rules.updates(), rules.axis
+        keys = [jax.random.fold_in(key, index) for index in range(len(updates))]
+        found = [slope(u, state, batch, k, axis, rules.parts) for u, k in zip(updates, keys, strict=True)]
+        pulls = self.pull(rules, state, batch, keys, vary(_sums(updates, [one.grads for one in found]), axis))
+        weight = as_schedule(self.weight, "weight")(state.step)
+        metrics: Metrics = {}
+        for update, one in zip(updates, found, strict=True):
+            pull = pulls.pop(update.role, None)  # once for each player
+            if pull is not None:
+                grads = jax.tree.map(lambda g, p: g + weight * p, one.grads, pull)
+                one = one._replace(grads=grads)
+            state = descend(update, state, one, _tx(rules, update))
+            metrics |= one.out.metrics
+        return state, metrics
+
+    def pull(
+        self, rules: Rules, state: TrainState, batch: Batch, keys: list[Key], v: dict[str, PyTree]
+    ) -> dict[str, PyTree]:
+        """The gradient of |v|^2 / 2 for both players: that of <v(theta), v> with the second v as a constant.
+
+        v is a mean over examples and so is this: the batch can be cut, and split over devices.
+        """
+        updates, local = rules.updates(), vary_params(state, rules.axis)
+        both = {"generator": local.generator.params, "discriminator": local.discriminator.params}
+
+        def along(both: dict[str, PyTree], batch: Batch) -> Array:
+            moved = local.replace(
+                **{role: getattr(local, role).replace(params=params) for role, params in both.items()}
+            )
+            grads = [
+                jax.grad(update.loss, has_aux=True)(both[update.role], moved, batch, key)[0]
+                for update, key in zip(updates, keys, strict=True)
+            ]
+            return optax.tree.vdot(_sums(updates, grads), v)
+
+        def of(batch: Batch) -> tuple[PyTree, tuple[()], tuple[()]]:
+            return jax.grad(along)(both, batch), (), ()
+
+        return mean_over(rules.axis, average(of, batch, rules.parts, both)[0])
+
+
+GAMES: dict[str, Callable[..., Game]] = {
+    "alternating": Alternating,
+    "simultaneous": Simultaneous,
+    "extragradient": Extragradient,
+    "consensus": Consensus,
+}
+
+
+def _minibatch(batches: Batch, index: int) -> Batch:
+    return jax.tree.map(lambda x: x[index], batches)
+
+
+def _tx(rules: Rules, update: Update) -> optax.GradientTransformation:
+    return rules.generator_tx if update.role == "generator" else rules.discriminator_tx
+
+
+def _sums(updates: tuple[Update, ...], grads: list[PyTree]) -> dict[str, PyTree]:
+    """Each player's gradients added up: a penalty may have an update of its own."""
+    total: dict[str, PyTree] = {}
+    for update, one in zip(updates, grads, strict=True):
+        before = total.get(update.role)
+        total[update.role] = one if before is None else jax.tree.map(jnp.add, before, one)
+    return total
+
+
+def _refuse_repeats(updates: tuple[Update, ...], game: str) -> None:
+    if any(update.repeat > 1 for update in updates):
+        raise ValueError(
+            f"the game {game} takes one gradient of each player at the same point: several discriminator "
+            "steps in a row need the game alternating"
+        )
+
+
+def _lazily(
+    update: Update, state: TrainState, due: Callable[[TrainState], tuple[TrainState, Metrics]]
+) -> tuple[TrainState, Metrics]:
+    """Runs `due` at the steps at which the update is."""
+    if update.every == 1:
+        return due(state)
+
+    def skipped(state: TrainState) -> tuple[TrainState, Metrics]:
+        shapes = jax.eval_shape(due, state)[1]
+        return state, jax.tree.map(lambda x: jnp.full(x.shape, jnp.nan, x.dtype), shapes)
+
+    return jax.lax.cond(state.step % update.every == 0, due, skipped, state)
+
+
+def _repeatedly(
+    rules: Rules, update: Update, state: TrainState, batches: Batch, key: Key
+) -> tuple[TrainState, Metrics]:
+    """`repeat` descents; the metrics are the last one's."""
+
+    def once(state: TrainState, item: tuple[Array | int, Batch]) -> tuple[TrainState, Metrics]:
+        index, batch = item
+        found = slope(update, state, batch, jax.random.fold_in(key, index), rules.axis, rules.parts)
+        return descend(update, state, found, _tx(rules, update)), found.out.metrics
+
+    if update.repeat == 1:
+        return once(state, (0, _minibatch(batches, 0)))
+    used = jax.tree.map(lambda x: x[: update.repeat], batches)
+    state, metrics = jax.lax.scan(once, state, (jnp.arange(update.repeat), used))
+    return state, jax.tree.map(lambda x: x[-1], metrics)
+
+
+def _together(
+    rules: Rules, state: TrainState, at: TrainState, batch: Batch, key: Key
+) -> tuple[TrainState, Metrics]:
+    """Every update's gradient at `at`, every descent from `state`."""
+    metrics: Metrics = {}
+    for index, update in enumerate(rules.updates()):
+        update_key = jax.random.fold_in(key, index)
+
+        def due(state: TrainState, update: Update = update, key: Key = update_key) -> tuple:
+            found = slope(update, at, batch, key, rules.axis, rules.parts)
+            return descend(update, state, found, _tx(rules, update)), found.out.metrics
+
+        state, new = _lazily(update, state, due)
+        metrics |= new
+    return state, metrics

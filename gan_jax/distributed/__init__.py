@@ -1,0 +1,1 @@
+"""Devices: mesh, sharding, many runs in one program, many hosts."""

@@ -1,0 +1,1 @@
+"""Scores of a run or a folder of images, and the protocol that each score means."""

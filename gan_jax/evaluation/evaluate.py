@@ -1,0 +1,294 @@
+"""Scores of generated images against real ones, each with its protocol."""
+
+from __future__ import annotations
+
+import datetime
+import math
+import time
+from collections.abc import Callable, Iterable
+from functools import cached_property
+from typing import Any
+
+import jax
+import numpy as np
+from absl import logging
+
+from gan_jax.data import load
+from gan_jax.densities import DENSITIES
+from gan_jax.evaluation.extract import BATCH, POINTS, PRECISION, Extractor, Sample
+from gan_jax.evaluation.generated import Fake
+from gan_jax.evaluation.metric import ALL, Comparison, Metric
+from gan_jax.evaluation.protocol import Record, Score, Setting
+from gan_jax.evaluation.scores import METRICS
+from gan_jax.evaluation.sources.image_source import spelled
+from gan_jax.evaluation.sources.sources import ImageSource, dataset_source
+from gan_jax.feature_networks.network import FeatureNetwork
+from gan_jax.utils.errors import UserError
+from gan_jax.utils.provenance import describe_environment
+
+
+def chosen(names: tuple[str, ...]) -> dict[str, Metric]:
+    """The metrics with these names.
+
+    Raises:
+        UserError: none, or one that is not there.
+    """
+    unknown = [name for name in names if name not in METRICS]
+    if unknown or not names:
+        what = f"unknown metric {unknown[0]!r}" if unknown else "no metric is named"
+        for name, metric in METRICS.items():
+            if unknown and unknown[0] in metric.scores:
+                what += f", which is a score of {name}"
+        raise UserError(f"{what}; the metrics are {', '.join(METRICS)}")
+    return {name: METRICS[name] for name in dict.fromkeys(names)}
+
+
+class Evaluator:
+    """A real set, a network and metrics, opened once and used for any number of fakes.
+
+    Args:
+        metrics: names in METRICS.
+        real: the reals.
+        network: what both sides are seen with.
+        num_fakes: images of each set of fakes.
+        num_reals: so many of the reals; None for all.
+        held_out: reals that the generator has not seen, for the metrics that need them.
+        mesh: the devices; default all.
+        progress: show bars on a terminal.
+
+    Raises:
+        UserError: something is missing that a metric needs, before anything is computed.
+    """
+
+    def __init__(
+        self,
+        metrics: tuple[str, ...],
+        real: ImageSource,
+        network: FeatureNetwork,
+        *,
+        num_fakes: int,
+        num_reals: int | None = None,
+        held_out: ImageSource | None = None,
+        mesh: jax.sharding.Mesh | None = None,
+        progress: bool = True,
+    ) -> None:
+        self.metrics = chosen(metrics)
+        self.network = network
+        self.num_fakes = num_fakes
+        self.real_source = real
+        self._held_out_source = held_out
+        self._known: dict[str, Any] = {}
+        self._images = _most(metric.images for metric in self.metrics.values())
+        available = real.size if num_reals is None else num_reals
+        if available is None:
+            raise UserError(f"{real.name} has no end: say with --num_real how many images are the real ones")
+        self._check(real, available)
+        if "memorisation" in self.metrics and real.size is not None and available < real.size:
+            logging.warning(
+                "memorisation: with %d of %d training images, copies of the others are not found",
+                available,
+                real.size,
+            )
+        if "fid" in self.metrics and min(num_fakes, available) <= network.num_features:
+            logging.warning(
+                "fid: %d images for %d features: the covariance is singular and the value biased upwards",
+                min(num_fakes, available),
+                network.num_features,
+            )
+        batch_size = POINTS if real.points else BATCH
+        self.extract = Extractor(network, mesh=mesh, batch_size=batch_size, progress=progress)
+        self.setting = Setting(
+            num_fakes=num_fakes,
+            num_reals=available,
+            real=real.name,
+            real_fingerprint=real.fingerprint or "a generator",
+            network=f"{network.name}, {network.note}" if network.note else network.name,
+            network_digest=network.digest,
+            resizer=network.resizer,
+            precision=PRECISION,
+        )
+
+    @cached_property
+    def real(self) -> Sample:
+        """The reals, seen with the network: from this machine's cache, or now."""
+        count = self.setting.num_reals
+        return self.extract.cached(self.real_source, count, images=_count(self._images, count))
+
+    @cached_property
+    def held_out(self) -> Sample | None:
+        """The same of the reals that the generator has not seen, where a metric needs them."""
+        source = self._held_out_source
+        if source is None or not any("held_out" in metric.needs for metric in self.metrics.values()):
+            return None
+        assert source.size is not None
+        return self.extract.cached(source, source.size, images=_count(self._images, source.size))
+
+    @cached_property
+    def _environment(self) -> dict[str, Any]:
+        """Asked for once: git takes longer to answer than a small generator to be measured."""
+        return describe_environment()
+
+    def prepare(self) -> None:
+        """Does all that can be done without fakes."""
+        _ = self.real, self.held_out
+
+    def _scores(self, comparison: Comparison) -> dict[str, Score]:
+        """Of all metrics; NaN for one that these images do not allow, unless it is the only one."""
+        scores = {}
+        for name, metric in self.metrics.items():
+            try:
+                found = metric.compute(comparison)
+            except UserError as error:
+                if len(self.metrics) == 1:
+                    raise
+                logging.warning("%s cannot be measured: %s", name, error)
+                found = dict.fromkeys(metric.scores, math.nan)
+            for score, value in found.items():
+                better = metric.scores.get(score, "detail")
+                scores[score] = Score(float(value), name, metric.version, metric.protocol, better)
+        return scores
+
+    def _of_reals(self, name: str, make: Callable[[], np.ndarray]) -> np.ndarray:
+        """`metric.Comparison.of_reals`, kept in memory and on the disk."""
+        if name not in self._known:
+            self._known[name] = self.extract.kept(self.real_source, self.setting.num_reals, name, make)
+        known: np.ndarray = self._known[name]
+        return known
+
+    def _once(self, name: str, make: Callable[[], Any]) -> Any:
+        """`metric.Comparison.once`, kept in memory."""
+        if name not in self._known:
+            self._known[name] = make()
+        return self._known[name]
+
+    def _check(self, real: ImageSource, num_reals: int) -> None:
+        for name, metric in self.metrics.items():
+            for what, count, flag in (("fakes", self.num_fakes, "num"), ("reals", num_reals, "num_real")):
+                if count < metric.least:
+                    raise UserError(
+                        f"{name} needs at least {metric.least} {what}, and there are {count}: "
+                        f"raise --{flag}, or leave {name} out"
+                    )
+            if "density" in metric.needs and real.density is None:
+                raise UserError(
+                    f"{name} needs reals of a known density, and {real.name} has none: leave it out, or give "
+                    f"one of {', '.join(DENSITIES)} as --real"
+                )
+            if real.points and (metric.images or metric.needs & {"logits", "maps"}):
+                raise UserError(f"{name} is for images, and {real.name} holds points: leave it out")
+            if "logits" in metric.needs and self.network.num_classes is None:
+                raise UserError(
+                    f"{name} needs a network that classifies, and {self.network.name} does not: "
+                    "choose --network=classifier or inception"
+                )
+            if "maps" in metric.needs and self.network.maps is None:
+                raise UserError(
+                    f"{name} needs a network with layers to compare, and {self.network.name} has none: "
+                    "choose --network=classifier or inception"
+                )
+            if "labels" in metric.needs and real.num_classes is None:
+                raise UserError(f"{name} needs labelled reals, and {real.name} has no labels: leave it out")
+            if "held_out" in metric.needs and self._held_out_source is None:
+                raise UserError(
+                    f"{name} needs reals that the generator was not trained on: give the training split of "
+                    "a data set that has a test split as --real, or leave it out"
+                )
+
+    def check_fake(self, fake: Fake) -> None:
+        """Raises a UserError if a metric needs what these fakes do not have."""
+        real = self.real_source
+        if fake.source.size is not None and fake.source.size < self.num_fakes:
+            raise UserError(
+                f"{fake.source.name} holds {fake.source.size} images, and {self.num_fakes} are asked for: "
+                f"set --num={fake.source.size} or less"
+            )
+        if fake.source.points != real.points:
+            kinds = ("images", "points")
+            raise UserError(
+                f"{fake.source.name} holds {kinds[fake.source.points]} and {real.name} {kinds[real.points]}: "
+                "they cannot be compared"
+            )
+        if fake.source.image_shape != real.image_shape:
+            raise UserError(
+                f"the images of {fake.source.name} are {spelled(fake.source.image_shape)} and those of "
+                f"{real.name} {spelled(real.image_shape)}: bring them to one size and number of channels"
+            )
+        for name, metric in self.metrics.items():
+            if "generator" in metric.needs and fake.generate is None:
+                raise UserError(
+                    f"{name} needs a generator, and {fake.source.name} is not a run of one whose latents are "
+                    "all it takes: leave it out"
+                )
+            if "labels" not in metric.needs:
+                continue
+            if fake.source.num_classes is None:
+                raise UserError(
+                    f"{name} needs labelled fakes, and {fake.source.name} has no labels: use a conditional "
+                    "run, a folder with one sub-folder per class, or leave it out"
+                )
+            if fake.source.num_classes != real.num_classes:
+                raise UserError(
+                    f"{name}: {fake.source.name} has {fake.source.num_classes} classes and {real.name} "
+                    f"{real.num_classes}: they must be the same"
+                )
+
+    def __call__(self, fake: Fake) -> Record:
+        """The scores of one set of fakes.
+
+        Raises:
+            UserError: too few images, of another shape, damaged, or without what a metric needs.
+        """
+        self.check_fake(fake)
+        begun = time.monotonic()
+        sample = self.extract(fake.source, self.num_fakes, images=_count(self._images, self.num_fakes))
+        comparison = Comparison(
+            real=self.real,
+            fake=sample,
+            network=self.network,
+            seed=fake.seed,
+            held_out=self.held_out,
+            generate=fake.generate,
+            latent=fake.latent,
+            of_reals=self._of_reals,
+            density=self.real_source.density,
+            once=self._once,
+        )
+        return Record(
+            fake=fake.source.name,
+            fake_id=fake.identity or fake.source.fingerprint or "",
+            step=fake.step,
+            which=fake.which,
+            averaged=fake.averaged,
+            labels=fake.labels,
+            seed=fake.seed,
+            setting=self.setting,
+            scores=self._scores(comparison),
+            seconds=round(time.monotonic() - begun, 3),
+            environment={**self._environment, "time": _now()},
+        )
+
+
+def _now() -> str:
+    """UTC, ISO 8601, as `describe_environment` writes it."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+
+
+def _most(counts: Iterable[int]) -> int:
+    """How many images are kept for metrics that ask for these."""
+    listed = list(counts)
+    return ALL if ALL in listed else max(listed)
+
+
+def _count(images: int, available: int) -> int:
+    return available if images == ALL else min(images, available)
+
+
+def held_out_of(real: ImageSource, data_dir: str | None) -> ImageSource | None:
+    """The test split that belongs to a training split; None where there is none."""
+    dataset = real.dataset
+    if dataset is None or not dataset.split.startswith("train"):
+        return None
+    try:
+        return dataset_source(load(dataset.name, data_dir=data_dir, split="test", **dataset.options))
+    except UserError:
+        return None

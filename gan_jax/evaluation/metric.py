@@ -1,0 +1,74 @@
+"""What a metric is, and what it is given: both sides of a comparison after the pass."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from gan_jax.core.randomness import Latent
+from gan_jax.densities.density import Density
+from gan_jax.evaluation.extract import Sample
+from gan_jax.feature_networks.network import FeatureNetwork
+
+ALL = -1  # images: every one
+Better = Literal["lower", "higher", "neither"]
+Need = Literal["logits", "labels", "held_out", "generator", "maps", "density"]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What the metrics read.
+
+    Attributes:
+        real: the reals.
+        fake: the generated images.
+        network: what both were seen with.
+        seed: of what a metric draws.
+        held_out: reals that the generator was not trained on; None where there are none.
+        generate: (latents float32 [B, L], labels int32 [B] or None) -> float32 images [B, H, W, C] in
+            [-1, 1]; None where the fakes are files.
+        latent: the latents' distribution and size, where there is a generator.
+        of_reals: (name, make) -> make(), or what it gave before for the same reals and network; an array with
+            a row for each real.
+        density: the known density that the reals are drawn from; None where there is none.
+        once: (name, make) -> make(), or what it gave before for the same reals and network: anything that is
+            quicker made anew than kept on a disk.
+    """
+
+    real: Sample
+    fake: Sample
+    network: FeatureNetwork
+    seed: int
+    held_out: Sample | None = None
+    generate: Callable[..., np.ndarray] | None = None
+    latent: tuple[Latent, int] | None = None
+    of_reals: Callable[[str, Callable[[], np.ndarray]], np.ndarray] = lambda name, make: make()
+    density: Density | None = None
+    once: Callable[[str, Callable[[], Any]], Any] = lambda name, make: make()
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One metric.
+
+    Attributes:
+        version: of its numbers.
+        protocol: its own parameters, in words; part of the protocol.
+        scores: the names of what it always yields, and which way is better. Further scores come with some:
+            of each class or level, standard errors, and what takes labels.
+        compute: from a comparison to its scores.
+        least: images needed on each side.
+        images: how many images of each side it reads, besides features.
+        needs: what else it needs.
+    """
+
+    version: int
+    protocol: str
+    scores: Mapping[str, Better]
+    compute: Callable[[Comparison], dict[str, float]]
+    least: int = 2
+    images: int = 0
+    needs: frozenset[Need] = frozenset()

@@ -1,0 +1,152 @@
+"""The feature networks by name, opened for the real set that they are to judge."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+from gan_jax.data import load
+from gan_jax.evaluation.sources.image_source import spelled
+from gan_jax.evaluation.sources.sources import ImageSource
+from gan_jax.feature_networks.classifier_cache import classifier, load_classifier
+from gan_jax.feature_networks.inception import VARIANTS
+from gan_jax.feature_networks.inception_weights import inception
+from gan_jax.feature_networks.network import FeatureNetwork
+from gan_jax.feature_networks.simple_networks import pca_network, pixel_network, point_network, random_network
+from gan_jax.feature_networks.stacked import stacked
+from gan_jax.utils.errors import UserError
+
+NETWORKS = ("auto", "classifier", "inception", "random", "pixels", "pca", "points")
+SMALL = 64  # pixels: a larger side is no longer what an in-domain classifier is usual for
+COMPONENTS = 64  # of pca
+FITTED = 4_096  # images that pca is fitted to
+STACKED = "stacked_mnist"  # judged digit by digit
+
+
+def open_network(
+    text: str,
+    real: ImageSource,
+    *,
+    data_dir: str | None = None,
+    resizer: str = "legacy",
+    inception_weights: str | None = None,
+) -> FeatureNetwork:
+    """The network that `text` names.
+
+    Args:
+        text: "auto": "points" where the real set holds points, its classifier where its images are small,
+            grey and labelled, or stacked digits, otherwise Inception; "classifier" (of the real set),
+            "classifier:NAME" (of another data set) or "classifier:FILE"; "inception" (FID's),
+            "inception:torchvision", "random", "pixels", "pca" (fitted to the real set), "points" (the
+            coordinates of points, which no other takes).
+        real: the real side.
+        data_dir: the data folder, where a classifier has yet to be trained.
+        resizer: of Inception, as `resize.RESIZERS` has them.
+        inception_weights: a file with Inception's weights.
+
+    Raises:
+        UserError: an unknown name, weights that are not there, or a network that does not take these images.
+    """
+    name, colon, which = text.partition(":")
+    allowed = {"classifier": which != "", "inception": which in VARIANTS}
+    if name not in NETWORKS or (colon and not allowed.get(name, False)):
+        raise UserError(
+            f"--network={text}: choose one of {', '.join(NETWORKS)}, classifier:DATA_SET, classifier:FILE or "
+            "inception:torchvision"
+        )
+    if name == "auto":
+        name = _usual(real)
+    _check_kind(text, name, real)
+    if inception_weights is not None and name != "inception":
+        raise UserError(
+            f"--inception_weights={inception_weights} is of no use to --network={name}: leave it out"
+        )
+    if name == "classifier":
+        network = _classifier(which, real, data_dir)
+    elif name == "inception":
+        network = _inception(text, real, which or "fid", resizer, inception_weights)
+    elif name == "random":
+        network = random_network(real.image_shape)
+    elif name == "pixels":
+        network = pixel_network(real.image_shape)
+    elif name == "points":
+        network = point_network(real.image_shape[2])
+    else:
+        count = FITTED if real.size is None else min(real.size, FITTED)
+        images = [batch for batch, _ in real.batches(count, 1024)]
+        network = pca_network(
+            images, components=max(1, min(COMPONENTS, count - 1, math.prod(real.image_shape)))
+        )
+    network.check_shape(real.image_shape)
+    return network
+
+
+def _inception(
+    text: str, real: ImageSource, variant: str, resizer: str, weights: str | None
+) -> FeatureNetwork:
+    try:
+        return inception(weights, variant=variant, resizer=resizer)
+    except UserError as error:
+        if text != "auto":
+            raise
+        raise UserError(
+            f"{error} (--network=auto is Inception here, since {real.name} is no labelled data set of small "
+            "grey images; classifier:NAME, random, pixels and pca need no download)"
+        ) from error
+
+
+def _usual(real: ImageSource) -> str:
+    """What "auto" is."""
+    if real.points:
+        return "points"
+    return "classifier" if _has_usual_classifier(real) else "inception"
+
+
+def _check_kind(text: str, name: str, real: ImageSource) -> None:
+    """Raises a UserError where a network of images is asked for points, or the other way round."""
+    if real.points and name != "points":
+        raise UserError(
+            f"--network={text}: it takes images, and {real.name} holds points of {real.image_shape[2]} "
+            "coordinates: choose points, or leave --network out"
+        )
+    if name == "points" and not real.points:
+        raise UserError(
+            f"--network=points: it takes points, and {real.name} holds images: choose one of "
+            f"{', '.join(NETWORKS[:-1])}"
+        )
+
+
+def _has_usual_classifier(real: ImageSource) -> bool:
+    """Whether papers judge these images with a classifier of their own."""
+    if real.dataset is None or real.num_classes is None:
+        return False
+    height, width, channels = real.image_shape
+    return real.dataset.name == STACKED or (max(height, width) <= SMALL and channels == 1)
+
+
+def _classifier(which: str, real: ImageSource, data_dir: str | None) -> FeatureNetwork:
+    file = Path(which).expanduser()
+    if which.endswith(".npz") or (which and file.is_file()):
+        return load_classifier(file)
+    if which and (real.dataset is None or which != real.dataset.name):
+        return _classifier_of_another(which, real, data_dir)
+    if real.dataset is None or real.num_classes is None:
+        raise UserError(
+            f"--network=classifier: {real.name} is not a labelled data set, so there is no classifier of it; "
+            "name one, as in --network=classifier:mnist, or choose another network: "
+            f"{', '.join(NETWORKS[2:-1])}"
+        )
+    if real.dataset.name == STACKED:
+        return stacked(classifier("mnist", data_dir=data_dir))
+    return classifier(real.dataset.name, data_dir=data_dir, options=real.dataset.options)
+
+
+def _classifier_of_another(name: str, real: ImageSource, data_dir: str | None) -> FeatureNetwork:
+    """The classifier of another data set, which is not trained in vain where its images are others."""
+    shape = load(name, data_dir=data_dir, split="train").image_shape
+    if shape != real.image_shape:
+        raise UserError(
+            f"--network=classifier:{name}: it takes images {spelled(shape)}, and those of {real.name} are "
+            f"{spelled(real.image_shape)}: choose another --network, or resize the images"
+        )
+    return classifier(name, data_dir=data_dir)

@@ -1,0 +1,1 @@
+"""Where images to be scored come from."""

@@ -1,0 +1,124 @@
+"""The images of a generator, as the pictures that it would write; drawn while they are asked for."""
+
+from __future__ import annotations
+
+import itertools
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+
+import jax
+import numpy as np
+
+from gan_jax.core.algorithm import Algorithm
+from gan_jax.core.state import TrainState
+from gan_jax.data.spec import DataSpec
+from gan_jax.distributed import parallel
+from gan_jax.evaluation.sources.image_source import Batch, ImageSource, rebatched
+from gan_jax.inference.sample import CHUNK, Chunks, make_chunks
+from gan_jax.summaries.pictures import quantised
+from gan_jax.utils.errors import UserError
+
+_AHEAD = 2  # chunks that each device works on before the first is fetched
+
+
+def generator_source(
+    name: str,
+    algorithm: Algorithm,
+    spec: DataSpec,
+    state: TrainState,
+    *,
+    seed: int,
+    labels: np.ndarray | None = None,
+    devices: Sequence[jax.Device] | None = None,
+    chunks: Chunks | None = None,
+) -> ImageSource:
+    """Images from the averaged generator, without an end.
+
+    Image number i is that of `gan-jax sample --seed` for the same label, rounded to uint8 as its PNG is;
+    points (`spec.points`) are not rounded. A conditional generator gets the label i mod K, so the first N
+    hold every class equally often, but for one; published practice is to draw labels uniformly, which has the
+    same mean and adds noise. InfoGAN's category goes round like a label, but the images are given without
+    labels: it means no class of the data.
+
+    Args:
+        name: for the protocol, such as "run NAME".
+        algorithm: with the networks.
+        spec: what it knows of the data.
+        state: the weights.
+        seed: of the latents.
+        labels: int [M], the label of each image, where others are wanted; then there are M images.
+        devices: draw in turn, 64 images at a time; None is all of this process. The images stay the same.
+        chunks: of `make_chunks` for this algorithm and spec, kept to compile once for many states.
+
+    Raises:
+        ValueError: labels for a generator without classes, or beyond its classes.
+        UserError, while reading: images that are not finite.
+    """
+    classes = algorithm.num_classes
+    if labels is not None:
+        labels = np.asarray(labels)
+        _check_labels(labels, classes)
+    used = list(parallel.local_devices() if devices is None else devices)
+    chunks = chunks or make_chunks(algorithm, spec)
+    labelled = algorithm.generator.conditional
+
+    def read(count: int, batch_size: int) -> Iterator[Batch]:
+        if labels is not None:
+            chosen: np.ndarray | None = labels[:count].astype(np.int32)
+        else:
+            chosen = None if classes is None else np.arange(count, dtype=np.int32) % classes
+        drawn = chunks(state, count, jax.random.key(seed), chosen, used[: -(-count // CHUNK)])
+        images = _finite(name, _ahead(drawn, _AHEAD * len(used)), count)
+        if not spec.points:
+            images = map(quantised, images)
+        yield from rebatched(_labelled(images, chosen if labelled else None), batch_size)
+
+    return ImageSource(
+        name=name,
+        fingerprint=None,
+        image_shape=spec.image_shape,
+        num_classes=classes if labelled else None,
+        size=None if labels is None else len(labels),
+        read=read,
+        points=spec.points,
+    )
+
+
+def _check_labels(labels: np.ndarray, classes: int | None) -> None:
+    if classes is None:
+        raise ValueError("labels for a generator that is not conditional")
+    if labels.ndim != 1 or not len(labels) or labels.dtype.kind not in "iu":
+        raise ValueError(f"labels are integers [M], M >= 1, not {labels.dtype} {list(labels.shape)}")
+    if labels.min() < 0 or labels.max() >= classes:
+        raise ValueError(f"labels from {labels.min()} to {labels.max()}: the classes are 0 to {classes - 1}")
+
+
+def _ahead(arrays: Iterable[jax.Array], number: int) -> Iterator[jax.Array]:
+    """The same arrays, `number` of them asked for in advance: the devices work while we look at the first."""
+    waiting: deque[jax.Array] = deque()
+    for array in arrays:
+        waiting.append(array)
+        if len(waiting) > number:
+            yield waiting.popleft()
+    yield from waiting
+
+
+def _finite(name: str, chunks: Iterator[jax.Array], count: int) -> Iterator[np.ndarray]:
+    """The first `count` images, float32; a UserError if they are not finite."""
+    for first, chunk in zip(itertools.count(0, CHUNK), chunks, strict=False):
+        images = np.asarray(chunk)[: count - first]
+        bad = int((~np.isfinite(images)).any(axis=(1, 2, 3)).sum())
+        if bad:
+            raise UserError(
+                f"{name}: {bad} of the images {first} to {first + len(images) - 1} are not finite: the "
+                "training has diverged; use an earlier checkpoint or train again"
+            )
+        yield images
+
+
+def _labelled(parts: Iterable[np.ndarray], labels: np.ndarray | None) -> Iterator[Batch]:
+    """Consecutive images with their labels."""
+    done = 0
+    for images in parts:
+        yield images, None if labels is None else labels[done : done + len(images)]
+        done += len(images)

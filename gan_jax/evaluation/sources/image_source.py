@@ -1,0 +1,165 @@
+"""Images to be compared, wherever they come from: the first so many, in order, as uint8.
+
+Points of R^D are images (1, 1, D) of float32, which are never rounded.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gan_jax.data import Dataset
+from gan_jax.densities.density import Density
+from gan_jax.utils.errors import UserError
+
+# Images uint8 [b, H, W, C] or points float32 [b, 1, 1, D], and their labels int32 [b] where they have some.
+Batch = tuple[np.ndarray, np.ndarray | None]
+
+
+@dataclass(frozen=True)
+class ImageSource:
+    """One side of a comparison.
+
+    Attributes:
+        name: for the protocol: "fashion_mnist:test", "folder NAME", "npz NAME", "run NAME".
+        fingerprint: text that is equal only for the same pixels and labels in the same order; None for a
+            generator.
+        image_shape: (H, W, C) of every image.
+        num_classes: the labels are below it; None where the images have none.
+        size: how many images there are; None for as many as are asked for.
+        read: what `batches` gives, once the numbers are known to be right.
+        dataset: the split, where the images are one.
+        points: whether the images are points, float32 of any range.
+    """
+
+    name: str
+    fingerprint: str | None
+    image_shape: tuple[int, int, int]
+    num_classes: int | None
+    size: int | None
+    read: Callable[[int, int], Iterator[Batch]]
+    dataset: Dataset | None = None
+    points: bool = False
+
+    @property
+    def density(self) -> Density | None:
+        """The known density that these are draws of; None where there is none."""
+        return None if self.dataset is None else self.dataset.density
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of the images: uint8, or float32 for points."""
+        return np.dtype(np.float32 if self.points else np.uint8)
+
+    def batches(self, count: int, batch_size: int) -> Iterator[Batch]:
+        """`count` images, `batch_size` at a time, the last time what is left.
+
+        Of a generator the first; of anything else that has more, those of `subset`, in their own order: files
+        and data sets are often sorted. May be called again and gives the same images then.
+
+        Raises:
+            UserError: there are fewer; later, while reading: an image that cannot be used.
+        """
+        if count < 1 or batch_size < 1:
+            raise ValueError(f"{count} images in batches of {batch_size}: both must be at least 1")
+        if self.size is not None and count > self.size:
+            raise UserError(f"{self.name} holds {self.size} images, and {count} are asked for: ask for fewer")
+        if self.size is None or count == self.size:
+            return self.read(count, batch_size)
+        chosen = subset(self.size, count)
+        return rebatched(_chosen(self.read(int(chosen[-1]) + 1, batch_size), chosen), batch_size)
+
+
+def subset(size: int, count: int) -> np.ndarray:
+    """Which `count` of `size` images stand for all: always the same random ones, ascending, int64 [count]."""
+    return np.sort(np.random.default_rng(0).permutation(size)[:count])
+
+
+def _chosen(batches: Iterable[Batch], chosen: np.ndarray) -> Iterator[Batch]:
+    """Of consecutive batches only the images with these ascending indices."""
+    start = 0
+    for images, labels in batches:
+        here = chosen[np.searchsorted(chosen, start) : np.searchsorted(chosen, start + len(images))] - start
+        yield images[here], None if labels is None else labels[here]
+        start += len(images)
+
+
+def rebatched(parts: Iterable[Batch], batch_size: int) -> Iterator[Batch]:
+    """The same images and labels in batches of another size."""
+    held: list[Batch] = []
+    rows = 0
+    for part in parts:
+        held.append(part)
+        rows += len(part[0])
+        if rows >= batch_size:
+            images, labels = _joined(held)
+            whole = rows // batch_size * batch_size
+            for start in range(0, whole, batch_size):
+                end = start + batch_size
+                yield images[start:end], None if labels is None else labels[start:end]
+            held = [(images[whole:], None if labels is None else labels[whole:])]
+            rows -= whole
+    if rows:
+        yield _joined(held)
+
+
+def _joined(parts: list[Batch]) -> Batch:
+    labels = [label for _, label in parts if label is not None]
+    return np.concatenate([images for images, _ in parts]), np.concatenate(labels) if labels else None
+
+
+def array_source(
+    name: str,
+    images: np.ndarray,
+    labels: np.ndarray | None = None,
+    num_classes: int | None = None,
+    *,
+    points: bool = False,
+) -> ImageSource:
+    """Images that are there already, of whatever origin.
+
+    Args:
+        name: for the protocol.
+        images: uint8 [N, H, W, C], N >= 1; points are float32 [N, 1, 1, D].
+        labels: integers [N] in 0 to num_classes - 1.
+        num_classes: given with labels.
+        points: whether the images are points.
+
+    Raises:
+        ValueError: other shapes or types, or labels without classes.
+    """
+    wanted = "points float32 [N, 1, 1, D]" if points else "images uint8 [N, H, W, C]"
+    fits = images.ndim == 4 and images.size and (not points or images.shape[1:3] == (1, 1))
+    if not fits or images.dtype != (np.float32 if points else np.uint8):
+        raise ValueError(f"{name}: expected {wanted}, got {images.dtype} {images.shape}")
+    if labels is not None and (num_classes is None or labels.shape != images.shape[:1]):
+        raise ValueError(f"{name}: labels {labels.shape} of {num_classes} classes for {len(images)} images")
+    given = None if labels is None else np.asarray(labels, np.int32)
+    content = hashlib.sha256(f"{'points ' if points else ''}{images.shape}".encode())
+    for array in (images, *([] if given is None else [given])):
+        content.update(np.ascontiguousarray(array).tobytes())
+
+    def read(count: int, batch_size: int) -> Iterator[Batch]:
+        for start in range(0, count, batch_size):
+            part = slice(start, min(start + batch_size, count))
+            yield images[part], None if given is None else given[part]
+
+    height, width, channels = images.shape[1:]
+    return ImageSource(
+        name=name,
+        fingerprint=f"arrays {content.hexdigest()}",
+        image_shape=(height, width, channels),
+        num_classes=None if given is None else num_classes,
+        size=len(images),
+        read=read,
+        points=points,
+    )
+
+
+def spelled(image_shape: tuple[int, ...]) -> str:
+    """A shape as a message writes it: "28 x 28 x 1"."""
+    return " x ".join(map(str, image_shape))

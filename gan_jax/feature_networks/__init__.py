@@ -1,0 +1,1 @@
+"""Frozen networks: Inception, classifiers, LPIPS, random and trivial features."""

@@ -1,0 +1,1 @@
+"""Adversarial losses, penalties, and the gradient norms they are made of."""

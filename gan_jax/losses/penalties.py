@@ -1,0 +1,265 @@
+"""The penalties that a config can name: a function of `gan_jax.losses.gradient_penalties` with its settings.
+
+The discriminator's loss adds weight(step) times each of them. A lazy one (`every` above 1) is left out
+of that loss and has a descent of its own at every so many steps, with `every` times the weight
+(Karras et al. 2020, arXiv:1912.04958, appendix B).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from gan_jax.losses.gradient_penalties import (
+    Critic,
+    consistency,
+    dragan,
+    gradient_norms,
+    lecam,
+    norm_penalty,
+    r1,
+    r2,
+    transform,
+    wgan_gp,
+)
+from gan_jax.optim.schedules import Schedule, as_schedule
+from gan_jax.utils.checks import check_count, check_decay, check_number, check_range
+from gan_jax.utils.tree import PyTree
+
+__all__ = [
+    "DRAGAN",
+    "PENALTIES",
+    "R1",
+    "R2",
+    "WGANGP",
+    "Consistency",
+    "Critic",
+    "LeCam",
+    "Penalty",
+    "Seen",
+    "consistency",
+    "dragan",
+    "gradient_norms",
+    "lecam",
+    "norm_penalty",
+    "r1",
+    "r2",
+    "transform",
+    "wgan_gp",
+]
+
+Array = jax.Array
+
+
+class Seen(NamedTuple):
+    """What a penalty may look at.
+
+    Attributes:
+        critic: images [B, H, W, C] -> logits [B], with the parameters that the loss is differentiated by.
+        real: [B, H, W, C] on this device.
+        fake: likewise.
+        keys: [B], one per example, for nothing but penalties; each kind draws from a stream of its own.
+        real_logits: [B] of all devices; None in a lazy descent, which has no other loss.
+        fake_logits: likewise.
+        axis: the mapped axis that splits the batch; None under `jit`.
+    """
+
+    critic: Critic
+    real: Array
+    fake: Array
+    keys: Array
+    real_logits: Array | None = None
+    fake_logits: Array | None = None
+    axis: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Penalty:
+    """A term of the discriminator's loss.
+
+    Attributes:
+        weight: a number or a schedule of the train step, at least 0; a schedule once constructed.
+        every: of how many steps the penalty acts in one.
+        name: its key in PENALTIES and in the metrics.
+        of_gradient: whether it bounds the critic's gradient, which clipped weights do already.
+        of_batch: what it takes of the batch as a whole, in words; "" where it is a mean over examples.
+    """
+
+    weight: float | Schedule
+    every: int = 1
+
+    name: ClassVar[str]
+    of_gradient: ClassVar[bool] = True
+    of_batch: ClassVar[str] = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "weight", as_schedule(self.weight, "weight"))
+        check_count(self.every, "every")
+
+    def init(self) -> PyTree:
+        """The state that it carries from step to step; the same on all devices."""
+        return {}
+
+    def __call__(self, seen: Seen, memory: PyTree, step: Array) -> tuple[Array, PyTree]:
+        """The penalty without its weight, a scalar (a local mean, see `penalty_functions`).
+
+        Args:
+            memory: what `init` or the last call returned.
+            step: int32 [], completed train steps.
+
+        Returns:
+            the scalar; the new memory.
+        """
+        return self.value(seen), memory
+
+    def keys(self, seen: Seen) -> Array:
+        """Keys [B] for this kind of penalty alone."""
+        stream = list(PENALTIES).index(self.name)
+        return jax.vmap(lambda key: jax.random.fold_in(key, stream))(seen.keys)
+
+    def value(self, seen: Seen) -> Array:
+        """The penalty without its weight, of those that carry no state."""
+        raise NotImplementedError(f"{type(self).__name__} must define `value` or `__call__`")
+
+
+@dataclass(frozen=True, kw_only=True)
+class R1(Penalty):
+    """Half the squared gradient on reals; the weight is gamma. See `r1`."""
+
+    name: ClassVar[str] = "r1"
+
+    def value(self, seen: Seen) -> Array:
+        return r1(seen.critic, seen.real)
+
+
+@dataclass(frozen=True, kw_only=True)
+class R2(Penalty):
+    """Half the squared gradient on fakes; the weight is gamma. See `r2`."""
+
+    name: ClassVar[str] = "r2"
+
+    def value(self, seen: Seen) -> Array:
+        return r2(seen.critic, seen.fake)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WGANGP(Penalty):
+    """The gradient's norm between reals and fakes; the paper's weight is 10. See `wgan_gp`.
+
+    Attributes:
+        target: the norm aimed at, at least 0.
+    """
+
+    target: float = 1.0
+
+    name: ClassVar[str] = "wgan_gp"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_range(self.target, "target")
+
+    def value(self, seen: Seen) -> Array:
+        return wgan_gp(seen.critic, seen.real, seen.fake, self.keys(seen), self.target)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DRAGAN(Penalty):
+    """The gradient's norm around the reals; the paper's weight is 10. See `dragan`.
+
+    Attributes:
+        scale: of the noise in standard deviations of the batch, at least 0.
+        target: the norm aimed at, at least 0.
+    """
+
+    scale: float = 0.5
+    target: float = 1.0
+
+    name: ClassVar[str] = "dragan"
+    of_batch: ClassVar[str] = "the standard deviation"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_range(self.scale, "scale")
+        check_range(self.target, "target")
+
+    def value(self, seen: Seen) -> Array:
+        return dragan(seen.critic, seen.real, self.keys(seen), self.scale, self.target, seen.axis)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Consistency(Penalty):
+    """The same logits for an image and its shifted mirror image; the paper's weight is 10. See `consistency`.
+
+    Attributes:
+        translation: the largest shift as a share of the side, in [0, 1); 1/8 is 4 pixels of CIFAR's 32.
+        flip: whether to mirror half of the images.
+    """
+
+    translation: float = 0.125
+    flip: bool = True
+
+    name: ClassVar[str] = "consistency"
+    of_gradient: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0.0 <= check_number(self.translation, "translation") < 1.0:
+            raise ValueError(f"translation={self.translation!r}: it must be in [0, 1), a share of the side")
+        if not isinstance(self.flip, bool):
+            raise ValueError(f"flip={self.flip!r}: it must be True or False")
+        if self.translation == 0.0 and not self.flip:
+            raise ValueError("translation=0.0, flip=False: one must be on, or there is nothing to compare")
+
+    def value(self, seen: Seen) -> Array:
+        return consistency(seen.critic, seen.real, seen.fake, self.keys(seen), self.translation, self.flip)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeCam(Penalty):
+    """Logits near the other side's moving average. See `lecam`.
+
+    It reads the logits of the discriminator's loss, so it acts at every step.
+
+    Attributes:
+        decay: weight of the old averages, in [0, 1). The first batch's means start them.
+    """
+
+    decay: float = 0.99
+    every: int = field(default=1, init=False)
+
+    name: ClassVar[str] = "lecam"
+    of_batch: ClassVar[str] = "the mean logits"
+    of_gradient: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_decay(check_number(self.decay, "decay"), "decay")
+
+    def init(self) -> PyTree:
+        """{"real", "fake": float32 [], "begun": int32 [], 1 once they hold something}."""
+        # Buffers of their own: the state is donated, and one buffer cannot be donated twice.
+        return {"real": jnp.zeros(()), "fake": jnp.zeros(()), "begun": jnp.zeros((), jnp.int32)}
+
+    def __call__(self, seen: Seen, memory: PyTree, step: Array) -> tuple[Array, PyTree]:
+        """The averages take in this batch's means first, as in the authors' code.
+
+        Raises:
+            ValueError: `seen` has no logits.
+        """
+        if seen.real_logits is None or seen.fake_logits is None:
+            raise ValueError("lecam needs the logits of the discriminator's loss: it cannot be lazy")
+        averages = {}
+        for side, logits in (("real", seen.real_logits), ("fake", seen.fake_logits)):
+            mean = jnp.mean(logits)
+            old = jnp.where(memory["begun"] > 0, memory[side], mean)
+            averages[side] = self.decay * old + (1.0 - self.decay) * mean
+        value = lecam(seen.real_logits, seen.fake_logits, averages)
+        return value, {**averages, "begun": jnp.ones((), jnp.int32)}
+
+
+PENALTIES: dict[str, type[Penalty]] = {
+    kind.name: kind for kind in (R1, R2, WGANGP, DRAGAN, LeCam, Consistency)
+}

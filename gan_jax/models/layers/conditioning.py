@@ -1,0 +1,255 @@
+"""How a label enters a network, and how features leave a discriminator.
+
+A label is a class, int32 [B] from 0 to num_classes - 1. Under `jit` no value can raise an error. One that
+is too large gives NaN where it is looked up (embedding, projection, conditional norm) and all zeros in a
+one-hot code; a negative one is looked up from the end.
+"""
+
+from __future__ import annotations
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from gan_jax.models.layers.layers import INITIALIZERS, Dense, Embed, Initializer
+from gan_jax.models.layers.minibatch import MinibatchDiscrimination, MinibatchStddev
+from gan_jax.models.layers.precision import at_least_float32
+from gan_jax.utils.checks import check_count
+
+Array = jax.Array
+
+INPUTS = ("embedding", "one_hot")  # the conditions that join the label to a network's input
+GENERATOR = ("none", *INPUTS, "batch_norm")  # what `condition` may be in a generator
+DISCRIMINATOR = ("none", *INPUTS, "projection")  # ... and in a discriminator
+MINIBATCH = ("none", "discrimination", "stddev")  # what `minibatch` may be
+
+
+def check_label(
+    condition: str, choices: tuple[str, ...], num_classes: int | None, label: Array | None, count: int
+) -> None:
+    """Checks a network's fields, and the label of a batch of `count` if the network looks at it.
+
+    Raises:
+        ValueError: a condition that is not among `choices`, one without classes, or without a label [B].
+    """
+    if condition not in choices:
+        raise ValueError(f"condition={condition!r} is not one of {', '.join(choices)}")
+    if condition == "none":
+        return
+    if num_classes is None:
+        raise ValueError(
+            f"condition={condition!r} needs labels, and the data have none; use condition='none'"
+        )
+    check_count(num_classes, "num_classes")
+    if label is None:
+        raise ValueError(f"condition={condition!r} needs a label for each of the {count}; none was given")
+    if label.shape != (count,) or not jnp.issubdtype(label.dtype, jnp.integer):
+        raise ValueError(
+            f"condition={condition!r}: a label of shape {label.shape} and type {label.dtype} was given for "
+            f"a batch of {count}; it must be int32 of shape ({count},)"
+        )
+
+
+def norm_classes(condition: str, norm: str, num_classes: int | None) -> int | None:
+    """The field `num_classes` of a generator's norms: None for unconditional ones.
+
+    Raises:
+        ValueError: conditional BatchNorm where there is no BatchNorm.
+    """
+    if condition != "batch_norm":
+        return None
+    if norm != "batch":
+        raise ValueError(
+            f"condition='batch_norm' takes the place of BatchNorm, but norm={norm!r}; use 'batch'"
+        )
+    return num_classes
+
+
+class JoinLabel(nn.Module):
+    """Vectors [B, F] joined with a code of their label (Mirza and Osindero 2014, arXiv:1411.1784).
+
+    Attributes:
+        condition: "embedding" joins `embedding_size` learned numbers, "one_hot" `num_classes` zeros and
+            ones; any other nothing.
+    """
+
+    condition: str
+    num_classes: int | None
+    embedding_size: int
+    spectral_norm: bool = False
+
+    @nn.compact
+    def __call__(self, x: Array, label: Array | None, train: bool) -> Array:
+        """[B, F] -> [B, F + length of the code], the code last; see `check_label` for `label`."""
+        if self.condition not in INPUTS:
+            return x
+        assert label is not None  # both were checked by `check_label`
+        assert self.num_classes is not None
+        if self.condition == "one_hot":
+            code = jax.nn.one_hot(label, self.num_classes, dtype=x.dtype)
+        else:
+            check_count(self.embedding_size, "embedding_size")
+            table = Embed(
+                self.num_classes, self.embedding_size, spectral_norm=self.spectral_norm, name="embedding"
+            )
+            code = table(label, train)
+        return jnp.concatenate([x, code.astype(x.dtype)], axis=-1)
+
+
+class JoinPlanes(nn.Module):
+    """Images [B, H, W, C] joined with a code of their label as further channels.
+
+    Attributes:
+        condition: "embedding" joins one plane, a dense layer of a learned embedding of the label;
+            "one_hot" `num_classes` planes, ones for the label's class and zeros for the others; any
+            other nothing.
+    """
+
+    condition: str
+    num_classes: int | None
+    embedding_size: int
+    spectral_norm: bool = False
+    kernel_init: Initializer = INITIALIZERS["glorot_uniform"]
+
+    @nn.compact
+    def __call__(self, image: Array, label: Array | None, train: bool) -> Array:
+        """[B, H, W, C] -> [B, H, W, C + planes], the planes last; see `check_label` for `label`."""
+        if self.condition not in INPUTS:
+            return image
+        count, height, width, _ = image.shape
+        vector = JoinLabel(
+            self.condition, self.num_classes, self.embedding_size, self.spectral_norm, name="vector"
+        )
+        code = vector(jnp.zeros((count, 0), image.dtype), label, train)
+        if self.condition == "one_hot":
+            planes = jnp.broadcast_to(code[:, None, None, :], (count, height, width, code.shape[-1]))
+        else:
+            plane = Dense(
+                height * width,
+                kernel_init=self.kernel_init,
+                spectral_norm=self.spectral_norm,
+                name="plane",
+            )
+            planes = plane(code, train).reshape(count, height, width, 1)
+        return jnp.concatenate([image, planes], axis=-1)
+
+
+def join_minibatch(features: Array, kind: str, kernels: int, group_size: int, axis: str | None) -> Array:
+    """Features [B, F] joined with how near the batch's other examples are; inside a network's `__call__`.
+
+    Args:
+        kind: "discrimination" (`MinibatchDiscrimination`, `kernels` more features, of 5 dimensions each
+            as in the paper's code), "stddev" (`MinibatchStddev`, one more) or "none".
+        axis: the mapped axis that splits the batch.
+    """
+    if kind not in MINIBATCH:
+        raise ValueError(f"minibatch={kind!r} is not one of {', '.join(MINIBATCH)}")
+    if kind == "discrimination":
+        return MinibatchDiscrimination(kernels, 5, axis, name="minibatch")(features)
+    if kind == "stddev":
+        return MinibatchStddev(group_size, axis, name="minibatch")(features)
+    return features
+
+
+def head(
+    features: Array,
+    label: Array | None,
+    train: bool,
+    *,
+    name: str,
+    projection: bool = False,
+    num_classes: int | None = None,
+    auxiliary: int = 0,
+    spectral_norm: bool = False,
+    kernel_init: Initializer = INITIALIZERS["glorot_uniform"],
+) -> Array | tuple[Array, Array]:
+    """A discriminator's outputs; to be called inside its `__call__`, whose layers it makes.
+
+    It is a function, so that the layer of the logits is the discriminator's own, under `name`.
+
+    Args:
+        features: h, [B, F].
+        label: int32 [B]; see `check_label`.
+        projection: adds the inner product of h with an embedding of the label to the logits (Miyato and
+            Koyama 2018, arXiv:1802.05637, equation 3: <embed(y), h> + linear(h)).
+        auxiliary: n further outputs, a dense layer of h (Odena et al. 2017, arXiv:1610.09585).
+
+    Returns:
+        Logits [B], or (logits [B], auxiliary outputs [B, n]) where n > 0.
+
+    Raises:
+        ValueError: a negative `auxiliary`.
+    """
+    if auxiliary != 0:
+        check_count(auxiliary, "auxiliary")
+    logits = Dense(1, kernel_init=kernel_init, spectral_norm=spectral_norm, name=name)(features, train)[:, 0]
+    if projection:
+        assert label is not None  # both were checked by `check_label`
+        assert num_classes is not None
+        table = Embed(num_classes, features.shape[-1], spectral_norm=spectral_norm, name="projection")
+        logits = logits + jnp.sum(table(label, train) * features, axis=-1)
+    if not auxiliary:
+        return logits
+    more = Dense(auxiliary, kernel_init=kernel_init, spectral_norm=spectral_norm, name="auxiliary")
+    return logits, more(features, train)
+
+
+class Discriminator(nn.Module):
+    """What all discriminators have: how a label enters, and how features become logits.
+
+    Attributes:
+        condition: "none", "embedding" (of the label, joined to the input), "one_hot" (likewise) or
+            "projection". Images get one more plane or `num_classes` of them, vectors that many numbers.
+        num_classes: of the data.
+        embedding_size: of condition="embedding".
+        spectral_norm: of every dense and convolutional layer and every embedding.
+        auxiliary: number of further outputs; 0 for none.
+        minibatch: "none", "discrimination" or "stddev", joined to the last features, see `join_minibatch`.
+        minibatch_kernels: of minibatch="discrimination".
+        minibatch_group: examples in a group of minibatch="stddev".
+        recompute: whether gradients keep only the blocks' inputs, see `models.blocks`.
+        axis: the mapped axis that splits the batch.
+    """
+
+    condition: str = "none"
+    num_classes: int | None = None
+    embedding_size: int = 50
+    spectral_norm: bool = False
+    auxiliary: int = 0
+    minibatch: str = "none"
+    minibatch_kernels: int = 100
+    minibatch_group: int = 4
+    recompute: bool = False
+    axis: str | None = None
+
+    @property
+    def conditional(self) -> bool:
+        """Whether the network looks at the label."""
+        return self.condition != "none"
+
+    def check_label(self, label: Array | None, count: int) -> None:
+        """Checks the fields above, and the label of a batch of `count` if the network looks at it."""
+        check_label(self.condition, DISCRIMINATOR, self.num_classes, label, count)
+
+    def outputs(
+        self, features: Array, label: Array | None, train: bool, *, name: str, kernel_init: Initializer
+    ) -> Array | tuple[Array, Array]:
+        """What `__call__` returns, float32, from the last features [B, F], in float32 whatever they are.
+
+        It costs next to nothing, and 8 bits are too few for what compares examples (the logits of a critic,
+        the statistics of a batch). `name` is that of the logits' layer.
+        """
+        features = at_least_float32(features)
+        kernels, group = self.minibatch_kernels, self.minibatch_group
+        features = join_minibatch(features, self.minibatch, kernels, group, self.axis)
+        return head(
+            features,
+            label,
+            train,
+            name=name,
+            projection=self.condition == "projection",
+            num_classes=self.num_classes,
+            auxiliary=self.auxiliary,
+            spectral_norm=self.spectral_norm,
+            kernel_init=kernel_init,
+        )

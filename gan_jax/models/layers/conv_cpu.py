@@ -1,0 +1,192 @@
+"""Convolutions in the forms that XLA's CPU back end is fast at.
+
+It has a fast kernel, and one that uses all cores, only for plain convolutions in one canonical form (NHWC,
+HWIO, NHWC, no reversed window, no dilated input), and brings other forms into it only outside loops. What
+autodiff makes of a strided convolution is none of that, so here
+- where maps are small and channels and examples many, all three are products of Fourier transforms
+  (`gan_jax.models.layers.conv_fourier`);
+- the transposed convolution is a plain one for each phase of the stride (the sub-pixel form, Shi et al. 2016,
+  arXiv:1609.07009): a dilated one costs a matrix product and a scatter on one core. To few channels it is one
+  matrix product, and a sum of shifted maps;
+- the weight gradient exchanges batch and channels, and the output gradient is a dilated kernel; it is summed
+  over parts of the batch where that kernel would leave the cache.
+
+The numbers are those of the definitions in `gan_jax.models.layers.conv`, within rounding, and bitwise
+repeatable.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Iterator
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from gan_jax.models.layers import conv_fourier
+from gan_jax.models.layers.geometry import LAYOUT, Geometry, Pair
+
+Array = jax.Array
+
+# Convolutions to fewer are slow.
+FEW_CHANNELS = 8
+# A larger kernel does not stay in a core's cache while the convolution uses it over and over.
+KERNEL_BYTES = 2**20
+
+
+@dataclass(frozen=True)
+class Phase:
+    """What one dimension of a transposed convolution does to the outputs number stride * q + r, for one r.
+
+    They are a plain convolution of the input with every stride-th tap, last tap first.
+    """
+
+    taps: slice
+    count: int  # of the taps
+    padding: Pair  # of the input
+    outputs: int
+
+
+def phases(large: int, small: int, kernel: int, stride: int, low: int) -> list[Phase]:
+    """The phases r = 0 ... stride - 1 of one dimension; each has ceil(large / stride) outputs."""
+    found, outputs = [], -(-large // stride)
+    for r in range(stride):
+        taps = slice((r + low) % stride, None, stride)
+        count = len(range(kernel)[taps])
+        ahead = (r + low) // stride  # output q sees the inputs q + ahead - count + 1 ... q + ahead
+        found.append(Phase(taps, count, (count - 1 - ahead, outputs + ahead - small), outputs))
+    return found
+
+
+def convolve(x: Array, w: Array, g: Geometry) -> Array:
+    """x [B, *large, I], w [kh, kw, I, O] -> y [B, *small, O]."""
+    if _by_fourier(x, g, *w.shape[2:]):
+        return conv_fourier.convolve(x, w, g)
+    if g.stride == (1, 1) and w.shape[3] < FEW_CHANNELS:
+        rows, columns = (
+            (k - 1 - low, k - 1 - high) for k, (low, high) in zip(g.kernel, g.padding, strict=True)
+        )
+        mirrored = Geometry(g.small, g.large, g.kernel, g.stride, (rows, columns))
+        return transpose(x, lax.rev(w, (0, 1)).swapaxes(2, 3), mirrored)
+    return lax.conv_general_dilated(x, w, g.stride, g.padding, dimension_numbers=LAYOUT)
+
+
+def transpose(y: Array, w: Array, g: Geometry) -> Array:
+    """y [B, *small, O], w [kh, kw, I, O] -> x [B, *large, I]."""
+    if _by_fourier(y, g, *w.shape[2:]):
+        return conv_fourier.transpose(y, w, g)
+    rows, columns = (
+        phases(*sizes)
+        for sizes in zip(g.large, g.small, g.kernel, g.stride, (low for low, _ in g.padding), strict=True)
+    )
+    w = w.swapaxes(2, 3)
+    x = (_stamped if w.shape[3] < FEW_CHANNELS else _each)(y, w, rows, columns)
+    return x.reshape(x.shape[0], x.shape[1] * x.shape[2], -1, x.shape[5])[:, : g.large[0], : g.large[1]]
+
+
+def _each(y: Array, w: Array, rows: list[Phase], columns: list[Phase]) -> Array:
+    """A convolution for each pair of phases -> [B, q, r, q, r, I] of rows and columns."""
+
+    def one(row: Phase, column: Phase) -> Array:
+        if row.count * column.count == 0:  # a stride larger than the kernel
+            return jnp.zeros((y.shape[0], row.outputs, column.outputs, w.shape[3]), y.dtype)
+        padding = (row.padding, column.padding)
+        return lax.conv_general_dilated(y, _taps(w, row, column), (1, 1), padding, dimension_numbers=LAYOUT)
+
+    return jnp.stack([jnp.stack([one(row, column) for column in columns], 3) for row in rows], 2)
+
+
+def _stamped(y: Array, w: Array, rows: list[Phase], columns: list[Phase]) -> Array:
+    """As `_each`: what all pixels stamp, by one matrix product, and for each output the sum of its stamps."""
+    stamps = jnp.tensordot(y, w, ((3,), (2,)))  # [B, *small, kh, kw, I]
+
+    def shifted(a: Array, axis: int, phase: Phase, tap: int) -> Array:
+        """The input under this tap of all outputs of a phase, zero where there is none."""
+        before = phase.padding[0] - (phase.count - 1 - tap)
+        pads = [(0, 0, 0)] * a.ndim
+        pads[axis] = (before, phase.outputs - before - a.shape[axis], 0)
+        return lax.pad(a, jnp.zeros((), a.dtype), pads)
+
+    def one(row: Phase, column: Phase) -> Array:
+        total = jnp.zeros((y.shape[0], row.outputs, column.outputs, w.shape[3]), y.dtype)
+        for i, stamped in enumerate(jnp.moveaxis(stamps[:, :, :, row.taps], 3, 0)):
+            under = shifted(stamped, 1, row, i)
+            for j, values in enumerate(jnp.moveaxis(under[:, :, :, column.taps], 3, 0)):
+                total += shifted(values, 2, column, j)
+        return total
+
+    return jnp.stack([jnp.stack([one(row, column) for column in columns], 3) for row in rows], 2)
+
+
+def _taps(w: Array, row: Phase, column: Phase) -> Array:
+    """The taps of a pair of phases, last first."""
+    return lax.rev(w[row.taps, column.taps], (0, 1))
+
+
+def weights(x: Array, y: Array, g: Geometry) -> Array:
+    """x [B, *large, I], y [B, *small, O] -> w [kh, kw, I, O]."""
+    if _by_fourier(x, g, x.shape[3], y.shape[3]):
+        return conv_fourier.weights(x, y, g)
+    parts = _parts(y)
+    if parts == 1:
+        return _weights(x, y, g)
+    # Every parts-th example: a batch that is split over devices stays where it is.
+    x, y = (a.reshape(-1, parts, *a.shape[1:]) for a in (x, y))
+
+    def summand(part: Array | int) -> Array:
+        chosen = [lax.dynamic_index_in_dim(a, part, 1, keepdims=False) for a in (x, y)]
+        return _weights(chosen[0], chosen[1], g)
+
+    return lax.fori_loop(1, parts, lambda part, total: total + summand(part), summand(0))
+
+
+# How many devices the compiler splits each batch over, while a step is traced.
+_DEVICES: ContextVar[int] = ContextVar("devices that split a batch", default=1)
+
+
+@contextlib.contextmanager
+def batch_split_over(devices: int) -> Iterator[None]:
+    """While it is open, what is traced is for batches that the compiler splits over so many devices."""
+    token = _DEVICES.set(devices)
+    try:
+        yield
+    finally:
+        _DEVICES.reset(token)
+
+
+def _by_fourier(a: Array, g: Geometry, inputs: int, outputs: int) -> bool:
+    """Whether transforms are faster, for images a [B, ...] on either side."""
+    share = -(-a.shape[0] // _DEVICES.get())
+    return a.dtype == jnp.float32 and conv_fourier.pays(g, share, inputs, outputs)
+
+
+def _parts(y: Array) -> int:
+    """Into how many parts the batch is cut, so that what acts as the kernel stays in each device's cache.
+
+    They divide each device's share, so that no part needs rows of another device.
+    """
+    devices = math.gcd(_DEVICES.get(), y.shape[0])
+    share, size = y.shape[0] // devices, y.size * y.dtype.itemsize // devices
+    fitting = (n for n in range(1, share + 1) if share % n == 0 and size <= n * KERNEL_BYTES)
+    return next(fitting, share)
+
+
+def _weights(x: Array, y: Array, g: Geometry) -> Array:
+    pads = [
+        (low, (m - 1) * s + k - n - low)
+        for n, m, k, s, (low, _) in zip(g.large, g.small, g.kernel, g.stride, g.padding, strict=True)
+    ]
+    x, y = lax.optimization_barrier((x, y))
+    w = lax.conv_general_dilated(
+        x.transpose(3, 1, 2, 0),
+        y.transpose(1, 2, 0, 3),
+        (1, 1),
+        pads,
+        rhs_dilation=g.stride,
+        dimension_numbers=LAYOUT,
+    )
+    return w.transpose(1, 2, 0, 3)

@@ -1,0 +1,240 @@
+"""Layers that networks share. Images are [B, H, W, C].
+
+A layer computes in the precision of its input, float32 or bfloat16, and gives its output in the same; its
+parameters are float32 and are cast at their use. Spectral norms are of the float32 kernels.
+
+Every layer with something random or with batch statistics has the field `axis`: the name of the
+mapped axis that splits the batch under `pmap` or `shard_map`, None under `jit`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from gan_jax.core.randomness import drop_threshold, example_keys, keep_mask
+from gan_jax.models.layers import conv
+from gan_jax.models.layers.precision import at_least_float32
+from gan_jax.models.layers.resample import convolve_doubled, convolve_halved
+from gan_jax.models.layers.spectral import spectral_normalise
+
+Array = jax.Array
+T = TypeVar("T")
+Initializer = Callable[..., Array]
+
+ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
+    "relu": jax.nn.relu,
+    "leaky_relu": lambda x: jax.nn.leaky_relu(x, 0.2),  # Radford et al. and both courses use 0.2
+    "selu": jax.nn.selu,
+    "elu": jax.nn.elu,
+    "tanh": jnp.tanh,
+    "silu": jax.nn.silu,
+}
+INITIALIZERS: dict[str, Initializer] = {
+    "glorot_uniform": nn.initializers.glorot_uniform(),  # Keras's default
+    "normal": nn.initializers.normal(0.02),  # Radford et al. 2016, section 4
+    "orthogonal": nn.initializers.orthogonal(),  # Saxe et al. 2014, arXiv:1312.6120; BigGAN's
+}
+UPSAMPLINGS = ("transpose", "nearest", "bilinear")
+
+
+def choose(table: dict[str, T], name: str, field: str) -> T:
+    """table[name], or an error that lists the choices."""
+    if name not in table:
+        raise ValueError(f"{field}={name!r} is not one of {', '.join(sorted(table))}")
+    return table[name]
+
+
+def as_image(x: Array) -> Array:
+    """tanh(x), float32 in (-1, 1), whatever x is: bfloat16 has only 128 numbers from 1/2 to 1."""
+    return jnp.tanh(at_least_float32(x))
+
+
+class Dense(nn.Module):
+    """Dense layer on the last axis with the kernel [in, out]: `nn.Dense`, with spectral normalisation.
+
+    `train` matters only with `spectral_norm` (`models.spectral`), where it moves the estimate.
+    """
+
+    features: int
+    use_bias: bool = True
+    kernel_init: Initializer = INITIALIZERS["glorot_uniform"]
+    spectral_norm: bool = False
+    power_iterations: int = 1
+
+    @nn.compact
+    def __call__(self, x: Array, train: bool = False) -> Array:
+        x = jnp.asarray(x)  # a NumPy array may be float64
+        kernel = self.param("kernel", self.kernel_init, (x.shape[-1], self.features))
+        if self.spectral_norm:
+            kernel = spectral_normalise(self, kernel, train, self.power_iterations)
+        y = jax.lax.dot_general(x, kernel.astype(x.dtype), (((x.ndim - 1,), (0,)), ((), ())))
+        if self.use_bias:
+            y = y + self.param("bias", nn.initializers.zeros, (self.features,)).astype(x.dtype)
+        return y
+
+
+class Embed(nn.Module):
+    """Labels int32 [B] in [0, num) -> learned vectors [B, features], float32.
+
+    A label out of range gives NaN, not another class's vector; a negative one counts from the end.
+    `train` matters only with `spectral_norm` (`models.spectral`), where it moves the estimate.
+    """
+
+    num: int
+    features: int
+    embedding_init: Initializer = INITIALIZERS["glorot_uniform"]
+    spectral_norm: bool = False
+    power_iterations: int = 1
+
+    @nn.compact
+    def __call__(self, label: Array, train: bool = False) -> Array:
+        if not jnp.issubdtype(label.dtype, jnp.integer):
+            raise ValueError(f"an embedding takes labels as integers, not {label.dtype}")
+        embedding = self.param("embedding", self.embedding_init, (self.num, self.features))
+        if self.spectral_norm:
+            embedding = spectral_normalise(self, embedding, train, self.power_iterations)
+        return jnp.take(embedding, label, axis=0)
+
+
+class Conv(nn.Module):
+    """Convolution with the kernel [k, k, in, out].
+
+    `double` is of an image whose resolution is doubled first, `halve` is followed by means of 2x2 pixels
+    (`models.resample`); both have stride 1 and SAME padding. `train` matters only with `spectral_norm`
+    (`models.spectral`), where it moves the estimate.
+
+    Attributes:
+        double: the (height, width) to double to; None for no doubling.
+        halve: whether to halve the resolution.
+    """
+
+    features: int
+    kernel_size: int
+    stride: int = 1
+    double: tuple[int, int] | None = None
+    halve: bool = False
+    use_bias: bool = True
+    padding: conv.Padding = "SAME"
+    kernel_init: Initializer = INITIALIZERS["glorot_uniform"]
+    spectral_norm: bool = False
+    power_iterations: int = 1
+
+    @nn.compact
+    def __call__(self, x: Array, train: bool = False) -> Array:
+        if x.ndim != 4:
+            raise ValueError(f"a convolution takes images [B, H, W, C], not an array of shape {x.shape}")
+        x = jnp.asarray(x)  # a NumPy array may be float64
+        k, s = self.kernel_size, self.stride
+        kernel = self.param("kernel", self.kernel_init, (k, k, x.shape[-1], self.features))
+        if self.spectral_norm:
+            kernel = spectral_normalise(self, kernel, train, self.power_iterations)
+        kernel = kernel.astype(x.dtype)
+        if self.double is not None:
+            y = convolve_doubled(x, kernel, self.double)
+        elif self.halve:
+            y = convolve_halved(x, kernel)
+        else:
+            geometry = conv.geometry((x.shape[1], x.shape[2]), (k, k), (s, s), self.padding)
+            y = conv.convolve(x, kernel, geometry)
+        if self.use_bias:
+            y = y + self.param("bias", nn.initializers.zeros, (self.features,)).astype(x.dtype)
+        return y
+
+
+class ConvTranspose(nn.Module):
+    """Transposed convolution, as `gan_jax.models.layers.conv` defines it, with the kernel [k, k, out, in].
+
+    `size` is the (height, width) of the output: the mirror convolution must map it back to the
+    input's, so with stride 2 and SAME padding it is twice the input's, or one less.
+    """
+
+    features: int
+    kernel_size: int
+    size: tuple[int, int]
+    stride: int = 2
+    use_bias: bool = True
+    padding: conv.Padding = "SAME"
+    kernel_init: Initializer = INITIALIZERS["glorot_uniform"]
+    spectral_norm: bool = False
+    power_iterations: int = 1
+
+    @nn.compact
+    def __call__(self, x: Array, train: bool = False) -> Array:
+        k, s = self.kernel_size, self.stride
+        geometry = conv.geometry(self.size, (k, k), (s, s), self.padding)
+        if geometry.small != x.shape[1:3]:
+            raise ValueError(
+                f"a transposed convolution with stride {s} and padding {self.padding} does not take "
+                f"{x.shape[1:3]} to {self.size}: its mirror takes {self.size} to {geometry.small}"
+            )
+        kernel = self.param("kernel", self.kernel_init, (k, k, self.features, x.shape[-1]))
+        if self.spectral_norm:
+            kernel = spectral_normalise(self, kernel, train, self.power_iterations, out_axis=2)
+        y = conv.convolve_transpose(x, kernel.astype(x.dtype), geometry)
+        if self.use_bias:
+            y = y + self.param("bias", nn.initializers.zeros, (self.features,)).astype(x.dtype)
+        return y
+
+
+class Upsample(nn.Module):
+    """Doubles the resolution to `size`: a transposed convolution, or resizing and a convolution.
+
+    Resizing first avoids the checkerboard of uneven overlaps (Odena et al. 2016,
+    doi:10.23915/distill.00003).
+    """
+
+    features: int
+    kernel_size: int
+    size: tuple[int, int]
+    method: str = "transpose"
+    use_bias: bool = True
+    kernel_init: Initializer = INITIALIZERS["glorot_uniform"]
+    spectral_norm: bool = False
+
+    @nn.compact
+    def __call__(self, x: Array, train: bool = False) -> Array:
+        if self.method == "transpose":
+            return ConvTranspose(
+                self.features,
+                self.kernel_size,
+                self.size,
+                use_bias=self.use_bias,
+                kernel_init=self.kernel_init,
+                spectral_norm=self.spectral_norm,
+                name="transpose",
+            )(x, train)
+        if self.method not in UPSAMPLINGS:
+            raise ValueError(f"upsampling={self.method!r} is not one of {', '.join(UPSAMPLINGS)}")
+        doubled = self.method == "nearest" and self.size == (2 * x.shape[1], 2 * x.shape[2])
+        if not doubled:
+            x = jax.image.resize(x, (x.shape[0], *self.size, x.shape[3]), self.method)
+        return Conv(
+            self.features,
+            self.kernel_size,
+            double=self.size if doubled else None,
+            use_bias=self.use_bias,
+            kernel_init=self.kernel_init,
+            spectral_norm=self.spectral_norm,
+            name="conv",
+        )(x, train)
+
+
+class Dropout(nn.Module):
+    """Dropout with a mask per example; `rate` is rounded to a multiple of 1/256 (`keep_mask`)."""
+
+    rate: float
+    axis: str | None = None
+
+    @nn.compact
+    def __call__(self, x: Array, train: bool) -> Array:
+        drop_threshold(self.rate)  # a bad rate is an error also where nothing is dropped
+        if not train or self.rate == 0.0:
+            return x
+        keys = example_keys(self.make_rng("dropout"), x.shape[0], self.axis)
+        mask, kept = keep_mask(keys, x.shape[1:], self.rate)
+        return jnp.where(mask, x / kept, 0.0)

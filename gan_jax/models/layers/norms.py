@@ -1,0 +1,147 @@
+"""Normalisation layers by name, plain or conditional on a class.
+
+- "batch": per channel over the global batch and all positions (Ioffe and Szegedy 2015,
+  arXiv:1502.03167); epsilon 1e-3 as in Keras.
+- "instance": per channel and example over all positions (Ulyanov et al. 2016, arXiv:1607.08022).
+- "layer": per example over everything, gain and bias per channel (Ba et al. 2016, arXiv:1607.06450, as
+  WGAN-GP's critics have it, Gulrajani et al. 2017, arXiv:1704.00028).
+- "group": per example over all positions and a group of channels (Wu and He 2018, arXiv:1803.08494).
+- "none": nothing.
+
+The last three have epsilon 1e-5. Conditional: gain and bias are looked up by label (de Vries et al.
+2017, arXiv:1707.00683; Miyato and Koyama 2018, arXiv:1802.05637).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from gan_jax.models.layers.precision import at_least_float32
+from gan_jax.utils.checks import check_count, check_decay
+
+Array = jax.Array
+
+NORMS = ("none", "batch", "instance", "layer", "group")
+FLAT_NORMS = ("none", "batch", "layer")  # those that take [B, F]
+
+
+def check_norm(kind: str, field: str = "norm", choices: tuple[str, ...] = NORMS) -> None:
+    """One of the names above."""
+    if kind not in choices:
+        raise ValueError(f"{field}={kind!r} is not one of {', '.join(choices)}")
+
+
+def needs_no_bias(kind: str) -> bool:
+    """Whether a bias per channel right before the layer is useless.
+
+    "batch" and "instance" subtract each channel's mean, and with it any bias: its true gradient is
+    zero, and Adam would turn the rounding noise in it into full-size steps. "layer" and "group"
+    subtract a mean over several channels, which leaves the differences between their biases.
+    """
+    check_norm(kind)
+    return kind in ("batch", "instance")
+
+
+def group_count(channels: int, groups: int) -> int:
+    """The largest divisor of `channels` that is at most `groups` and leaves two channels to a group.
+
+    With one channel to a group it would be instance normalisation. A prime number of channels is one
+    group.
+    """
+    most = max(min(groups, channels // 2), 1)
+    return next(count for count in range(most, 0, -1) if channels % count == 0)
+
+
+def _batch_norm(momentum: float, axis: str | None, train: bool, affine: bool) -> nn.Module:
+    check_decay(momentum, "momentum")
+    return nn.BatchNorm(
+        use_running_average=not train,
+        momentum=momentum,
+        epsilon=1e-3,
+        use_bias=affine,
+        use_scale=affine,
+        axis_name=axis,
+        name="norm",
+    )
+
+
+class Norm(nn.Module):
+    """Normalises images [B, H, W, C], or features [B, F] where `kind` can ("batch", "layer", "none").
+
+    "batch" is batch normalisation over the global batch (Ioffe and Szegedy 2015), epsilon 1e-3 as in Keras.
+
+    Attributes:
+        kind: a name in `NORMS`; "none" is the identity and has no parameters.
+        momentum: of "batch": the weight of the old moving statistics, used when `train` is False.
+        groups: of "group": the most there may be (`group_count`).
+        num_classes: None, or K for a gain (1 at the start) and a bias (0) [K, C] by label. The
+            statistics are still those of all classes together.
+        axis: the mapped axis that splits the batch, None under jit.
+    """
+
+    kind: str
+    momentum: float = 0.99
+    groups: int = 32
+    num_classes: int | None = None
+    axis: str | None = None
+
+    @nn.compact
+    def __call__(self, x: Array, label: Array | None, train: bool) -> Array:
+        """x normalised; `label` is int32 [B] in [0, num_classes), not read without `num_classes`.
+
+        Computed in float32 (and so are the moving statistics), given in x's precision.
+
+        Raises:
+            ValueError: a kind that is unknown or does not fit x's shape; conditional "none"; no label
+                where there must be one.
+        """
+        self._check(x)
+        if self.kind == "none":
+            return x
+        y = self._layer(x, train)(at_least_float32(x))
+        if self.num_classes is not None:
+            y = self._affine(y, label, self.num_classes)
+        return y.astype(x.dtype)
+
+    def _check(self, x: Array) -> None:
+        check_norm(self.kind)
+        if x.ndim == 2 and self.kind not in FLAT_NORMS:
+            choices = ", ".join(FLAT_NORMS)
+            raise ValueError(f"norm={self.kind!r} needs images; features {x.shape} can have {choices}")
+        if x.ndim not in (2, 4):
+            raise ValueError(f"a norm takes images [B, H, W, C] or features [B, F], not shape {x.shape}")
+        if self.kind == "instance" and x.shape[1] * x.shape[2] == 1:
+            raise ValueError("norm='instance' makes every 1x1 map zero: choose another norm or a larger map")
+        if self.kind == "none" and self.num_classes is not None:
+            raise ValueError("norm='none' has no gain and bias to condition: choose another norm")
+
+    def _layer(self, x: Array, train: bool) -> nn.Module:
+        affine = self.num_classes is None
+        if self.kind == "batch":
+            return _batch_norm(self.momentum, self.axis, train, affine)
+        # The two-pass variance: the one-pass E[x^2] - E[x]^2 cancels where the mean is large.
+        options: dict[str, Any] = dict(
+            epsilon=1e-5, use_bias=affine, use_scale=affine, use_fast_variance=False, name="norm"
+        )
+        if self.kind == "instance":
+            return nn.InstanceNorm(**options)
+        if self.kind == "layer":
+            return nn.LayerNorm(reduction_axes=tuple(range(1, x.ndim)), feature_axes=-1, **options)
+        check_count(self.groups, "groups")
+        return nn.GroupNorm(num_groups=group_count(x.shape[-1], self.groups), **options)
+
+    def _affine(self, x: Array, label: Array | None, num_classes: int) -> Array:
+        check_count(num_classes, "num_classes")
+        if label is None:
+            raise ValueError(f"a norm of {num_classes} classes needs labels: pass them, or num_classes=None")
+        shape = (num_classes, x.shape[-1])
+        scale = self.param("scale", nn.initializers.ones, shape)
+        bias = self.param("bias", nn.initializers.zeros, shape)
+        per_example = (x.shape[0], *[1] * (x.ndim - 2), x.shape[-1])
+        # `take`: a label out of range gives NaN instead of another class.
+        gain, shift = (jnp.take(table, label, axis=0).reshape(per_example) for table in (scale, bias))
+        return x * gain + shift

@@ -1,0 +1,1 @@
+"""Optimizers, gradient transforms and schedules."""

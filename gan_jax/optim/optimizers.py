@@ -1,0 +1,259 @@
+"""The optimizers and the moving averages that a config can name.
+
+Every number that may be a schedule is one of the train step, which the update is given:
+`tx.update(grads, state, params, step=state.step)`. It is not the number of updates: a critic makes
+several in a step, a lazy player less than one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any, TypeAlias
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from gan_jax.optim.schedules import Constant, Schedule, as_schedule, constant, is_off
+from gan_jax.optim.transforms import average_history, clip_weights
+from gan_jax.utils.checks import check_count, check_decay, check_number, check_range
+from gan_jax.utils.tree import PyTree
+
+Array = jax.Array
+Transformation: TypeAlias = optax.GradientTransformationExtraArgs
+
+
+def adam(
+    learning_rate: float | Schedule,
+    b1: float | Schedule = 0.9,
+    b2: float | Schedule = 0.999,
+    eps: float = 1e-8,
+    eps_root: float = 0.0,
+    *,
+    weight_clip: float = 0.0,
+    historical_averaging: float = 0.0,
+    pace: float = 1.0,
+) -> Transformation:
+    """Adam (Kingma and Ba 2015, arXiv:1412.6980).
+
+    Args:
+        learning_rate: a number or a schedule of the train step, positive (a schedule may reach 0).
+        b1: decay of the mean gradient, in [0, 1); likewise a number or a schedule. Under a schedule the
+            correction for the zero start takes the present value.
+        b2: likewise, of the mean square.
+        eps: added to the root.
+        eps_root: added under it; above 0 where one differentiates through the optimizer.
+        weight_clip: WGAN's c (Arjovsky et al. 2017, arXiv:1701.07875, algorithm 1): after the update
+            every parameter is in [-c, c]; 0 is no clipping.
+        historical_averaging: weight of |theta - mean of the past thetas|^2 in the loss (Salimans et al.
+            2016, arXiv:1606.03498, section 3.3).
+        pace: below 1 where lazy descents come in addition, see `lazy_pace`.
+
+    Raises:
+        ValueError: a value out of its range.
+    """
+    for value, name in ((eps, "eps"), (eps_root, "eps_root")):
+        check_range(value, name)
+    make = partial(optax.adam, eps=eps, eps_root=eps_root)
+    inner = _scheduled(make, learning_rate, {"b1": b1, "b2": b2}, pace)
+    return _extended(inner, weight_clip, historical_averaging)
+
+
+def optimistic_adam(
+    learning_rate: float | Schedule,
+    b1: float | Schedule = 0.9,
+    b2: float | Schedule = 0.999,
+    eps: float = 1e-8,
+    eps_root: float = 0.0,
+    *,
+    weight_clip: float = 0.0,
+    historical_averaging: float = 0.0,
+    pace: float = 1.0,
+) -> Transformation:
+    """Adam that steps as if the last change of its direction were to come again.
+
+    Daskalakis et al. 2018, arXiv:1711.00141, algorithm 1: with Adam's direction r_t it moves by
+    -learning_rate (2 r_t - r_{t-1}). The first update, which has no r_{t-1}, is Adam's. Arguments and
+    errors as `adam`'s.
+    """
+    for value, name in ((eps, "eps"), (eps_root, "eps_root")):
+        check_range(value, name)
+
+    def make(learning_rate: Any, b1: Any, b2: Any) -> optax.GradientTransformation:
+        return optax.chain(
+            optax.scale_by_adam(b1, b2, eps, eps_root),
+            optax.scale_by_optimistic_gradient(),
+            optax.scale_by_learning_rate(learning_rate),
+        )
+
+    inner = _scheduled(make, learning_rate, {"b1": b1, "b2": b2}, pace)
+    return _extended(inner, weight_clip, historical_averaging)
+
+
+def rmsprop(
+    learning_rate: float | Schedule,
+    decay: float | Schedule = 0.9,
+    eps: float = 1e-7,
+    *,
+    weight_clip: float = 0.0,
+    historical_averaging: float = 0.0,
+    pace: float = 1.0,
+) -> Transformation:
+    """RMSprop as in Keras: epsilon 1e-7, outside the root. Other arguments and errors as `adam`'s."""
+    check_range(eps, "eps")
+    make = partial(optax.rmsprop, eps=eps, eps_in_sqrt=False)
+    inner = _scheduled(make, learning_rate, {"decay": decay}, pace)
+    return _extended(inner, weight_clip, historical_averaging)
+
+
+def sgd(
+    learning_rate: float | Schedule,
+    momentum: float | Schedule = 0.0,
+    *,
+    weight_clip: float = 0.0,
+    historical_averaging: float = 0.0,
+    pace: float = 1.0,
+) -> Transformation:
+    """Gradient descent, with heavy-ball momentum if it is not 0. Other arguments and errors as `adam`'s."""
+    decays = {"momentum": momentum}
+    _decay(momentum, "momentum")  # before is_off, which wants a number or a schedule
+    inner = _scheduled(optax.sgd, learning_rate, {} if is_off(momentum) else decays, pace)
+    return _extended(inner, weight_clip, historical_averaging)
+
+
+OPTIMIZERS: dict[str, Callable[..., Transformation]] = {
+    "adam": adam,
+    "optimistic_adam": optimistic_adam,
+    "rmsprop": rmsprop,
+    "sgd": sgd,
+}
+
+
+def lazy_pace(intervals: Iterable[int]) -> float:
+    """1 / (1 + sum of 1 / interval) over the intervals above 1: an optimizer's pace beside lazy descents.
+
+    In as many steps the optimizer makes 1 / pace times as many updates. With learning_rate * pace and
+    decays ** pace it goes as far and remembers as long as without them (Karras et al. 2020,
+    arXiv:1912.04958, appendix B, where c = k / (k + 1) for one interval k). What acts at every step is
+    part of the main loss and no descent of its own.
+
+    Raises:
+        ValueError: an interval that is no positive integer.
+    """
+    total = 0.0
+    for interval in intervals:
+        check_count(interval, "interval")
+        total += 1.0 / interval if interval > 1 else 0.0
+    return 1.0 / (1.0 + total)
+
+
+# Moving averages of the generator's weights: completed train steps -> weight of the old average.
+
+
+def no_average() -> Schedule:
+    """The average is the generator itself."""
+    return constant(0.0)
+
+
+def decay_average(decay: float) -> Schedule:
+    """min(decay, (1 + step) / (10 + step)), so that a young average forgets its beginnings.
+
+    Raises:
+        ValueError: `decay` is not in [0, 1).
+    """
+    check_decay(check_number(decay, "decay"), "decay")
+    return lambda step: jnp.minimum(decay, (1.0 + step) / (10.0 + step))
+
+
+def half_life_average(images: float, batch_size: int, ramp_up: float = 0.05) -> Schedule:
+    """0.5 ** (batch_size / half-life): what is `half-life` images old counts half.
+
+    Karras et al. 2020, arXiv:2006.06676 (StyleGAN2-ADA): the half-life is the smaller of `images` and
+    `ramp_up` times the images seen before this step.
+
+    Args:
+        images: the half-life in images, over all devices.
+        batch_size: images in a step, over all devices.
+        ramp_up: 0 is no ramp: the half-life is `images` from the start.
+
+    Raises:
+        ValueError: `images` is not positive or so large that the average would never move in float32,
+            `ramp_up` is negative, `batch_size` is no positive integer.
+    """
+    check_count(batch_size, "batch_size")
+    check_range(ramp_up, "ramp_up")
+    rate = batch_size / images if check_number(images, "images") > 0.0 else math.inf  # half-lives a step
+    if not 0.5**rate < np.nextafter(np.float32(1), np.float32(0)) or rate == math.inf:
+        most = batch_size * 2**22
+        raise ValueError(f"images={images!r}: it must be positive and below {most} (batch_size * 2**22)")
+    if ramp_up == 0.0:
+        return constant(0.5**rate)
+
+    def decay(step: Array) -> Array:
+        # batch_size / (ramp_up * step * batch_size), without the product, which can leave int32.
+        early = 1.0 / (ramp_up * jnp.maximum(step, 1).astype(jnp.float32))
+        return jnp.where(step > 0, jnp.minimum(0.5**rate, 0.5**early), 0.0)
+
+    return decay
+
+
+EMAS: dict[str, Callable[..., Schedule]] = {
+    "none": no_average,
+    "decay": decay_average,
+    "half_life": half_life_average,
+}
+
+
+def _scheduled(
+    make: Callable[..., optax.GradientTransformation],
+    learning_rate: float | Schedule,
+    decays: dict[str, float | Schedule],
+    pace: float,
+) -> Transformation:
+    """`make` with the learning rate and decays of the train step, at this pace.
+
+    It makes the optimizer anew for every update, which works because the states of those used here do
+    not depend on these numbers.
+    """
+    if not 0.0 < check_number(pace, "pace") <= 1.0:
+        raise ValueError(f"pace={pace!r}: it must be in (0, 1]")
+    rate = as_schedule(learning_rate, "learning_rate")
+    if is_off(rate):
+        raise ValueError(f"learning_rate={learning_rate!r}: it must be positive")
+    schedules = {name: _decay(value, name) for name, value in decays.items()}
+
+    def at(step: Array | None) -> Transformation:
+        values = {name: _value(schedule, step) ** pace for name, schedule in schedules.items()}
+        return optax.with_extra_args_support(make(_value(rate, step) * pace, **values))
+
+    def update(
+        updates: PyTree, state: PyTree, params: PyTree = None, *, step: Array | None = None, **extra: Any
+    ) -> tuple[PyTree, PyTree]:
+        return at(step).update(updates, state, params, **extra)
+
+    return Transformation(lambda params: at(jnp.zeros((), jnp.int32)).init(params), update)
+
+
+def _decay(value: float | Schedule, name: str) -> Schedule:
+    return as_schedule(value, name, high=1.0, below=True)
+
+
+def _value(schedule: Schedule, step: Array | None) -> Any:
+    """The value at the step: a Python number if it is constant, exact and folded by the compiler."""
+    if isinstance(schedule, Constant):
+        return schedule.value
+    if step is None:
+        raise ValueError("a scheduled optimizer needs the train step: tx.update(..., step=state.step)")
+    return schedule(step)
+
+
+def _extended(inner: Transformation, weight_clip: float, historical_averaging: float) -> Transformation:
+    """The optimizer with the options that are on; its own state alone where both are off."""
+    check_range(weight_clip, "weight_clip")
+    check_range(historical_averaging, "historical_averaging")
+    before = [average_history(historical_averaging)] if historical_averaging > 0.0 else []
+    after = [clip_weights(weight_clip)] if weight_clip > 0.0 else []
+    return optax.chain(*before, inner, *after) if before or after else inner

@@ -1,0 +1,306 @@
+"""What a run records while it trains, besides its checkpoints.
+
+    metrics.jsonl   a row per logged interval: step, time (UTC, seconds since 1970), steps_per_second
+                    (over the interval, so the first one includes compiling), the metrics' means over
+                    the interval; null where a value is not finite. And a row for each evaluation:
+                    step, evaluation (scores and protocol, see metrics/protocol.py)
+    losses.npy      every step's metrics: a structured float32 array, row i is step i + 1, NaN where
+                    not trained yet
+    tensorboard/    the same means, and pictures
+
+A resumed run drops what was recorded after the checkpoint it resumes from, so its files are those of
+an uninterrupted run, apart from the two fields about time.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from gan_jax.summaries.events import EventFile
+from gan_jax.utils import files
+from gan_jax.utils.errors import UserError
+from gan_jax.utils.progress import Progress
+
+METRICS = "metrics.jsonl"
+LOSSES = "losses.npy"
+TENSORBOARD = "tensorboard"
+
+
+class RunLog:
+    """The log of one run.
+
+    Args:
+        workdir: the run's folder; made if it is not there.
+        num_steps: steps of the whole run; may be larger than when the run was started.
+        first_step: completed steps. What was recorded after it is dropped.
+
+    Every method raises UserError if the disk is full or the folder cannot be written to.
+    """
+
+    def __init__(self, workdir: Path, *, num_steps: int, first_step: int) -> None:
+        workdir = Path(workdir)
+        self._doing = f"write {workdir / METRICS}"
+        _drop_rows_after(workdir / METRICS, first_step)
+        self._losses = LossFile(workdir / LOSSES, num_steps=num_steps, first_step=first_step)
+        self._events = EventFile(workdir / TENSORBOARD, first_step=first_step)
+        with files.disk_errors(self._doing):
+            self._rows = (workdir / METRICS).open("a", encoding="utf-8")
+        self._progress = Progress(num_steps=num_steps, first_step=first_step)
+        self._interval = _unfinished_interval(workdir, first_step)
+        self._trained = 0  # steps of this process since the last row
+        self._row_at = time.monotonic()
+
+    def record(self, step: int, metrics: Mapping[str, np.ndarray]) -> None:
+        """Keeps every step's values.
+
+        Args:
+            step: completed steps.
+            metrics: for each name [n], the values of the steps step - n + 1 to step.
+        """
+        values = {name: np.asarray(value, np.float32) for name, value in metrics.items()}
+        self._losses.write(step, values)
+        self._interval.append(values)
+        self._trained += len(next(iter(values.values())))
+
+    def row(self, step: int) -> None:
+        """Writes the means over the interval that ends with `step`: all that was recorded since the last row.
+
+        NaN values are left out of a mean: a lazy update has none at most steps.
+        """
+        now = time.monotonic()
+        rate = self._trained / max(now - self._row_at, 1e-9)
+        means = _means(self._interval)
+        self._interval, self._trained, self._row_at = [], 0, now
+        row = {"step": step, "time": round(time.time(), 3), "steps_per_second": round(rate, 4), **means}
+        with files.disk_errors(self._doing):
+            self._rows.write(line_of(row))
+            self._rows.flush()
+        self._events.scalars(step, {"steps_per_second": rate, **means})
+        losses = {name: mean for name, mean in means.items() if name.endswith("_loss")}
+        self._progress.update(step, losses, rate)
+
+    def evaluation(self, row: Mapping[str, Any], scores: Mapping[str, float], seconds: float) -> None:
+        """Writes a row of scores, as `protocol.Record.row` makes it; `seconds` is what measuring them took.
+
+        That time is no training: the next row's steps_per_second leaves it out.
+        """
+        with files.disk_errors(self._doing):
+            self._rows.write(line_of(row))
+            self._rows.flush()
+        self._events.scalars(row["step"], {f"evaluation/{name}": value for name, value in scores.items()})
+        self._row_at += seconds
+
+    def picture(self, step: int, name: str, image_uint8: np.ndarray) -> None:
+        """Shows a picture, uint8 [H, W, C] with C = 1, 3 or 4, in TensorBoard."""
+        self._events.picture(step, name, image_uint8)
+
+    def say(self, text: str) -> None:
+        """Writes a line on standard error, above the progress bar if there is one."""
+        self._progress.say(text)
+
+    def close(self) -> None:
+        """Shows the last progress and closes the files."""
+        self._progress.close()
+        self._losses.close()
+        self._events.close()
+        with files.disk_errors(self._doing):
+            self._rows.close()
+
+
+class NoLog:
+    """What a process that does not write has in the place of a RunLog."""
+
+    def record(self, step: int, metrics: Mapping[str, np.ndarray]) -> None:
+        """Nothing."""
+
+    def row(self, step: int) -> None:
+        """Nothing."""
+
+    def evaluation(self, row: Mapping[str, Any], scores: Mapping[str, float], seconds: float) -> None:
+        """Nothing."""
+
+    def picture(self, step: int, name: str, image_uint8: np.ndarray) -> None:
+        """Nothing."""
+
+    def say(self, text: str) -> None:
+        """Nothing."""
+
+    def close(self) -> None:
+        """Nothing."""
+
+
+class LossFile:
+    """losses.npy, made at the first `write`, when the metrics' names are known.
+
+    Written with plain writes: into a memory map, a full disk would be a fatal signal.
+    """
+
+    def __init__(self, path: Path, *, num_steps: int, first_step: int) -> None:
+        self._path = path
+        self._num_steps = num_steps
+        self._first_step = first_step
+        self._file: BinaryIO | None = None
+        self._dtype = np.dtype([])
+        self._start = 0  # bytes before the first row
+
+    def write(self, step: int, metrics: Mapping[str, np.ndarray]) -> None:
+        """Writes the rows of the steps step - n + 1 to step; `metrics` holds arrays [n]."""
+        count = len(next(iter(metrics.values())))
+        if self._file is None or not set(metrics) <= set(self._dtype.names or ()):
+            self._open(tuple(metrics), kept=self._first_step if self._file is None else step - count)
+        assert self._file is not None
+        rows = np.full(count, np.nan, self._dtype)
+        for name, values in metrics.items():
+            rows[name] = values
+        with files.disk_errors(f"write {self._path}"):
+            self._file.seek(self._start + (step - count) * self._dtype.itemsize)
+            self._file.write(rows.tobytes())
+            self._file.flush()
+
+    def close(self) -> None:
+        """Closes the file."""
+        if self._file is not None:
+            with files.disk_errors(f"write {self._path}"):
+                self._file.close()
+
+    def _open(self, names: tuple[str, ...], kept: int) -> None:
+        """Makes the file anew: with these metrics too, and of the old rows only the first `kept`."""
+        self.close()
+        old = _load(self._path)
+        fields = old.dtype.names or ()
+        fields += tuple(name for name in names if name not in fields)
+        self._dtype = np.dtype([(name, np.float32) for name in fields])
+        rows = np.full(max(self._num_steps, len(old)), np.nan, self._dtype)
+        for name in old.dtype.names or ():
+            rows[name][:kept] = old[name][:kept]
+        buffer = io.BytesIO()
+        np.save(buffer, rows)
+        files.write_atomically(self._path, buffer.getvalue())
+        self._start = buffer.tell() - rows.nbytes
+        with files.disk_errors(f"write {self._path}"):
+            self._file = self._path.open("r+b")
+
+
+def read_losses(workdir: Path | str) -> np.ndarray | None:
+    """Every step's metrics, a structured float32 array [num_steps]; row i is step i + 1, NaN where
+    not trained yet. None if the run has not logged yet.
+
+    Raises:
+        UserError: the file is no such array.
+    """
+    losses = _load(Path(workdir) / LOSSES)
+    return losses if losses.dtype.names else None
+
+
+def read_metrics(workdir: Path | str) -> list[dict[str, Any]]:
+    """The rows of metrics.jsonl; [] if there is none. What a killed process left half-written is left out."""
+    return read_rows(Path(workdir) / METRICS)
+
+
+def read_rows(path: Path, field: str = "step") -> list[dict[str, Any]]:
+    """The rows of a file such as metrics.jsonl, as `read_metrics`; `field` is what each row has, a number."""
+    return [row for _, row in _rows(path, field)]
+
+
+def append_row(path: Path, row: Mapping[str, Any]) -> None:
+    """Adds a row to a file of rows such as metrics.jsonl; makes the file and its folder where there is none.
+
+    Raises:
+        UserError: the disk is full or the folder cannot be written to.
+    """
+    with files.disk_errors(f"write {path}"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("ab+") as rows:
+            if rows.tell() and rows.seek(-1, 2) >= 0 and rows.read() != b"\n":
+                rows.write(b"\n")  # what a killed process left half-written must not swallow this row
+            rows.write(line_of(row).encode())
+
+
+def check_appendable(path: Path) -> None:
+    """Raises a UserError if rows cannot be added to this file; better known before they are computed."""
+    with files.disk_errors(f"write {path}"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("ab"):
+            pass
+
+
+def last_metrics(workdir: Path | str) -> dict[str, Any] | None:
+    """The last row of metrics.jsonl that a training step wrote; None if there is none."""
+    rows = [row for row in read_metrics(workdir) if "steps_per_second" in row]
+    return rows[-1] if rows else None
+
+
+def line_of(row: Mapping[str, Any]) -> str:
+    """A row as a line of JSON; null where a number is not finite."""
+    return json.dumps(_finite(row)) + "\n"
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _finite(part) for name, part in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _load(path: Path) -> np.ndarray:
+    """The array in losses.npy; one without fields and rows if there is no file."""
+    try:
+        with files.disk_errors(f"read {path}"):
+            if not path.exists():
+                return np.empty(0, [])
+            losses = np.load(path)
+    except (ValueError, EOFError) as error:
+        raise UserError(f"{path} is damaged ({error}). Move it away and give the command again.") from error
+    if losses.ndim != 1 or not losses.dtype.names:
+        raise UserError(f"{path} is not a record of losses. Move it away and give the command again.")
+    return losses
+
+
+def _rows(path: Path, field: str = "step") -> list[tuple[str, dict[str, Any]]]:
+    """The readable lines of a file such as metrics.jsonl, each with its row."""
+    with files.disk_errors(f"read {path}"):
+        if not path.exists():
+            return []
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    rows = []
+    for line in lines:
+        try:
+            row = json.loads(line)
+        except ValueError:  # half-written when the process was killed
+            continue
+        if isinstance(row, dict) and isinstance(row.get(field, ""), int | None):
+            rows.append((line, row))
+    return rows
+
+
+def _unfinished_interval(workdir: Path, first_step: int) -> list[dict[str, np.ndarray]]:
+    """What was recorded between the last row and `first_step`: the row that comes next needs it."""
+    row, losses = last_metrics(workdir), read_losses(workdir)
+    begun = row["step"] if row else 0
+    if losses is None or begun >= first_step:
+        return []
+    return [{name: losses[name][begun:first_step] for name in losses.dtype.names or ()}]
+
+
+def _means(interval: list[dict[str, np.ndarray]]) -> dict[str, float]:
+    """Each metric's mean over the parts of an interval, without the NaNs; NaN where there is nothing else."""
+    names = dict.fromkeys(name for part in interval for name in part)
+    means = {}
+    for name in names:
+        values = np.concatenate([part[name] for part in interval if name in part])
+        values = values[~np.isnan(values)]
+        means[name] = float(values.mean(dtype=np.float64)) if values.size else math.nan
+    return means
+
+
+def _drop_rows_after(path: Path, first_step: int) -> None:
+    kept = "".join(line + "\n" for line, row in _rows(path) if (row["step"] or 0) <= first_step)
+    if path.exists():
+        files.write_atomically(path, kept.encode())

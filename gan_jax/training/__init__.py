@@ -1,0 +1,1 @@
+"""The loop, checkpoints, working folders, and what is done at intervals."""

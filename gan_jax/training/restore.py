@@ -1,0 +1,44 @@
+"""A run from its folder: the algorithm, and the state of one of its checkpoints."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+
+from gan_jax.config.build import DataSpec, build_algorithm, check_fields, example_batch
+from gan_jax.config.components import complete
+from gan_jax.core.algorithm import Algorithm
+from gan_jax.core.state import TrainState
+from gan_jax.distributed import parallel
+from gan_jax.training.checkpoint import Checkpoints
+from gan_jax.training.workdir import recorded_run
+from gan_jax.utils.errors import UserError
+
+NEWEST, BEST = "checkpoints", "best"  # the folders of a run that hold checkpoints
+
+
+def restored_run(workdir: Path, folder: str = NEWEST) -> tuple[Algorithm, DataSpec, TrainState]:
+    """A run's algorithm, what it knows of the data, and the state of its newest good checkpoint.
+
+    Args:
+        folder: NEWEST, or BEST: the one with the best score that was measured while training.
+
+    Raises:
+        UserError: no run there, no checkpoint yet, or none that is intact.
+    """
+    config, spec, _ = recorded_run(workdir)
+    config = complete(config)
+    try:
+        check_fields(config)
+    except UserError as error:
+        raise UserError(
+            f"the run in {workdir} was recorded by another version of gan_jax, and this one cannot read its "
+            f"config: {error}"
+        ) from None
+    algorithm = build_algorithm(config, spec)
+    mesh = parallel.mesh_of_at_most(1)
+    with closing(Checkpoints(workdir / folder)) as checkpoints:
+        state = checkpoints.restore(parallel.abstract_state(algorithm, example_batch(spec, 1), mesh))
+    if state is None:
+        raise UserError(f"{workdir} has no checkpoint yet; let gan-jax train reach one")
+    return algorithm, spec, state

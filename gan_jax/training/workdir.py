@@ -1,0 +1,164 @@
+"""A run's folder: which run it is, and whether a config may continue it.
+
+config.json     the resolved config, the data and, for each start, versions, devices and git revision
+reals.png, samples/, curves.png, metrics.jsonl, losses.npy, tensorboard/, checkpoints/
+.lock           held by the process that trains here
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import platform
+import time
+import uuid
+from pathlib import Path
+from typing import Any
+
+import ml_collections
+
+from gan_jax.config.build import DataSpec
+from gan_jax.config.components import complete
+from gan_jax.config.record import describe_data, differences, from_json, recorded_spec, to_json
+from gan_jax.data import Dataset
+from gan_jax.distributed.hosts import ALONE, Hosts, differing
+from gan_jax.utils.errors import UserError
+from gan_jax.utils.files import locked, write_atomically, write_json
+from gan_jax.utils.provenance import describe_environment
+
+FILE = "config.json"
+LOCK = ".lock"
+_SEEN_SECONDS = 30.0  # a network file system may show a new file so late
+
+
+def check_workdir(folder: Path, config: ml_collections.ConfigDict, dataset: Dataset) -> dict[str, Any]:
+    """The record with which `note_start` makes the folder this run's; writes nothing.
+
+    Raises:
+        UserError: it holds something else, or a run that this config or these data cannot continue.
+    """
+    described = describe_data(dataset)
+    if not (folder / FILE).exists():
+        check_unused(folder)
+        return {"config": to_json(config), "data": described, "starts": []}
+    record = read_record(folder)
+    before = complete(from_json(record["config"]))  # a field that is newer than the record has its default
+    changed = differences(to_json(before), to_json(config))
+    if record["data"]["fingerprint"] != described["fingerprint"]:
+        changed.append(f"the data: {record['data']['fingerprint']} -> {described['fingerprint']}")
+    if changed:
+        raise UserError(
+            f"{folder} holds a run with another config; continuing it would not be the same run. "
+            f"Differing: {'; '.join(changed)}. Undo the change, or choose another --workdir"
+        )
+    return {**record, "config": to_json(config)}
+
+
+def note_start(folder: Path, record: dict[str, Any]) -> None:
+    """Writes config.json with one more start."""
+    write_json(folder / FILE, {**record, "starts": [*record["starts"], describe_environment()]})
+
+
+def claim(held: contextlib.ExitStack, folder: Path, record: dict[str, Any], hosts: Hosts = ALONE) -> None:
+    """Makes the folder this training's alone, until `held` is closed.
+
+    Raises:
+        UserError: another one has it, or had it since `check_workdir` made the record; or not all processes
+            see it.
+    """
+
+    def unchanged() -> bool:
+        starts = read_record(folder)["starts"] if (folder / FILE).exists() else []
+        if starts != record["starts"]:
+            raise UserError(f"another process began to train in {folder} meanwhile; give the command again")
+        return True
+
+    if hosts.is_first:
+        held.enter_context(locked(folder, LOCK, "trains in"))
+    hosts.agree(unchanged)
+    check_shared(hosts, folder)
+
+
+def check_same_run(hosts: Hosts, config: ml_collections.ConfigDict, dataset: Dataset) -> None:
+    """Raises a UserError if this process was given another config, or has other data, than process 0.
+
+    Only `data.dir` may differ: each host may have its own copy of the data.
+    """
+    mine = {"config": to_json(config), "data": describe_data(dataset)["fingerprint"]}
+    mine["config"]["data"].pop("dir", None)
+    mine = json.loads(json.dumps(mine))
+    changed = differing(hosts.agree(lambda: mine), mine)
+    if changed:
+        raise UserError(
+            f"process {hosts.index} of {hosts.count} (on {platform.node()}) was given another run than "
+            f"process 0: {'; '.join(changed)} (process 0 -> process {hosts.index}). Give all the same "
+            "command and data"
+        )
+
+
+def check_shared(hosts: Hosts, folder: Path) -> None:
+    """Raises a UserError, on every process, if some do not see what process 0 writes in the folder."""
+    if hosts.count == 1:
+        return
+
+    def leave() -> str:
+        name = f".{FILE}.{uuid.uuid4().hex}.tmp"
+        write_atomically(folder / name, platform.node().encode())
+        return name
+
+    token = folder / hosts.agree(leave)
+    deadline = time.monotonic() + _SEEN_SECONDS
+    while not (seen := token.exists()) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    places = hosts.collect([seen, platform.node()])
+    if hosts.is_first:
+        token.unlink(missing_ok=True)
+    blind = [f"process {i} on {node}" for i, (saw, node) in enumerate(places) if not saw]
+    if blind:
+        raise UserError(
+            f"{', '.join(blind)} cannot see what process 0 on {places[0][1]} writes in {folder.absolute()}: "
+            "--workdir must be on a file system that all processes share"
+        )
+
+
+def check_unused(folder: Path) -> None:
+    """Raises a UserError if the folder cannot become a run's."""
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"--workdir={folder} is a file; give a folder")
+    # A start that was killed may have left a half-written config.json.
+    ours = (f".{FILE}.*.tmp", LOCK)
+    if folder.is_dir() and any(not any(map(path.match, ours)) for path in folder.iterdir()):
+        raise UserError(
+            f"--workdir={folder} is not empty and holds no run (no {FILE}); give a new or an empty folder"
+        )
+
+
+def read_record(folder: Path) -> dict[str, Any]:
+    """What config.json says.
+
+    Raises:
+        UserError: there is none, or it cannot be read.
+    """
+    path = folder / FILE
+    try:
+        record = json.loads(path.read_text())
+        if not {"config", "data", "starts"} <= record.keys() or not record["starts"]:
+            raise ValueError("it lacks config, data or starts")
+        recorded_spec(record["data"])
+        return record
+    except FileNotFoundError:
+        raise UserError(
+            f"{folder} holds no run: there is no {FILE} in it; give the --workdir of a run"
+        ) from None
+    except NotADirectoryError:
+        raise UserError(f"--workdir={folder} is a file; give the folder of a run") from None
+    except (ValueError, AttributeError, KeyError, TypeError) as error:
+        raise UserError(
+            f"{path} is damaged ({error}); put back a copy of it, or start anew in another --workdir"
+        ) from None
+
+
+def recorded_run(folder: Path) -> tuple[ml_collections.ConfigDict, DataSpec, dict[str, Any]]:
+    """A run's config, what its networks know of the data, and the whole record."""
+    record = read_record(folder)
+    return from_json(record["config"]), recorded_spec(record["data"]), record

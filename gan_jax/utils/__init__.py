@@ -1,0 +1,1 @@
+"""The ground: errors, checks, files, caches, compiler options."""

@@ -1,0 +1,154 @@
+"""--config.field=value: components and penalties that the command line chooses, and its references."""
+
+import pytest
+from absl import flags
+
+from gan_jax.config import build, components
+from gan_jax.config.config_flag import define_config
+from gan_jax.utils.errors import UserError
+from tests import runs
+from tests.shipped import FOLDER, SPEC
+
+
+def parsed(*overrides, file="tests/runs.py"):
+    """The config that a command line gives; "a.b=c" stands for --config.a.b=c."""
+    values = flags.FlagValues()
+    values.set_gnu_getopt()
+    flags_given = [f"--config.{override}" for override in overrides]
+    rest = values(define_config(values, ["train", f"--config={runs.ROOT / file}", *flags_given]))
+    assert rest == ["train"]
+    return values.config
+
+
+def test_without_overrides_it_is_the_completed_file():
+    assert parsed().to_dict() == components.complete(runs.get_config()).to_dict()
+
+
+def test_a_default_that_the_file_leaves_out_can_be_set():
+    config = parsed("generator.spectral_norm=true", "loss.real_target=0.9", "algorithm.packing=2")
+    assert config.generator.spectral_norm is True
+    assert config.loss.real_target == 0.9
+    assert config.algorithm.packing == 2
+
+
+@pytest.mark.parametrize("form", [("loss.name=hinge",), ("loss.name=minimax", "loss.name=hinge")], ids=str)
+def test_another_loss(form):
+    """The fields of the loss before go with it."""
+    assert parsed(*form).loss.to_dict() == dict(name="hinge")
+
+
+def test_a_name_may_follow_as_an_argument_of_its_own():
+    values = flags.FlagValues()
+    values.set_gnu_getopt()
+    file = f"--config={runs.ROOT / 'tests' / 'runs.py'}"
+    values(
+        define_config(values, ["train", file, "--config.loss.name", "least_squares", "--config.loss.a", "-1"])
+    )
+    assert values.config.loss.to_dict() == dict(name="least_squares", a=-1.0, b=1.0, c=1.0)
+
+
+def test_another_method_with_its_own_fields():
+    config = parsed(
+        "algorithm.name=unrolled", "algorithm.unrolled_steps=3", "discriminator_optimizer.name=sgd"
+    )
+    assert config.algorithm.unrolled_steps == 3
+    assert config.algorithm.latent_size == runs.get_config().algorithm.latent_size
+    algorithm = build.build_algorithm(config, SPEC)
+    assert type(algorithm) is components.ALGORITHMS["unrolled"]
+
+
+def test_another_component_keeps_what_it_shares_and_nothing_else():
+    config = parsed("discriminator_optimizer.name=rmsprop")
+    assert config.discriminator_optimizer.learning_rate == 1e-3
+    assert set(config.discriminator_optimizer) == components.choices(components.OPTIMIZERS["rmsprop"]) | {
+        "name"
+    }
+    assert "b1" in config.generator_optimizer
+    build.build_algorithm(config, SPEC)
+
+
+def test_what_the_file_misspells_is_not_forgotten(tmp_path):
+    text = (runs.ROOT / "tests" / "runs.py").read_text()
+    path = tmp_path / "config.py"
+    path.write_text(
+        text.replace('dict(name="non_saturating")', 'dict(name="non_saturating", real_taget=1.0)')
+    )
+    config = parsed("loss.name=hinge", file=path)
+    with pytest.raises(UserError, match=r"loss \(hinge\) has no field real_taget"):
+        build.build_algorithm(config, SPEC)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "expected"),
+    [
+        (["r1.weight=1"], {"r1": {"weight": 1.0, "every": 1}}),
+        (["r1.weight=1", "r1.every=4"], {"r1": {"weight": 1.0, "every": 4}}),
+        (["r1.every=4", "r1.weight=1"], {"r1": {"weight": 1.0, "every": 4}}),
+        (
+            ["wgan_gp.weight=10", "lecam.weight=0.1"],
+            {"wgan_gp": {"weight": 10.0, "every": 1, "target": 1.0}, "lecam": {"weight": 0.1, "decay": 0.99}},
+        ),
+    ],
+    ids=str,
+)
+def test_penalties_that_the_file_does_not_have(overrides, expected):
+    config = parsed(*(f"penalties.{override}" for override in overrides))
+    assert config.penalties.to_dict() == expected
+    build.build_algorithm(config, SPEC)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (
+            ["penalties.r1.every=4"],
+            "penalties.r1, which the config file does not have, needs --config.penalties.r1.weight=...",
+        ),
+        (["penalties.r1.weight.start=1"], "needs --config.penalties.r1.weight=..."),
+        (["penalties.r3.weight=4"], "'r3' is not one of consistency, dragan, lecam, r1, r2, wgan_gp"),
+        (
+            ["penalties.r1=4"],
+            "penalties has no 'r1'; it has none; --config.penalties.NAME.weight=... adds one",
+        ),
+        (
+            ["penalties.r1.weight=1", "penalties.r1.evry=2"],
+            "penalties.r1 has no 'evry'; it has every, weight",
+        ),
+        (["loss.name=hinge", "loss.real_target=0.9"], "loss has no 'real_target'; it has name"),
+        (
+            ["algorithm.unrolled_steps=3"],
+            "algorithm has no 'unrolled_steps'; it has discriminator_steps, insta",
+        ),
+        (
+            ["algorithm.name=unrolled", "algorithm.steps=3"],
+            "it has discriminator_steps, .*top_k, unrolled_steps",
+        ),
+        (["ema.name=half_life"], "--config.ema.name=half_life needs --config.ema.images=... beside it"),
+        (["ema.name=half_life", "ema.decay=0.9"], "needs --config.ema.images=..."),
+        (["discriminator_optimizer.pace=0.5"], "discriminator_optimizer has no 'pace'; it has b1"),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_set_is_refused_with_the_choices(overrides, words):
+    with pytest.raises(flags.Error) as caught:
+        parsed(*overrides)
+    pieces = words.split(".*")
+    assert [piece for piece in pieces if piece not in str(caught.value)] == []
+
+
+def test_a_required_field_of_another_component_can_be_set():
+    config = parsed("ema.name=half_life", "ema.images=500")
+    assert config.ema.to_dict() == dict(name="half_life", images=500.0, ramp_up=0.05)
+
+
+def test_an_unknown_name_is_left_to_build():
+    config = parsed("loss.name=hinges")
+    with pytest.raises(UserError, match=r"loss.name='hinges' is not one of hinge, least_squares, minimax"):
+        build.build_algorithm(config, SPEC)
+
+
+def test_what_follows_another_field_follows_its_override():
+    config = parsed("batch_size=60", file=FOLDER / "dcgan_fashion_mnist.py")
+    assert (config.num_steps, config.checkpoint_every_steps) == (20_000, 1_000)
+    config = parsed("batch_size=60", "num_steps=7", file=FOLDER / "dcgan_fashion_mnist.py")
+    assert (config.num_steps, config.checkpoint_every_steps) == (7, 1_000)

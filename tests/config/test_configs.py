@@ -1,0 +1,145 @@
+"""Every config that is shipped: it builds at full size, and trains two steps of a smaller self."""
+
+import runpy
+
+import jax
+import jax.numpy as jnp
+import ml_collections
+import numpy as np
+import pytest
+
+from gan_jax.config import build, components
+from gan_jax.data import to_float
+from gan_jax.densities import DENSITIES
+from gan_jax.losses.penalties import PENALTIES
+from gan_jax.optim.schedules import SCHEDULES
+from tests.shipped import FOLDER, get_config, no_compiler
+
+FILES = sorted(FOLDER.glob("*.py"))
+EXAMPLES = 4  # that the discriminator judges at once
+# Fields that say how large a network is; all else stays as it is.
+SIZES = ("widths", "features", "embedding_size", "minibatch_kernels")
+# The discriminator's last bias shifts all logits alike, and these losses do not see it (hinge: until a logit
+# leaves [-1, 1]).
+BLIND_TO_SHIFTS = ("wasserstein", "hinge", "relativistic_average", "relativistic_paired")
+
+
+pytestmark = [
+    pytest.mark.usefixtures("quick_compiler"),
+    pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem),
+]
+
+
+def image_shape(chosen):
+    """What the data set that a config names would have, without opening it."""
+    if chosen.name == "shapes":
+        return chosen.resolution, chosen.resolution, chosen.channels
+    if chosen.name == "image_folder":
+        return chosen.height, chosen.width or chosen.height, chosen.channels
+    if chosen.name in DENSITIES:
+        return 1, 1, DENSITIES[chosen.name]().dimension
+    assert chosen.name in ("mnist", "fashion_mnist", "kmnist"), f"say here what {chosen.name} holds"
+    return 28, 28, 1
+
+
+def shrunk(config):
+    """Fewer residual blocks, narrower layers and a smaller batch; all else as it is."""
+    config = components.complete(config)
+    with config.unlocked():
+        for role in ("generator", "discriminator"):
+            for field in set(SIZES) & set(config[role]):
+                config[role][field] = smaller(config[role][field])
+            if "attention_size" in config[role]:  # a residual network: two blocks show what four do
+                config[role].widths = config[role].widths[:2]
+        packing = config.algorithm.get("packing", 1)
+        config.batch_size = EXAMPLES * packing
+        if config.algorithm.get("pool_size", 0):
+            config.algorithm.pool_size = config.batch_size
+    return config
+
+
+def smaller(size):
+    if isinstance(size, int):
+        return min(size, 8)
+    return tuple(min(width, max(8, width // 64)) for width in size)  # attention needs 8 channels
+
+
+def test_config_has_the_fields_that_it_must_have_and_says_what_it_is(path):
+    config = get_config(path)
+    assert isinstance(config, ml_collections.ConfigDict)
+    assert runpy.run_path(str(path))["__doc__"]
+    build.check_fields(config)
+    assert set(config) == {"seed", *build.COUNTS, *build.COMPONENTS}
+
+
+def test_config_builds_at_full_size_before_anything_is_compiled(path):
+    config = components.complete(get_config(path))
+    spec = build.DataSpec(image_shape(config.data), 10)
+    with no_compiler():
+        algorithm = build.build_algorithm(config, spec)
+        build.trace_step(algorithm, spec, config.batch_size)
+    batch = build.example_batch(spec, 2)
+    state = jax.eval_shape(algorithm.init, jax.random.key(0), batch)
+    images = jax.eval_shape(algorithm.sample, state, batch, jax.random.key(0))
+    assert images.shape == (2, *spec.image_shape)
+
+
+def test_completed_config_says_all_of_its_components(path):
+    """So that a record says it all, and each field can be overridden on the command line."""
+    config = components.complete(get_config(path))
+    for where, table in components.TABLES.items():
+        says_it_all(config[where], table[config[where].name])
+    for name, fields in config.penalties.items():
+        says_it_all(fields, PENALTIES[name])
+    assert components.complete(config).to_dict() == config.to_dict()
+
+
+def says_it_all(fields, make):
+    assert set(fields) - {"name"} == components.choices(make)
+    for value in fields.values():
+        if isinstance(value, ml_collections.ConfigDict):
+            says_it_all(value, SCHEDULES[value.name])
+
+
+def trained(config, steps):
+    """The states before and after, and the last metrics."""
+    spec = build.DataSpec(image_shape(config.data), 10)
+    algorithm = build.build_algorithm(config, spec)
+    lead = (algorithm.minibatches, config.batch_size)
+    numbers = np.random.default_rng(0)
+    image = to_float(jnp.asarray(numbers.integers(0, 256, (*lead, *spec.image_shape), np.uint8)))
+    batches = {"image": image, "label": jnp.asarray(numbers.integers(0, 10, lead, np.int32))}
+    one = jax.tree.map(lambda x: x[0], batches)
+    state = before = jax.jit(algorithm.init)(jax.random.key(0), one)
+    step = jax.jit(algorithm.step)
+    for _ in range(steps):
+        state, metrics = step(state, batches)
+    assert int(state.step) == steps
+    for name in ("discriminator_loss", "generator_loss"):
+        assert np.isfinite(metrics[name])
+    for leaf in jax.tree.leaves(players(state)):
+        assert np.isfinite(leaf).all()
+    return before, state
+
+
+def test_shrunk_config_trains(path):
+    """Two steps: attention's gate opens in the first."""
+    config = shrunk(get_config(path))
+    before, state = trained(config, 2)
+    moved = jax.tree.map(lambda a, b: bool(np.any(a != b)), players(before), players(state))
+    if config.loss.name in BLIND_TO_SHIFTS:
+        last = {"dense", "output"} & set(moved["discriminator"])
+        del moved["discriminator"][last.pop()]["bias"]
+    still = [jax.tree_util.keystr(p) for p, moves in jax.tree_util.tree_leaves_with_path(moved) if not moves]
+    assert still == []
+
+
+def test_shrunk_config_trains_in_bfloat16_with_checkpointing(path):
+    config = shrunk(get_config(path))
+    config.execution.update(precision="bfloat16", checkpointing=True)
+    before, state = trained(config, 1)
+    assert jax.tree.map(lambda x: x.dtype, state) == jax.tree.map(lambda x: x.dtype, before)
+
+
+def players(state):
+    return {"generator": state.generator.params, "discriminator": state.discriminator.params}

@@ -1,0 +1,161 @@
+"""Pictures show the numbers they are made of."""
+
+import errno
+import subprocess
+import sys
+from pathlib import Path
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from PIL import Image
+
+from gan_jax.summaries import pictures
+from gan_jax.utils.errors import UserError
+
+
+def uint8_picture(*shape, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
+
+
+def test_every_grey_survives_the_way_to_the_grid():
+    """Images made from uint8 by x / 127.5 - 1 come back exactly."""
+    greys = np.arange(256, dtype=np.uint8).reshape(1, 16, 16, 1)
+    back = pictures.grid(greys.astype(np.float32) / 127.5 - 1, pad=0)
+    scale = len(back) // 16
+    np.testing.assert_array_equal(back[::scale, ::scale], greys[0])
+
+
+@pytest.mark.parametrize(
+    ("value", "pixel"),
+    [(-1, 0), (1, 255), (0, 128), (-7, 0), (9, 255), (-0.998, 0), (-0.992, 1), (0.992, 254)],
+)
+def test_rounding(value, pixel):
+    """round((x + 1) * 127.5), halves to even, clipped."""
+    assert set(pictures.grid(np.full((1, 2, 2, 3), value, np.float32)).ravel()) == {pixel}
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_layout_is_row_by_row(channels):
+    n, height, width, pad, columns = 5, 4, 6, 2, 3
+    images = uint8_picture(n, height, width, channels)
+    board = pictures.grid(jnp.asarray(images, jnp.float32) / 127.5 - 1, columns=columns, pad=pad)
+    scale = len(board) // (2 * height + pad)
+    assert board.shape == ((2 * height + pad) * scale, (3 * width + 2 * pad) * scale, channels)
+    small = board[::scale, ::scale]
+    np.testing.assert_array_equal(small.repeat(scale, 0).repeat(scale, 1), board)
+    seen = np.zeros(small.shape[:2], bool)
+    for i in range(n):
+        top, left = i // columns * (height + pad), i % columns * (width + pad)
+        there = slice(top, top + height), slice(left, left + width)
+        np.testing.assert_array_equal(small[there], images[i])
+        seen[there] = True
+    assert (small[~seen] == 255).all()
+
+
+@pytest.mark.parametrize(
+    ("n", "size", "shape"),
+    [
+        (64, 28, (476, 476)),
+        (64, 64, (526, 526)),
+        (16, 256, (1030, 1030)),
+        (1, 8, (448, 448)),
+        (10, 28, (352, 472)),
+    ],
+)
+def test_size_is_comfortable(n, size, shape):
+    assert pictures.grid(np.zeros((n, size, size, 1)))[..., 0].shape == shape
+
+
+@pytest.mark.parametrize("shape", [(0, 8, 8, 1), (8, 8, 1)])
+def test_grid_of_nothing(shape):
+    with pytest.raises(ValueError, match="images"):
+        pictures.grid(np.zeros(shape))
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_png_holds_the_picture(tmp_path, channels):
+    picture = uint8_picture(7, 9, channels)
+    path = tmp_path / "samples" / "0001.png"
+    pictures.save_png(path, picture)
+    pictures.save_png(path, picture)
+    with Image.open(path) as image:
+        np.testing.assert_array_equal(np.asarray(image).reshape(7, 9, channels), picture)
+    assert [p.name for p in path.parent.iterdir()] == ["0001.png"]
+
+
+@pytest.mark.parametrize(
+    "picture", [np.zeros((4, 4, 3)), np.zeros((4, 4), np.uint8), np.zeros((4, 4, 2), np.uint8)]
+)
+def test_png_of_no_picture(tmp_path, picture):
+    with pytest.raises(ValueError, match="a picture is uint8"):
+        pictures.save_png(tmp_path / "a.png", picture)
+
+
+def test_png_where_nothing_can_be_written(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match=r"cannot write .*Check the folder"):
+        pictures.save_png(tmp_path / "file" / "a.png", uint8_picture(2, 2, 3))
+
+
+def test_png_on_a_full_disk_leaves_the_old_one(tmp_path, monkeypatch):
+    path = tmp_path / "a.png"
+    pictures.save_png(path, uint8_picture(2, 2, 3))
+    before = path.read_bytes()
+
+    def full(self, content):
+        self.touch()
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(UserError, match=r"a\.png: No space left on device\. Free some space"):
+        pictures.save_png(path, uint8_picture(2, 2, 3, seed=1))
+    assert path.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["a.png"]
+
+
+def losses(n, names=("generator_loss", "discriminator_loss", "discriminator_real", "discriminator_fake")):
+    array = np.full(n, np.nan, [(name, np.float32) for name in names])
+    for i, name in enumerate(names):
+        array[name][: n * 3 // 4] = (i + 1) / 5
+    return array
+
+
+@pytest.mark.parametrize("n", [0, 1, 10, 1_000_000])
+def test_curves(tmp_path, n):
+    pictures.curves(losses(n), tmp_path / "curves.png")
+    with Image.open(tmp_path / "curves.png") as image:
+        assert image.size == (1000, 700)
+
+
+def test_curves_of_one_player(tmp_path):
+    pictures.curves(losses(20, ("generator_loss", "pixel_distance")), tmp_path / "curves.png")
+    assert (tmp_path / "curves.png").stat().st_size > 1000
+
+
+def test_thinning_keeps_every_peak():
+    values = np.random.default_rng(0).normal(size=1_000_000)
+    values[123_456] = 50
+    values[654_321] = -50
+    steps, drawn = pictures._thinned(np.arange(1, 1_000_001), values)
+    assert len(steps) == len(drawn) == 2000
+    assert abs(steps[drawn == 50] - 123_457) < 1000
+    assert abs(steps[drawn == -50] - 654_322) < 1000
+
+
+@pytest.mark.parametrize("n", [1, 7, 100, 1234, 100_000])
+def test_smoothing_a_line_gives_the_line(n):
+    """The mean of a window of a straight line is its value at the window's centre."""
+    steps = np.arange(1, n + 1)
+    centres, means = pictures._smoothed(steps, 3.0 * steps)
+    assert len(centres) == len(means) <= 2000
+    np.testing.assert_allclose(means, 3 * centres, atol=1.5 + 1e-6)  # half a step for even windows
+
+
+def test_matplotlib_is_imported_only_to_draw():
+    code = (
+        "import sys, gan_jax.summaries.pictures; "
+        "sys.exit(str({'matplotlib', 'tensorflow', 'torch'} & {*sys.modules} or ''))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert not done.stderr.strip(), done.stderr

@@ -1,0 +1,218 @@
+"""The loop: however a run is cut into pieces, its numbers and its records are those of one piece."""
+
+import functools
+import shutil
+import signal
+
+import jax
+import numpy as np
+import pytest
+
+from gan_jax.distributed import parallel
+from gan_jax.training import train as loop
+from gan_jax.training.checkpoint import Checkpoints
+from gan_jax.training.divergence import Diverged, check_finite
+from gan_jax.utils.errors import UserError
+from gan_jax.utils.interrupt import Interrupted
+from tests import runs
+from tests.runs import STEPS, assert_same_bits, assert_same_records, losses_of, run, tiny
+
+pytestmark = pytest.mark.usefixtures("compiled_once")
+
+
+@pytest.fixture(scope="module")
+def straight(tmp_path_factory, data_dir):
+    """straight(devices) -> (final state, workdir) of the run in one piece."""
+
+    @functools.cache
+    def of(devices):
+        folder = tmp_path_factory.mktemp("straight") / "run"
+        return run(tiny(data_dir), folder, devices=devices), folder
+
+    return of
+
+
+@pytest.fixture
+def stopped(tmp_path, data_dir):
+    """A run that was stopped at step 14: mid-epoch, at no interval's end."""
+    with pytest.raises(Interrupted):
+        run(tiny(data_dir), tmp_path / "stopped", stop_at=14)
+    return tmp_path / "stopped"
+
+
+class Crash(Exception):
+    pass
+
+
+@pytest.mark.parametrize("devices", [1, 8])
+def test_a_run_in_pieces_is_the_run_in_one_piece(devices, straight, tmp_path, data_dir):
+    state, folder = straight(devices)
+    config, workdir = tiny(data_dir), tmp_path / "run"
+    with pytest.raises(Interrupted, match="saved at step 14") as stop:
+        run(config, workdir, devices=devices, stop_at=14)
+    assert stop.value.signum == signal.SIGTERM
+    with pytest.raises(Crash):
+        run(config, workdir, devices=devices, stop_at=20, by=Crash)
+    with pytest.raises(Interrupted, match="saved at step 29") as stop:
+        run(config, workdir, devices=devices, stop_at=29, by=signal.SIGINT)
+    assert stop.value.signum == signal.SIGINT
+    assert_same_bits(run(config, workdir, devices=devices), state)
+    assert_same_records(workdir, folder)
+    assert len(runs.recorded(workdir)["starts"]) == 4
+
+
+def test_a_run_from_eight_devices_continues_on_one(straight, tmp_path, data_dir):
+    with pytest.raises(Interrupted):
+        run(tiny(data_dir), tmp_path / "run", devices=8, stop_at=14)
+    state = runs.leaves(run(tiny(data_dir), tmp_path / "run", devices=1))
+    for name, expected in runs.leaves(straight(1)[0]).items():
+        np.testing.assert_allclose(state[name], expected, rtol=1e-5, atol=1e-5, err_msg=name)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"steps_per_call": 7, "checkpoint_every_steps": 100},
+        {"steps_per_call": 1, "log_every_steps": 3, "data.placement": "stream"},
+    ],
+    ids=str,
+)
+def test_how_the_steps_are_grouped_and_read_changes_no_bit(fields, straight, tmp_path, data_dir):
+    state, folder = straight(1)
+    assert_same_bits(run(tiny(data_dir, **fields), tmp_path / "run"), state)
+    assert (tmp_path / "run" / "losses.npy").read_bytes() == (folder / "losses.npy").read_bytes()
+
+
+def test_a_finished_run_can_be_prolonged(straight, tmp_path, data_dir):
+    workdir = tmp_path / "run"
+    assert int(run(tiny(data_dir, num_steps=13), workdir).step) == 13
+    state = run(tiny(data_dir, log_every_steps=10, sample_every_steps=30), workdir)
+    assert_same_bits(state, straight(1)[0])
+    assert (workdir / "losses.npy").read_bytes() == (straight(1)[1] / "losses.npy").read_bytes()
+    assert runs.recorded(workdir)["config"]["num_steps"] == STEPS
+    assert_same_bits(run(tiny(data_dir), workdir), state)  # nothing is left to do
+
+
+def test_fewer_steps_than_done_are_refused_and_nothing_changes(stopped, data_dir):
+    before = runs.digests(stopped)
+    with pytest.raises(UserError, match=r"14 steps already and num_steps=13"):
+        run(tiny(data_dir, num_steps=13), stopped)
+    assert runs.digests(stopped) == before
+
+
+@pytest.mark.parametrize("damage", [runs.flip_byte, shutil.rmtree, lambda p: (p / "manifest.json").unlink()])
+def test_a_damaged_newest_checkpoint_costs_only_the_steps_since_the_one_before(
+    damage, stopped, straight, data_dir
+):
+    damage(stopped / "checkpoints" / "14")
+    assert_same_bits(run(tiny(data_dir), stopped), straight(1)[0])
+    assert_same_records(stopped, straight(1)[1])
+
+
+def test_the_loop_waits_for_the_devices_only_where_something_is_written(tmp_path, data_dir, monkeypatch):
+    """What the devices return is replaced by something that nothing but jax.device_get can read."""
+
+    class OnDevice:
+        """Stands for the result of a call: has no value, no shape and no length."""
+
+        __slots__ = ()
+
+        def __array__(self, *_):
+            raise AssertionError("read from the devices")
+
+        __int__ = __float__ = __bool__ = __index__ = __array__
+
+    calls, read_at = [], []
+
+    def compile_step(algorithm, fetch, mesh, steps_per_call, sharding):
+        def call(state, constants, items, count):
+            calls.append(count)
+            return OnDevice(), {"generator_loss": OnDevice()}
+
+        return call
+
+    def device_get(pending):
+        read_at.append(len(calls))
+        return [(count, {"generator_loss": np.zeros(count, np.float32)}) for count, _ in pending]
+
+    monkeypatch.setattr(parallel, "compile_step", compile_step)
+    monkeypatch.setattr(loop, "check_state", lambda step, state: None)
+    monkeypatch.setattr(loop.Loop, "picture", lambda self, step, state: None)
+    monkeypatch.setattr(Checkpoints, "save", lambda self, state: None)
+    monkeypatch.setattr(jax, "device_get", device_get)
+    intervals = {"log_every_steps": 12, "checkpoint_every_steps": 24, "sample_every_steps": 24}
+    run(tiny(data_dir, num_steps=24, **intervals), tmp_path / "run")
+    assert len(calls) == 6  # of 4 steps each
+    assert read_at == [3, 6]
+
+
+def diverging(data_dir):
+    config = tiny(data_dir, checkpoint_every_steps=3, log_every_steps=4)
+    with config.unlocked():
+        config.generator_optimizer = dict(name="sgd", learning_rate=1e-3, momentum=0.0)
+        config.discriminator_optimizer = dict(name="sgd", learning_rate=1e3, momentum=0.0)
+    return config
+
+
+def finite_checkpoints(workdir, config):
+    """The steps of the checkpoints, each verified and free of NaN and infinity."""
+    like = abstract_state(config)
+    checkpoints = Checkpoints(workdir / "checkpoints")
+    for step in checkpoints.steps():
+        state = checkpoints.restore(like, step)
+        assert state is not None
+        assert all(np.isfinite(leaf).all() for leaf in runs.leaves(state).values())
+    checkpoints.close()
+    return checkpoints.steps()
+
+
+def abstract_state(config):
+    plan = loop.build(config)
+    mesh = parallel.make_mesh(jax.devices()[:1])
+    return parallel.abstract_state(plan.algorithm, loop.example_batch(plan.spec, 1), mesh)
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_before_anything_of_it_is_saved(tmp_path, data_dir):
+    config = diverging(data_dir)
+    with pytest.raises(Diverged) as first:
+        run(config, tmp_path / "run")
+    losses = losses_of(tmp_path / "run")
+    bad = ~(np.isfinite(losses["discriminator_loss"]) & np.isfinite(losses["generator_loss"]))
+    step = int(np.argmax(bad)) + 1
+    assert step > 3  # there was something to keep
+    assert f"at step {step} " in str(first.value)
+    named = [name for name in ("discriminator_loss", "generator_loss") if name in str(first.value)]
+    assert named
+    assert not any(np.isfinite(losses[name][step - 1]) for name in named)
+    saved = finite_checkpoints(tmp_path / "run", config)
+    assert saved
+    assert max(saved) < step
+    with pytest.raises(Diverged) as again:  # continuing comes to the same end
+        run(config, tmp_path / "run")
+    assert str(again.value) == str(first.value)
+
+
+def test_a_state_that_is_not_finite_is_not_saved_while_the_losses_still_are(tmp_path, data_dir, monkeypatch):
+    restore_or_init = loop.restore_or_init
+
+    def overflown(*arguments):
+        """An Adam whose second moment is infinite moves nothing any more."""
+        state = restore_or_init(*arguments)
+        adam, *others = state.generator.opt
+        adam = adam._replace(nu=jax.tree.map(lambda x: x + jax.numpy.inf, adam.nu))
+        return state.replace(generator=state.generator.replace(opt=(adam, *others)))
+
+    monkeypatch.setattr(loop, "restore_or_init", overflown)
+    with pytest.raises(Diverged, match=r"at step 8 a number of the generator .* is inf\."):
+        run(tiny(data_dir), tmp_path / "run")
+    losses = losses_of(tmp_path / "run")["generator_loss"]
+    assert np.isfinite(losses[:8]).all()
+    assert not (tmp_path / "run" / "checkpoints").exists()
+
+
+def test_the_first_bad_step_and_its_player_are_named():
+    ones = np.ones(4, np.float32)
+    discriminator = np.array([1, 1, np.inf, np.nan], np.float32)
+    with pytest.raises(Diverged, match=r"at step 19 discriminator_loss is inf\."):
+        check_finite(20, {"generator_loss": ones, "discriminator_loss": discriminator})
+    check_finite(20, {"generator_loss": ones, "penalty": discriminator})  # a lazy update's NaN is no loss
