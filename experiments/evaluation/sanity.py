@@ -18,7 +18,7 @@ from PIL import Image, ImageFilter
 
 from gan_jax import data
 from gan_jax.evaluation.evaluate import Evaluator
-from gan_jax.evaluation.generated import Fake
+from gan_jax.evaluation.generated import GeneratedSet
 from gan_jax.evaluation.networks import open_network
 from gan_jax.evaluation.sources.image_source import array_source
 from gan_jax.evaluation.sources.sources import dataset_source
@@ -71,7 +71,7 @@ def measured(name: str, data_dir: str | None) -> tuple[str, list[tuple[str, floa
     evaluator = Evaluator(METRICS, real, network, num_fakes=len(test["image"]))
     rows = []
     for how, amount, images in spoilt(test["image"], test["label"]):
-        record = evaluator(Fake(source=array_source(f"{how} {amount}", images)))
+        record = evaluator(GeneratedSet(source=array_source(f"{how} {amount}", images)))
         scores = {score: record.scores[score].value for score in SHOWN}
         rows.append((how, amount, scores))
         sys.stdout.write(f"{how} {amount}: {scores}\n")

@@ -26,9 +26,10 @@ from gan_jax.losses.adversarial import LOSSES
 from gan_jax.losses.penalties import WGANGP
 from gan_jax.models.mlp import MLPDiscriminator
 from gan_jax.optim.optimizers import adam, no_average, sgd
-from gan_jax.theory import lines, playing
-from gan_jax.theory.figures import new_figure, save_figure
+from gan_jax.theory import parallel_lines as lines
+from gan_jax.theory import playing
 from gan_jax.theory.fixed import FixedGenerator
+from gan_jax.theory.plotting import new_figure, save_figure
 from gan_jax.utils import files
 
 WIDTH = 32  # of the discriminator's two hidden layers
@@ -94,7 +95,10 @@ GAMES = (
         slope=clipped_slope,
     ),
     Case(
-        title="minimax + noise", loss="minimax", noise=NOISE, slope=partial(lines.minimax_slope, noise=NOISE)
+        title="minimax + noise",
+        loss="minimax",
+        noise=NOISE,
+        slope=partial(lines.minimax_slope, noise=NOISE),
     ),
     Case(
         title="non-saturating + noise",

@@ -40,7 +40,7 @@ from PIL import Image
 from gan_jax.config.build import build, example_batch
 from gan_jax.config.components import complete
 from gan_jax.config.config_flag import run_config_file
-from gan_jax.data import Dataset, Feed, Sampler, StreamFeed, make_feed
+from gan_jax.data import Dataset, Feed, IndexSampler, StreamFeed, make_feed
 from gan_jax.data.builder import LocalBuilder
 from gan_jax.data.feed import Placement
 from gan_jax.data.prepared import open_folder
@@ -184,7 +184,7 @@ def train(args: argparse.Namespace) -> None:
 def rate(args: argparse.Namespace) -> None:
     """Pictures per second of the feed alone, and the processor's time for each."""
     dataset = open_noise(args.folder, args.shape, args.pictures or 100_000)
-    feed = StreamFeed(dataset, Sampler(len(dataset), args.batch), steps_per_call=STEPS)
+    feed = StreamFeed(dataset, IndexSampler(len(dataset), args.batch), steps_per_call=STEPS)
     feed.get(0, STEPS)
     rates, processor, step = [], [], STEPS
     for _ in range(args.rounds):
@@ -261,7 +261,7 @@ def epochs(args: argparse.Namespace) -> None:
     count = args.pictures or 10_000_000
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     dataset = Dataset("made_up", "train", MadeUp(count, args.shape), args.shape, None, (), "made_up")
-    sampler = Sampler(count, args.batch)
+    sampler = IndexSampler(count, args.batch)
     feed = StreamFeed(dataset, sampler, steps_per_call=STEPS)
     end = count // args.batch
     first = step = end - args.calls * STEPS

@@ -53,8 +53,8 @@ class FeatureMatching(GAN):
         fake, stats = self.apply(
             self.generator, params, state.generator.stats, latent, label, key=generator_key, train=True
         )
-        fake = self.view(state, fake, jax.random.fold_in(key, FAKE_VIEW))
-        real = self.view(state, batch["image"], jax.random.fold_in(key, REAL_VIEW))
+        fake = self.discriminator_view(state, fake, jax.random.fold_in(key, FAKE_VIEW))
+        real = self.discriminator_view(state, batch["image"], jax.random.fold_in(key, REAL_VIEW))
         real_key = jax.random.fold_in(key, REAL_SCORE)
         real_logits, real_features = self.features(state, real, batch.get("label"), real_key)
         fake_logits, fake_features = self.features(state, fake, label, fake_key)
@@ -83,5 +83,5 @@ class FeatureMatching(GAN):
             raise ValueError(
                 f"layers: the discriminator has no {', '.join(absent)}; it has {', '.join(found)}"
             )
-        chosen = {name: gather_batch(found[name], self.axis) for name in self.layers}
-        return gather_batch(logits, self.axis), chosen
+        chosen = {name: gather_batch(found[name], self.axis_name) for name in self.layers}
+        return gather_batch(logits, self.axis_name), chosen

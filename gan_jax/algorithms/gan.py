@@ -20,16 +20,16 @@ import jax
 import jax.numpy as jnp
 
 from gan_jax.algorithms.image_pool import empty_pool, exchange
-from gan_jax.algorithms.packing import alternating, apart, pack
+from gan_jax.algorithms.packing import deinterleave, interleave, pack
 from gan_jax.augment import Augment, NoAugment
-from gan_jax.core.accumulation import Parts, network_obstacles, objective_obstacles
+from gan_jax.core.accumulation import Microbatches, network_obstacles, objective_obstacles
 from gan_jax.core.algorithm import Algorithm
 from gan_jax.core.collectives import gather_batch
 from gan_jax.core.randomness import example_keys
 from gan_jax.core.state import TrainState
 from gan_jax.core.update import Array, Batch, Key, LossOut, Metrics, Update
 from gan_jax.losses.adversarial import LOSSES, AdversarialLoss
-from gan_jax.losses.penalties import Penalty, Seen
+from gan_jax.losses.penalties import Penalty, PenaltyInputs
 from gan_jax.optim.schedules import Schedule, as_schedule, is_off
 from gan_jax.utils.checks import check_count, check_range
 from gan_jax.utils.tree import PyTree
@@ -104,9 +104,9 @@ class GAN(Algorithm):
             )
 
     @property
-    def parts(self) -> Parts:
+    def microbatches(self) -> Microbatches:
         """A pack is never cut."""
-        return Parts(self.execution.accumulation, self.packing)
+        return Microbatches(self.execution.accumulation, self.packing)
 
     def obstacles(self) -> list[str]:
         """Those of the networks and of the objective."""
@@ -142,12 +142,12 @@ class GAN(Algorithm):
         extra = dict(state.extra)
         if self.pool_size:
             pool_key = jax.random.fold_in(key, POOL)
-            fake, extra["pool"] = exchange(extra["pool"], fake, pool_key, self.axis)
-        real, fake = self.views(state, batch["image"], fake, key)
+            fake, extra["pool"] = exchange(extra["pool"], fake, pool_key, self.axis_name)
+        real, fake = self.discriminator_views(state, batch["image"], fake, key)
         views, labels, stats = (real, fake), (batch.get("label"), label), state.discriminator.stats
-        judged, stats = self.judge_both(params, stats, views, labels, (real_key, fake_key))
+        judged, stats = self.discriminate_both(params, stats, views, labels, (real_key, fake_key))
         (real_logits, real_side), (fake_logits, fake_side) = judged
-        scores = gather_batch(real_logits, self.axis), gather_batch(fake_logits, self.axis)
+        scores = gather_batch(real_logits, self.axis_name), gather_batch(fake_logits, self.axis_name)
         loss = self.loss.discriminator(*self.flipped(*scores, jax.random.fold_in(key, FLIPS)))
         metrics = {
             "discriminator_real": jnp.mean(self.loss.output(real_logits)),
@@ -155,12 +155,12 @@ class GAN(Algorithm):
         }
         side, side_metrics = self.auxiliary_loss(real_side, fake_side, latent, batch)
         metrics |= side_metrics
-        keys = example_keys(jax.random.fold_in(key, PENALTIES), real.shape[0], self.axis)
+        keys = example_keys(jax.random.fold_in(key, PENALTIES), real.shape[0], self.axis_name)
         critic = partial(self.critic, params, state.discriminator.stats, label, real_key)
-        seen = Seen(critic, real, fake, keys, *scores, self.axis)
+        inputs = PenaltyInputs(critic, real, fake, keys, *scores, self.axis_name)
         for penalty in self.penalties:
             if penalty.every == 1:
-                value, memory = penalty(seen, extra.get(penalty.name, {}), state.step)
+                value, memory = penalty(inputs, extra.get(penalty.name, {}), state.step)
                 loss = loss + as_schedule(penalty.weight, "weight")(state.step) * value
                 extra |= {penalty.name: memory} if memory else {}
                 metrics[penalty.name] = value
@@ -177,11 +177,11 @@ class GAN(Algorithm):
         latent_key, _, real_key, generator_key = jax.random.split(key, 4)
         latent, label = self.inputs(latent_key, batch)
         fake = self.fakes(state, latent, label, generator_key)
-        real, fake = self.views(state, batch["image"], fake, key)
-        keys = example_keys(jax.random.fold_in(key, PENALTIES), real.shape[0], self.axis)
+        real, fake = self.discriminator_views(state, batch["image"], fake, key)
+        keys = example_keys(jax.random.fold_in(key, PENALTIES), real.shape[0], self.axis_name)
         critic = partial(self.critic, params, state.discriminator.stats, label, real_key)
-        seen = Seen(critic, real, fake, keys, None, None, self.axis)
-        value, _ = penalty(seen, {}, state.step)
+        inputs = PenaltyInputs(critic, real, fake, keys, None, None, self.axis_name)
+        value, _ = penalty(inputs, {}, state.step)
         loss = penalty.every * as_schedule(penalty.weight, "weight")(state.step) * value
         return loss, LossOut(metrics={penalty.name: value})
 
@@ -195,14 +195,14 @@ class GAN(Algorithm):
             self.generator, params, state.generator.stats, latent, label, key=generator_key, train=True
         )
         d = state.discriminator
-        view = self.view(state, fake, jax.random.fold_in(key, FAKE_VIEW))
-        logits, fake_side, _ = self.judge(d.params, d.stats, view, label, fake_key)
-        logits = real_logits = gather_batch(logits, self.axis)
+        view = self.discriminator_view(state, fake, jax.random.fold_in(key, FAKE_VIEW))
+        logits, fake_side, _ = self.discriminate(d.params, d.stats, view, label, fake_key)
+        logits = real_logits = gather_batch(logits, self.axis_name)
         if self.loss.relativistic:
-            real = self.view(state, batch["image"], jax.random.fold_in(key, REAL_VIEW))
+            real = self.discriminator_view(state, batch["image"], jax.random.fold_in(key, REAL_VIEW))
             real_key = jax.random.fold_in(key, REAL_SCORE)
-            real_logits = self.judge(d.params, d.stats, real, batch.get("label"), real_key)[0]
-            real_logits = gather_batch(real_logits, self.axis)
+            real_logits = self.discriminate(d.params, d.stats, real, batch.get("label"), real_key)[0]
+            real_logits = gather_batch(real_logits, self.axis_name)
         loss = self.objective(real_logits, logits, state.step)
         side, metrics = self.auxiliary_loss(None, fake_side, latent, batch)
         return loss + side, LossOut(metrics=metrics, stats=stats)
@@ -218,26 +218,28 @@ class GAN(Algorithm):
         g = state.generator
         return self.apply(self.generator, g.params, g.stats, latent, label, key=key, train=True)[0]
 
-    def views(self, state: TrainState, real: Array, fake: Array, key: Key) -> tuple[Array, Array]:
+    def discriminator_views(
+        self, state: TrainState, real: Array, fake: Array, key: Key
+    ) -> tuple[Array, Array]:
         """Both batches as the discriminator sees them."""
         return (
-            self.view(state, real, jax.random.fold_in(key, REAL_VIEW)),
-            self.view(state, fake, jax.random.fold_in(key, FAKE_VIEW)),
+            self.discriminator_view(state, real, jax.random.fold_in(key, REAL_VIEW)),
+            self.discriminator_view(state, fake, jax.random.fold_in(key, FAKE_VIEW)),
         )
 
-    def view(self, state: TrainState, image: Array, key: Key) -> Array:
+    def discriminator_view(self, state: TrainState, image: Array, key: Key) -> Array:
         """Images [B, H, W, C] as the discriminator sees them: [B / packing, H, W, C * packing]."""
         augment_key, noise_key = jax.random.split(key)
         count = image.shape[0]
-        keys = example_keys(augment_key, count, self.axis)
+        keys = example_keys(augment_key, count, self.axis_name)
         image = self.augment(image, keys, state.extra.get("augment", {}), state.step)
         noise = as_schedule(self.instance_noise, "instance_noise")
         if not is_off(noise):
             draw = partial(jax.random.normal, shape=image.shape[1:])
-            image = image + noise(state.step) * jax.vmap(draw)(example_keys(noise_key, count, self.axis))
+            image = image + noise(state.step) * jax.vmap(draw)(example_keys(noise_key, count, self.axis_name))
         return pack(image, self.packing)
 
-    def judge(
+    def discriminate(
         self, params: PyTree, stats: PyTree, view: Array, label: Array | None, key: Key
     ) -> tuple[Array, Array | None, PyTree]:
         """The discriminator's logits, auxiliary outputs [B, n] if it has any, and statistics afterwards."""
@@ -245,7 +247,7 @@ class GAN(Algorithm):
         logits, side = out if isinstance(out, tuple) else (out, None)
         return logits, side, stats
 
-    def judge_both(
+    def discriminate_both(
         self,
         params: PyTree,
         stats: PyTree,
@@ -253,26 +255,27 @@ class GAN(Algorithm):
         labels: tuple[Array | None, Array | None],
         keys: tuple[Key, Key],
     ) -> tuple[list[tuple[Array, Array | None]], PyTree]:
-        """As `judge` on reals and fakes: logits and auxiliary outputs of both, and statistics afterwards.
+        """As `discriminate` on reals and fakes: logits and auxiliary outputs of both, and statistics
+        afterwards.
 
         Where no example matters to another they are one batch, since one large product is faster than two.
         """
         if stats or network_obstacles(discriminator=self.discriminator):
             judged = []
             for view, label, key in zip(views, labels, keys, strict=True):
-                logits, side, stats = self.judge(params, stats, view, label, key)
+                logits, side, stats = self.discriminate(params, stats, view, label, key)
                 judged.append((logits, side))
             return judged, stats
 
         # A pair's rows are neighbours: they stay on their device.
-        label = None if labels[0] is None or labels[1] is None else alternating(labels[0], labels[1])
-        logits, side, stats = self.judge(params, stats, alternating(*views), label, keys[0])
-        sides = (None, None) if side is None else apart(side)
-        return list(zip(apart(logits), sides, strict=True)), stats
+        label = None if labels[0] is None or labels[1] is None else interleave(labels[0], labels[1])
+        logits, side, stats = self.discriminate(params, stats, interleave(*views), label, keys[0])
+        sides = (None, None) if side is None else deinterleave(side)
+        return list(zip(deinterleave(logits), sides, strict=True)), stats
 
     def critic(self, params: PyTree, stats: PyTree, label: Array | None, key: Key, view: Array) -> Array:
         """The logits alone, for penalties."""
-        return self.judge(params, stats, view, label, key)[0]
+        return self.discriminate(params, stats, view, label, key)[0]
 
     def flipped(self, real_logits: Array, fake_logits: Array, key: Key) -> tuple[Array, Array]:
         """Some pairs of the global batch exchanged, as if they had each other's labels."""

@@ -28,7 +28,7 @@ def check_pool(size: int, batch_size: int) -> None:
         raise ValueError(f"pool_size={size}: it must be a multiple of the batch, {batch_size}; try {wanted}")
 
 
-def exchange(pool: PyTree, image: Array, key: Array, axis: str | None) -> tuple[Array, PyTree]:
+def exchange(pool: PyTree, image: Array, key: Array, axis_name: str | None) -> tuple[Array, PyTree]:
     """What the discriminator is shown instead of these fakes, and the pool afterwards.
 
     Until the pool is full all fakes are put into it and shown as they are.
@@ -37,9 +37,9 @@ def exchange(pool: PyTree, image: Array, key: Array, axis: str | None) -> tuple[
         pool: from `empty_pool`; the same on all devices.
         image: fakes [B, H, W, C] on this device.
         key: [], the same on all devices.
-        axis: the mapped axis that splits the batch.
+        axis_name: the mapped axis that splits the batch.
     """
-    fresh = gather_batch(image, axis)
+    fresh = gather_batch(image, axis_name)
     size, count = pool["image"].shape[0], fresh.shape[0]
     check_pool(size, count)
     slot_key, swap_key = jax.random.split(key)
@@ -54,4 +54,4 @@ def exchange(pool: PyTree, image: Array, key: Array, axis: str | None) -> tuple[
         "image": pool["image"].at[slots].set(kept),
         "count": jnp.minimum(pool["count"] + count, size),
     }
-    return own_rows(shown, image.shape[0], axis), pool
+    return own_rows(shown, image.shape[0], axis_name), pool

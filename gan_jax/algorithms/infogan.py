@@ -71,14 +71,14 @@ class InfoGAN(GAN):
     def latents(self, key: Key, count: int) -> Array:
         """Noise and codes [count, input_size], every category equally likely."""
         noise = super().latents(key, count)
-        keys = example_keys(jax.random.fold_in(key, 1), count, self.axis)
+        keys = example_keys(jax.random.fold_in(key, 1), count, self.axis_name)
         category = jax.vmap(lambda k: jax.random.randint(k, (), 0, self.categories))(keys)
         return self.with_codes(noise, category, self.codes(jax.random.fold_in(key, 2), count))
 
     def codes(self, key: Key, count: int) -> Array:
         """Continuous codes [count, continuous], uniform on [-1, 1)."""
         draw = lambda k: jax.random.uniform(k, (self.continuous,), minval=-1.0)
-        return jax.vmap(draw)(example_keys(key, count, self.axis))
+        return jax.vmap(draw)(example_keys(key, count, self.axis_name))
 
     def with_codes(self, noise: Array, category: Array, codes: Array) -> Array:
         """The generator's input from noise [B, latent_size], category int32 [B] and codes [B, continuous]."""

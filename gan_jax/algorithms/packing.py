@@ -8,13 +8,13 @@ import jax.numpy as jnp
 Array = jax.Array
 
 
-def alternating(a: Array, b: Array) -> Array:
+def interleave(a: Array, b: Array) -> Array:
     """[B, ...], [B, ...] -> [2 B, ...]: a[0], b[0], a[1], ..."""
     return jnp.stack((a, b), 1).reshape(-1, *a.shape[1:])
 
 
-def apart(x: Array) -> tuple[Array, Array]:
-    """The two that `alternating` joined."""
+def deinterleave(x: Array) -> tuple[Array, Array]:
+    """The two that `interleave` joined."""
     pairs = x.reshape(-1, 2, *x.shape[1:])
     return pairs[:, 0], pairs[:, 1]
 

@@ -73,12 +73,12 @@ class UnrolledGAN(GAN):
         def ahead(player: Player, index: Array) -> tuple[Player, None]:
             step_key = jax.random.fold_in(key, index)
             grads, out = jax.grad(loss, has_aux=True)(player.params, player, step_key)
-            grads = vary(mean_over(self.axis, grads), self.axis)
+            grads = vary(mean_over(self.axis_name, grads), self.axis_name)
             changes, opt = tx.update(grads, player.opt, player.params, step=state.step)
-            stats = vary(mean_over(self.axis, out.stats), self.axis)
+            stats = vary(mean_over(self.axis_name, out.stats), self.axis_name)
             params = optax.apply_updates(player.params, changes)
             return Player(params=params, stats=stats, opt=opt), None
 
         start = state.discriminator
-        start = start.replace(stats=vary(start.stats, self.axis), opt=vary(start.opt, self.axis))
+        start = start.replace(stats=vary(start.stats, self.axis_name), opt=vary(start.opt, self.axis_name))
         return jax.lax.scan(ahead, start, jnp.arange(self.unrolled_steps))[0]

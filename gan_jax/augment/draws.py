@@ -78,10 +78,10 @@ class Draws:
 def draw(keys: Array, p: Array, names: frozenset[str]) -> Draws:
     """The random numbers of a batch; those of one transform do not depend on which others are on."""
 
-    def one(key: Array) -> tuple[Array, Array, Array, Array]:
+    def draw_example(key: Array) -> tuple[Array, Array, Array, Array]:
         gate_key, uniform_key, normal_key, noise_key = jax.random.split(key, 4)
         gates = jax.random.uniform(gate_key, (len(SLOTS),))
         uniforms = jax.random.uniform(uniform_key, (len(SLOTS), 2))
         return gates, uniforms, jax.random.normal(normal_key, (len(SLOTS), 2)), noise_key
 
-    return Draws(p, names, *jax.vmap(one)(keys))
+    return Draws(p, names, *jax.vmap(draw_example)(keys))

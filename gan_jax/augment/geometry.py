@@ -102,13 +102,13 @@ def bilinear(planes: Array, x: Array, y: Array) -> Array:
     x1, y1 = jnp.where(x0 + 1 == width, 0, x0 + 1), jnp.where(y0 + 1 == height, 0, y0 + 1)
     samples = planes.reshape(batch, channels, height * width)
 
-    def at(row: Array, column: Array, weight: Array) -> Array:
+    def weighted(row: Array, column: Array, weight: Array) -> Array:
         index = row * width + column
         values = jax.vmap(lambda one, i: one.at[:, i].get(mode="promise_in_bounds"))(samples, index)
         return values * weight[:, None]
 
-    upper = at(y0, x0, (1 - to_bottom) * (1 - to_right)) + at(y0, x1, (1 - to_bottom) * to_right)
-    lower = at(y1, x0, to_bottom * (1 - to_right)) + at(y1, x1, to_bottom * to_right)
+    upper = weighted(y0, x0, (1 - to_bottom) * (1 - to_right)) + weighted(y0, x1, (1 - to_bottom) * to_right)
+    lower = weighted(y1, x0, to_bottom * (1 - to_right)) + weighted(y1, x1, to_bottom * to_right)
     return upper + lower
 
 

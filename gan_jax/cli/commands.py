@@ -18,9 +18,9 @@ from gan_jax.distributed.hosts import ALONE, Hosts
 from gan_jax.evaluation.protocol import from_row
 from gan_jax.inference.sample import class_rows, make_sampler
 from gan_jax.summaries.logs import last_metrics, read_metrics
+from gan_jax.summaries.parameter_table import parameter_report
 from gan_jax.summaries.pictures import grid, save_png
 from gan_jax.summaries.point_pictures import points_picture
-from gan_jax.summaries.report import parameter_report
 from gan_jax.training.checkpoint import Checkpoints
 from gan_jax.training.restore import restored_run
 from gan_jax.training.train import make_fetch
@@ -74,7 +74,7 @@ def execution_line(execution: Execution, batch_size: int, devices: int) -> str:
     """What the fields of `config.execution` do to a run on so many devices, in a line."""
     parts = execution.accumulation
     images = f"{batch_size} images" if parts == 1 else f"{parts} x {batch_size // parts} images in turn"
-    kept = "only the blocks' outputs are kept" if execution.checkpointing else "all activations are kept"
+    kept = "only the blocks' outputs are kept" if execution.remat else "all activations are kept"
     state = "whole" if execution.sharding == "replicated" else "split where that is possible"
     return (
         f"execution: networks compute in {execution.precision}; gradients of {images}, for which {kept}; "

@@ -11,7 +11,7 @@ from gan_jax.config.build import data_folder, is_averaged, open_data
 from gan_jax.config.components import complete
 from gan_jax.core.state import TrainState
 from gan_jax.evaluation.evaluate import Evaluator, chosen, held_out_of
-from gan_jax.evaluation.generated import Fake, FakeMaker, not_averaged
+from gan_jax.evaluation.generated import GeneratedSet, GeneratedSetMaker, not_averaged
 from gan_jax.evaluation.names import DEFAULT, OF_POINTS
 from gan_jax.evaluation.neighbours import neighbours_picture
 from gan_jax.evaluation.networks import open_network
@@ -136,7 +136,7 @@ def _run_as_reals(workdir: Path, seed: int) -> ImageSource:
     return replace(source, fingerprint=f"generator seed {other} {digest_of(state.ema, '')}")
 
 
-def _evaluator(request: Request, real: ImageSource, fake: Fake) -> Evaluator:
+def _evaluator(request: Request, real: ImageSource, fake: GeneratedSet) -> Evaluator:
     network = open_network(
         request.network,
         real,
@@ -154,7 +154,7 @@ def _evaluator(request: Request, real: ImageSource, fake: Fake) -> Evaluator:
     )
 
 
-def _fakes(request: Request) -> Iterator[Fake]:
+def _fakes(request: Request) -> Iterator[GeneratedSet]:
     """What is to be scored, one after the other."""
     if is_run(request.fake):
         yield from _run_fakes(request)
@@ -162,10 +162,10 @@ def _fakes(request: Request) -> Iterator[Fake]:
     for flag, given in (("--repeats", request.repeats > 1), ("--raw", request.raw)):
         if given:
             raise UserError(f"{flag} is for runs, and {request.fake} is none: leave it out")
-    yield Fake(source=open_source(request.fake, data_dir=request.data_dir), seed=request.seed)
+    yield GeneratedSet(source=open_source(request.fake, data_dir=request.data_dir), seed=request.seed)
 
 
-def _run_fakes(request: Request) -> Iterator[Fake]:
+def _run_fakes(request: Request) -> Iterator[GeneratedSet]:
     """The last and the best checkpoint of a run, each as often as asked."""
     workdir = Path(request.fake)
     algorithm, spec, last = restored_run(workdir)
@@ -183,7 +183,7 @@ def _run_fakes(request: Request) -> Iterator[Fake]:
         which, state = best
         step = int(state.step)
         states[step] = (f"last, {which}" if step in states else which, state)
-    make = FakeMaker(workdir.resolve().name, algorithm, spec)
+    make = GeneratedSetMaker(workdir.resolve().name, algorithm, spec)
     for which, state in states.values():
         used = not_averaged(state) if request.raw else state
         for seed in range(request.seed, request.seed + request.repeats):

@@ -17,7 +17,7 @@ from gan_jax.data.feed import Placement
 from gan_jax.data.spec import DataSpec
 from gan_jax.evaluation.plan import EvaluationPlan
 from gan_jax.losses.penalties import PENALTIES
-from gan_jax.optim.optimizers import lazy_pace
+from gan_jax.optim.optimizers import lazy_regularization_scale
 from gan_jax.utils.checks import is_count
 from gan_jax.utils.errors import UserError
 
@@ -69,7 +69,7 @@ class Plan:
 
     algorithm: Algorithm
     dataset: data.Dataset
-    sampler: data.Sampler
+    sampler: data.IndexSampler
     seed: int
     batch_size: int
     num_steps: int
@@ -112,7 +112,7 @@ def build(config: ml_collections.ConfigDict, dataset: data.Dataset | None = None
     spec = data_spec(dataset)
     algorithm = build_algorithm(config, spec)
     trace_step(algorithm, spec, config.batch_size)
-    sampler = data.Sampler(
+    sampler = data.IndexSampler(
         len(dataset),
         config.batch_size,
         minibatches=algorithm.minibatches,
@@ -205,14 +205,18 @@ def build_algorithm(config: ml_collections.ConfigDict, spec: DataSpec) -> Algori
     penalties = build_penalties(config)
     steps = config.algorithm.get("discriminator_steps", 1)  # an interval is one of train steps
     steps = steps if is_count(steps) else 1  # what it is instead, the algorithm refuses
-    pace = lazy_pace([penalty.every * steps for penalty in penalties if penalty.every > 1])
+    lazy_scale = lazy_regularization_scale(
+        [penalty.every * steps for penalty in penalties if penalty.every > 1]
+    )
     given = {
         "generator": component(
             config, "generator", image_shape=spec.image_shape, num_classes=spec.num_classes
         ),
         "discriminator": component(config, "discriminator", num_classes=spec.num_classes),
         "generator_tx": component(config, "generator_optimizer"),
-        "discriminator_tx": component(config, "discriminator_optimizer", pace=pace),
+        "discriminator_tx": component(
+            config, "discriminator_optimizer", lazy_regularization_scale=lazy_scale
+        ),
         "ema_decay": component(config, "ema", batch_size=config.batch_size),
         "loss": component(config, "loss"),
         "penalties": penalties,

@@ -40,9 +40,18 @@ TABLES: dict[str, Mapping[str, Callable[..., Any]]] = {
 # The groups of fields without a name.
 PLANS: dict[str, Callable[..., Any]] = {"evaluation": EvaluationPlan, "execution": Execution}
 # Parameters of the constructors that no config sets.
-OURS = frozenset(
-    {"axis", "split", "parent", "name", "image_shape", "num_classes", "batch_size", "pace"}
-    | {"generator_tx", "discriminator_tx", "ema_decay", "penalties", "execution", "recompute"}
+INJECTED = frozenset(
+    {
+        "axis_name",
+        "split",
+        "parent",
+        "name",
+        "image_shape",
+        "num_classes",
+        "batch_size",
+        "lazy_regularization_scale",
+    }
+    | {"generator_tx", "discriminator_tx", "ema_decay", "penalties", "execution", "remat"}
     | set(TABLES)
 )
 
@@ -98,7 +107,7 @@ def fill_in(make: Callable[..., Any], fields: dict[str, Any], where: str, called
 
 def choices(make: Callable[..., Any]) -> set[str]:
     """The fields that a config may give this constructor."""
-    return set(inspect.signature(make).parameters) - OURS
+    return set(inspect.signature(make).parameters) - INJECTED
 
 
 def required(make: Callable[..., Any]) -> set[str]:

@@ -81,17 +81,17 @@ def contradictions(config: ml_collections.ConfigDict, algorithm: Algorithm) -> l
 
 def cutting(batch_size: int, algorithm: Algorithm) -> list[str]:
     """What needs a whole mini-batch that is to be computed in parts."""
-    parts = algorithm.parts
-    if parts.count == 1:
+    microbatches = algorithm.microbatches
+    if microbatches.count == 1:
         return []
-    field = f"execution.accumulation={parts.count}"
+    field = f"execution.accumulation={microbatches.count}"
     found = [
         f"{field} computes a mini-batch part by part, but {obstacle}, or execution.accumulation=1"
         for obstacle in algorithm.obstacles()
     ]
-    step = parts.count * parts.group
+    step = microbatches.count * microbatches.group
     if batch_size % step:
-        packed = f" parts of packing={parts.group}" if parts.group > 1 else ""
+        packed = f" parts of packing={microbatches.group}" if microbatches.group > 1 else ""
         found.append(
             f"{field}{packed} does not divide batch_size={batch_size}: choose a multiple of {step}, such as "
             f"{max(1, round(batch_size / step)) * step}"

@@ -13,7 +13,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from gan_jax.core.randomness import Part, within
+from gan_jax.core.randomness import Microbatch, within
 from gan_jax.utils.tree import PyTree
 
 Array = jax.Array
@@ -23,7 +23,7 @@ BATCH_FREE = frozenset({"spectral"})
 
 
 @dataclass(frozen=True)
-class Parts:
+class Microbatches:
     """How a mini-batch is cut.
 
     Attributes:
@@ -35,10 +35,10 @@ class Parts:
     group: int = 1
 
 
-WHOLE = Parts()
+WHOLE = Microbatches()
 
 
-def take(batch: PyTree, parts: Parts, index: Array) -> PyTree:
+def take(batch: PyTree, microbatches: Microbatches, index: Array) -> PyTree:
     """Part `index` of a mini-batch, leaves [B, ...] -> [B / count, ...]: of every `count` groups one.
 
     Where the rows are split over devices, every device's rows of the part are among its own.
@@ -47,23 +47,26 @@ def take(batch: PyTree, parts: Parts, index: Array) -> PyTree:
         ValueError: count * group does not divide B.
     """
 
-    def one(x: Array) -> Array:
-        size, step = x.shape[0], parts.count * parts.group
+    def take_rows(x: Array) -> Array:
+        size, step = x.shape[0], microbatches.count * microbatches.group
         if size % step:
-            groups = f" of groups of {parts.group}" if parts.group > 1 else ""
+            groups = f" of groups of {microbatches.group}" if microbatches.group > 1 else ""
             raise ValueError(
-                f"accumulation={parts.count}: {size} examples on a device cannot be cut into "
-                f"{parts.count} equal parts{groups}: choose a batch size of which {step} is a divisor"
+                f"accumulation={microbatches.count}: {size} examples on a device cannot be cut into "
+                f"{microbatches.count} equal parts{groups}: choose a batch size of which {step} is a divisor"
             )
-        grouped = x.reshape(size // step, parts.count, parts.group, *x.shape[1:])
+        grouped = x.reshape(size // step, microbatches.count, microbatches.group, *x.shape[1:])
         chosen = jax.lax.dynamic_index_in_dim(grouped, index, axis=1, keepdims=False)
-        return chosen.reshape(size // parts.count, *x.shape[1:])
+        return chosen.reshape(size // microbatches.count, *x.shape[1:])
 
-    return jax.tree.map(one, batch)
+    return jax.tree.map(take_rows, batch)
 
 
 def average(
-    compute: Callable[[PyTree], tuple[PyTree, PyTree, PyTree]], batch: PyTree, parts: Parts, like: PyTree
+    compute: Callable[[PyTree], tuple[PyTree, PyTree, PyTree]],
+    batch: PyTree,
+    microbatches: Microbatches,
+    like: PyTree,
 ) -> tuple[PyTree, PyTree, PyTree]:
     """compute(batch), from its parts.
 
@@ -72,20 +75,20 @@ def average(
             for every part).
         like: the form of the large means; what they are added up in.
     """
-    if parts.count == 1:
+    if microbatches.count == 1:
         return compute(batch)
-    examples = jax.tree.leaves(batch)[0].shape[0] // parts.count
+    examples = jax.tree.leaves(batch)[0].shape[0] // microbatches.count
 
     def add(total: PyTree, index: Array) -> tuple[PyTree, tuple[PyTree, PyTree]]:
-        piece = take(batch, parts, index)
-        with within(Part(index, parts.count, parts.group, examples)):
+        piece = take(batch, microbatches, index)
+        with within(Microbatch(index, microbatches.count, microbatches.group, examples)):
             large, small, same = compute(piece)
         return jax.tree.map(jnp.add, total, large), (small, same)
 
     zeros = jax.tree.map(jnp.zeros_like, like)
-    total, (small, same) = jax.lax.scan(add, zeros, jnp.arange(parts.count))
+    total, (small, same) = jax.lax.scan(add, zeros, jnp.arange(microbatches.count))
     return (
-        jax.tree.map(lambda x: x / parts.count, total),
+        jax.tree.map(lambda x: x / microbatches.count, total),
         jax.tree.map(lambda x: jnp.mean(x, axis=0), small),
         jax.tree.map(lambda x: x[-1], same),
     )

@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from gan_jax.core.accumulation import Parts, network_obstacles
+from gan_jax.core.accumulation import Microbatches, network_obstacles
 from gan_jax.core.execution import Execution, Precision
 from gan_jax.core.games import Alternating, Game
 from gan_jax.core.randomness import INIT, LATENTS, Latent, example_keys, latents
@@ -36,7 +36,7 @@ def apply_network(
     key: Key | None,
     train: bool,
     precision: Precision = "float32",
-    checkpointing: bool = False,
+    remat: bool = False,
     capture: bool = False,
 ) -> tuple[Any, PyTree]:
     """module(x, label), and its collections afterwards, all of them float32.
@@ -47,11 +47,11 @@ def apply_network(
         precision: what x is cast to. The layers of `gan_jax.models` compute in their input's precision, but
             for what needs more (statistics, spectral norms, a softmax, the logits); parameters and statistics
             stay float32, and so do the gradients, because the casts are differentiated.
-        checkpointing: a gradient keeps only what enters the network's blocks, see `models.blocks`.
+        remat: a gradient keeps only what enters the network's blocks, see `models.layers.remat`.
         capture: also return what each layer said, as Flax's collection "intermediates".
     """
-    if checkpointing:
-        module = module.clone(recompute=True)
+    if remat:
+        module = module.clone(remat=True)
     out, changed = module.apply(
         {"params": params, **stats},
         x.astype(precision),
@@ -83,7 +83,7 @@ class Algorithm:
         latent_size: L.
         latent: the latents' distribution.
         execution: how the networks and their gradients are computed.
-        axis: the mapped axis that splits the batch under `pmap` or `shard_map`; None under `jit`.
+        axis_name: the mapped axis that splits the batch under `pmap` or `shard_map`; None under `jit`.
         split: lays a batch that is drawn inside the step out as the given ones are; the identity on one
             device. `compile_step` sets it.
     """
@@ -97,7 +97,7 @@ class Algorithm:
     latent_size: int = 100
     latent: Latent = "normal"
     execution: Execution = dataclasses.field(default_factory=Execution)
-    axis: str | None = None
+    axis_name: str | None = None
     split: Callable[[Array], Array] = lambda x: x
 
     def __post_init__(self) -> None:
@@ -110,9 +110,9 @@ class Algorithm:
         raise NotImplementedError(f"{type(self).__name__} must list its updates")
 
     @property
-    def parts(self) -> Parts:
+    def microbatches(self) -> Microbatches:
         """How each mini-batch is cut."""
-        return Parts(self.execution.accumulation)
+        return Microbatches(self.execution.accumulation)
 
     def obstacles(self) -> list[str]:
         """Why a mini-batch of this method cannot be cut into parts, a sentence each, and what to do.
@@ -137,13 +137,13 @@ class Algorithm:
         """The length of the generator's input; that of the latents by default."""
         return self.latent_size
 
-    def with_axis(self, axis: str) -> Self:
-        """The same algorithm for a step that is mapped over `axis`."""
+    def with_axis(self, axis_name: str) -> Self:
+        """The same algorithm for a step that is mapped over `axis_name`."""
         return dataclasses.replace(
             self,
-            axis=axis,
-            generator=self.generator.clone(axis=axis),
-            discriminator=self.discriminator.clone(axis=axis),
+            axis_name=axis_name,
+            generator=self.generator.clone(axis_name=axis_name),
+            discriminator=self.discriminator.clone(axis_name=axis_name),
         )
 
     def apply(
@@ -168,13 +168,13 @@ class Algorithm:
             key=key,
             train=train,
             precision=self.execution.precision,
-            checkpointing=self.execution.checkpointing and train,
+            remat=self.execution.remat and train,
             capture=capture,
         )
 
     def latents(self, key: Key, count: int) -> Array:
         """Latents [count, L] for the examples on this device."""
-        return self.split(latents(example_keys(key, count, self.axis), self.latent_size, self.latent))
+        return self.split(latents(example_keys(key, count, self.axis_name), self.latent_size, self.latent))
 
     def init(self, key: Key, batch: Batch) -> TrainState:
         """The state before the first step; `batch` is one mini-batch and only its shapes matter."""
@@ -212,8 +212,8 @@ class Algorithm:
         Raises:
             ValueError: the mini-batches are to be cut into parts and cannot.
         """
-        for obstacle in self.obstacles() if self.parts.count > 1 else ():
-            raise ValueError(f"accumulation={self.parts.count}: {obstacle}")
+        for obstacle in self.obstacles() if self.microbatches.count > 1 else ():
+            raise ValueError(f"accumulation={self.microbatches.count}: {obstacle}")
         key = jax.random.fold_in(state.key, state.step)
         state, metrics = self.game(self, state, batches, key)
         decay = self.ema_decay(state.step)

@@ -12,28 +12,28 @@ import jax
 Array = jax.Array
 
 
-def gather_batch(x: Array, axis: str | None) -> Array:
+def gather_batch(x: Array, axis_name: str | None) -> Array:
     """The rows of all devices, in the order of the global batch.
 
     Args:
         x: [b, ...], the rows on this device.
-        axis: the mapped axis that splits the batch, None where `x` is the global batch already.
+        axis_name: the mapped axis that splits the batch, None where `x` is the global batch already.
 
     Returns:
         [B, ...], the same on every device; `x` itself without an axis.
     """
-    return jax.lax.all_gather(x, axis, tiled=True) if axis else x
+    return jax.lax.all_gather(x, axis_name, tiled=True) if axis_name else x
 
 
-def own_rows(x: Array, count: int, axis: str | None) -> Array:
+def own_rows(x: Array, count: int, axis_name: str | None) -> Array:
     """The rows of this device, [count, ...] of [B, ...]: undoes `gather_batch`.
 
     Raises:
         ValueError: `count` is not this device's share of the rows.
     """
-    devices = jax.lax.axis_size(axis) if axis else 1
+    devices = jax.lax.axis_size(axis_name) if axis_name else 1
     if count * devices != x.shape[0]:
         raise ValueError(
             f"{x.shape[0]} rows over {devices} devices are not {count} on each: give the local batch size"
         )
-    return jax.lax.dynamic_slice_in_dim(x, jax.lax.axis_index(axis) * count, count) if axis else x
+    return jax.lax.dynamic_slice_in_dim(x, jax.lax.axis_index(axis_name) * count, count) if axis_name else x

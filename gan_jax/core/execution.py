@@ -22,7 +22,7 @@ class Execution:
             float32 in any case.
         accumulation: parts into which each mini-batch is cut; their gradients are taken one after the other
             and averaged, so that memory is needed for one part only.
-        checkpointing: keep only the outputs of the networks' blocks for the backward pass and compute the
+        remat: keep only the outputs of the networks' blocks for the backward pass and compute the
             rest again (Chen et al. 2016, arXiv:1604.06174).
         sharding: "replicated": every device holds the whole state. "sharded": parameters, averages and
             optimizer states are split over the devices (Rajbhandari et al. 2020, arXiv:1910.02054).
@@ -30,7 +30,7 @@ class Execution:
 
     precision: Precision = "float32"
     accumulation: int = 1
-    checkpointing: bool = False
+    remat: bool = False
     sharding: Sharding = "replicated"
 
     def __post_init__(self) -> None:
@@ -38,5 +38,5 @@ class Execution:
         for name, choices in (("precision", get_args(Precision)), ("sharding", get_args(Sharding))):
             if getattr(self, name) not in choices:
                 raise ValueError(f"{name}={getattr(self, name)!r} is not one of {', '.join(choices)}")
-        if not isinstance(self.checkpointing, bool):
-            raise ValueError(f"checkpointing={self.checkpointing!r}: it must be True or False")
+        if not isinstance(self.remat, bool):
+            raise ValueError(f"remat={self.checkpointing!r}: it must be True or False")

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from gan_jax.core.accumulation import Parts, average
+from gan_jax.core.accumulation import Microbatches, average
 from gan_jax.core.state import TrainState
 from gan_jax.core.update import (
     Array,
@@ -21,9 +21,9 @@ from gan_jax.core.update import (
     Key,
     Metrics,
     Update,
+    compute_gradients,
     descend,
     mean_over,
-    slope,
     vary,
     vary_params,
 )
@@ -39,9 +39,9 @@ class Rules(Protocol):
     @property
     def discriminator_tx(self) -> optax.GradientTransformation: ...
     @property
-    def axis(self) -> str | None: ...
+    def axis_name(self) -> str | None: ...
     @property
-    def parts(self) -> Parts: ...
+    def microbatches(self) -> Microbatches: ...
     def updates(self) -> tuple[Update, ...]: ...
 
 
@@ -146,10 +146,15 @@ class Consensus:
     def __call__(
         self, rules: Rules, state: TrainState, batches: Batch, key: Key
     ) -> tuple[TrainState, Metrics]:
-        batch, updates, axis = _minibatch(batches, 0), rules.updates(), rules.axis
+        batch, updates, axis_name = _minibatch(batches, 0), rules.updates(), rules.axis_name
         keys = [jax.random.fold_in(key, index) for index in range(len(updates))]
-        found = [slope(u, state, batch, k, axis, rules.parts) for u, k in zip(updates, keys, strict=True)]
-        pulls = self.pull(rules, state, batch, keys, vary(_sums(updates, [one.grads for one in found]), axis))
+        found = [
+            compute_gradients(u, state, batch, k, axis_name, rules.microbatches)
+            for u, k in zip(updates, keys, strict=True)
+        ]
+        pulls = self.pull(
+            rules, state, batch, keys, vary(_sums(updates, [one.grads for one in found]), axis_name)
+        )
         weight = as_schedule(self.weight, "weight")(state.step)
         metrics: Metrics = {}
         for update, one in zip(updates, found, strict=True):
@@ -168,7 +173,7 @@ class Consensus:
 
         v is a mean over examples and so is this: the batch can be cut, and split over devices.
         """
-        updates, local = rules.updates(), vary_params(state, rules.axis)
+        updates, local = rules.updates(), vary_params(state, rules.axis_name)
         both = {"generator": local.generator.params, "discriminator": local.discriminator.params}
 
         def along(both: dict[str, PyTree], batch: Batch) -> Array:
@@ -181,10 +186,10 @@ class Consensus:
             ]
             return optax.tree.vdot(_sums(updates, grads), v)
 
-        def of(batch: Batch) -> tuple[PyTree, tuple[()], tuple[()]]:
+        def pull_of_microbatch(batch: Batch) -> tuple[PyTree, tuple[()], tuple[()]]:
             return jax.grad(along)(both, batch), (), ()
 
-        return mean_over(rules.axis, average(of, batch, rules.parts, both)[0])
+        return mean_over(rules.axis_name, average(pull_of_microbatch, batch, rules.microbatches, both)[0])
 
 
 GAMES: dict[str, Callable[..., Game]] = {
@@ -241,7 +246,9 @@ def _repeatedly(
 
     def once(state: TrainState, item: tuple[Array | int, Batch]) -> tuple[TrainState, Metrics]:
         index, batch = item
-        found = slope(update, state, batch, jax.random.fold_in(key, index), rules.axis, rules.parts)
+        found = compute_gradients(
+            update, state, batch, jax.random.fold_in(key, index), rules.axis_name, rules.microbatches
+        )
         return descend(update, state, found, _tx(rules, update)), found.out.metrics
 
     if update.repeat == 1:
@@ -260,7 +267,7 @@ def _together(
         update_key = jax.random.fold_in(key, index)
 
         def due(state: TrainState, update: Update = update, key: Key = update_key) -> tuple:
-            found = slope(update, at, batch, key, rules.axis, rules.parts)
+            found = compute_gradients(update, at, batch, key, rules.axis_name, rules.microbatches)
             return descend(update, state, found, _tx(rules, update)), found.out.metrics
 
         state, new = _lazily(update, state, due)

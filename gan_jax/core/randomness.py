@@ -28,7 +28,7 @@ INPUT = 0xFFFF_FFFD  # into the step's key: random flips of the reals
 
 
 @dataclass(frozen=True)
-class Part:
+class Microbatch:
     """Which examples a part of a mini-batch holds: of every `parts` groups of neighbours one.
 
     So a part of a batch that is split over devices is split over them in the same way, and which examples it
@@ -69,11 +69,11 @@ class Part:
 
 # Set while a loss is traced for a part of its mini-batch. Dropout deep inside a network must know, and no
 # argument reaches it: a module's fields cannot be arrays.
-_PART: ContextVar[Part | None] = ContextVar("part of the mini-batch", default=None)
+_PART: ContextVar[Microbatch | None] = ContextVar("part of the mini-batch", default=None)
 
 
 @contextlib.contextmanager
-def within(part: Part) -> Iterator[None]:
+def within(part: Microbatch) -> Iterator[None]:
     """While it is open `example_keys` gives the keys of this part's examples.
 
     To be opened inside the function that is traced with `part.index`. What is traced in it must not be kept
@@ -87,15 +87,15 @@ def within(part: Part) -> Iterator[None]:
         _PART.reset(token)
 
 
-def example_keys(key: Array, count: int, axis: str | None = None) -> Array:
+def example_keys(key: Array, count: int, axis_name: str | None = None) -> Array:
     """Keys [count] of the examples on this device.
 
     Args:
         key: typed key [].
         count: examples on this device; of the part, where a mini-batch is computed in parts (`within`).
-        axis: the mapped axis that splits the batch, None where `count` is the global batch.
+        axis_name: the mapped axis that splits the batch, None where `count` is the global batch.
     """
-    first = jax.lax.axis_index(axis) * count if axis else 0
+    first = jax.lax.axis_index(axis_name) * count if axis_name else 0
     places, part = first + jnp.arange(count), _PART.get()
     if part is not None:
         places = part.places(places, count)
@@ -139,12 +139,12 @@ def keep_mask(keys: Array, shape: tuple[int, ...], rate: float) -> tuple[Array, 
     for n in shape:
         size *= n
 
-    def one(key: Array) -> Array:
+    def mask_example(key: Array) -> Array:
         words = _words(key, -(-size // 4))
         octets = jax.lax.bitcast_convert_type(words, jnp.uint8).reshape(-1)[:size]
         return (octets >= threshold).reshape(shape)
 
-    return jax.vmap(one)(keys), 1.0 - threshold / 256
+    return jax.vmap(mask_example)(keys), 1.0 - threshold / 256
 
 
 def _words(key: Array, count: int) -> Array:

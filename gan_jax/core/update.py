@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import optax
 from flax import struct
 
-from gan_jax.core.accumulation import WHOLE, Parts, average, check_memories
+from gan_jax.core.accumulation import WHOLE, Microbatches, average, check_memories
 from gan_jax.core.state import Player, TrainState
 from gan_jax.utils.checks import check_count
 from gan_jax.utils.tree import PyTree
@@ -58,40 +58,49 @@ class Update:
         check_count(self.repeat, "repeat")
 
 
-class Slope(NamedTuple):
+class Gradients(NamedTuple):
     """The gradient of an update's loss at some state, and what the loss handed back; equal on all devices."""
 
     grads: PyTree
     out: LossOut
 
 
-def slope(
-    update: Update, state: TrainState, batch: Batch, key: Key, axis: str | None, parts: Parts = WHOLE
-) -> Slope:
+def compute_gradients(
+    update: Update,
+    state: TrainState,
+    batch: Batch,
+    key: Key,
+    axis_name: str | None,
+    microbatches: Microbatches = WHOLE,
+) -> Gradients:
     """The gradient of the update's loss with respect to its player's parameters in `state`.
 
-    With several `parts` those of the parts are averaged, and so are the metrics; statistics start from
+    With several `microbatches` those of the parts are averaged, and so are the metrics; statistics start from
     those in `state` for each part and move once.
 
     Raises:
         ValueError: the parts do not divide the mini-batch, or would change what the loss remembers of it.
     """
-    local = vary_params(state, axis)
+    local = vary_params(state, axis_name)
     params = getattr(local, update.role).params
 
-    def of(batch: Batch) -> tuple[PyTree, Metrics, tuple[PyTree, PyTree]]:
+    def gradients_of_microbatch(batch: Batch) -> tuple[PyTree, Metrics, tuple[PyTree, PyTree]]:
         (loss, out), grads = jax.value_and_grad(update.loss, has_aux=True)(params, local, batch, key)
-        if parts.count > 1:
+        if microbatches.count > 1:
             check_memories(out.stats, out.extra)
         metrics = {f"{update.role}_loss": loss, **out.metrics} if update.every == 1 else out.metrics
         return grads, metrics, (out.stats, out.extra)
 
-    grads, metrics, (stats, extra) = average(of, batch, parts, params)
-    return Slope(*mean_over(axis, (grads, LossOut(metrics=metrics, stats=stats, extra=extra))))
+    grads, metrics, (stats, extra) = average(gradients_of_microbatch, batch, microbatches, params)
+    return Gradients(*mean_over(axis_name, (grads, LossOut(metrics=metrics, stats=stats, extra=extra))))
 
 
 def descend(
-    update: Update, state: TrainState, found: Slope, tx: optax.GradientTransformation, start: PyTree = None
+    update: Update,
+    state: TrainState,
+    found: Gradients,
+    tx: optax.GradientTransformation,
+    start: PyTree = None,
 ) -> TrainState:
     """The state after the optimizer has taken this gradient.
 
@@ -109,32 +118,32 @@ def descend(
     return state if found.out.extra is None else state.replace(extra=found.out.extra)
 
 
-def mean_over(axis: str | None, tree: PyTree) -> PyTree:
+def mean_over(axis_name: str | None, tree: PyTree) -> PyTree:
     """The mean of every leaf over the mapped axis; whole numbers, which are equal on all devices, stay."""
-    if axis is None:
+    if axis_name is None:
         return tree
 
     def mean(x: Array) -> Array:
         if jnp.issubdtype(x.dtype, jnp.inexact):
-            return jax.lax.pmean(x, axis)
-        return jax.lax.pmax(x.astype(jnp.int32), axis).astype(x.dtype)
+            return jax.lax.pmean(x, axis_name)
+        return jax.lax.pmax(x.astype(jnp.int32), axis_name).astype(x.dtype)
 
     return jax.tree.map(mean, tree)
 
 
-def vary(tree: PyTree, axis: str | None) -> PyTree:
+def vary(tree: PyTree, axis_name: str | None) -> PyTree:
     """The tree cast to device-varying; the same numbers.
 
     Autodiff under shard_map sums the gradients with respect to what is the same on all devices over the
     devices by itself, and a mean of that sum is wrong by their number; gradients of varying ones stay local.
     """
-    return tree if axis is None else jax.lax.pcast(tree, axis, to="varying")
+    return tree if axis_name is None else jax.lax.pcast(tree, axis_name, to="varying")
 
 
-def vary_params(state: TrainState, axis: str | None) -> TrainState:
+def vary_params(state: TrainState, axis_name: str | None) -> TrainState:
     """The state with both players' parameters cast to device-varying."""
     generator, discriminator = state.generator, state.discriminator
     return state.replace(
-        generator=generator.replace(params=vary(generator.params, axis)),
-        discriminator=discriminator.replace(params=vary(discriminator.params, axis)),
+        generator=generator.replace(params=vary(generator.params, axis_name)),
+        discriminator=discriminator.replace(params=vary(discriminator.params, axis_name)),
     )

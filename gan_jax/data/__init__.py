@@ -3,14 +3,14 @@
 from gan_jax.data.catalog import DATASETS, load, prepare
 from gan_jax.data.dataset import Dataset
 from gan_jax.data.feed import DeviceFeed, Feed, StreamFeed, make_feed, random_flip, to_float
-from gan_jax.data.sampler import Sampler
+from gan_jax.data.sampler import IndexSampler
 
 __all__ = [
     "DATASETS",
     "Dataset",
     "DeviceFeed",
     "Feed",
-    "Sampler",
+    "IndexSampler",
     "StreamFeed",
     "load",
     "make_feed",

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from gan_jax.data.dataset import Dataset
-from gan_jax.data.sampler import Sampler
+from gan_jax.data.sampler import IndexSampler
 from gan_jax.data.stream import CallStream
 from gan_jax.utils.errors import UserError
 
@@ -43,7 +43,7 @@ class DeviceFeed:
     """All pictures are constants of the compiled call; a step's item is its indices."""
 
     def __init__(
-        self, dataset: Dataset, sampler: Sampler, *, steps_per_call: int, host: int = 0, hosts: int = 1
+        self, dataset: Dataset, sampler: IndexSampler, *, steps_per_call: int, host: int = 0, hosts: int = 1
     ) -> None:
         _check(dataset, sampler, steps_per_call)
         self._rows = host_rows(sampler.batch_size, host, hosts)
@@ -70,7 +70,7 @@ class StreamFeed:
     """Pictures are read in the background, a call or two ahead of the training loop; see `stream`."""
 
     def __init__(
-        self, dataset: Dataset, sampler: Sampler, *, steps_per_call: int, host: int = 0, hosts: int = 1
+        self, dataset: Dataset, sampler: IndexSampler, *, steps_per_call: int, host: int = 0, hosts: int = 1
     ) -> None:
         _check(dataset, sampler, steps_per_call)
         self._rows = host_rows(sampler.batch_size, host, hosts)
@@ -123,7 +123,7 @@ class StreamFeed:
 
 def make_feed(
     dataset: Dataset,
-    sampler: Sampler,
+    sampler: IndexSampler,
     *,
     steps_per_call: int,
     placement: Placement = "auto",
@@ -192,7 +192,7 @@ def random_flip(image: jax.Array, keys: jax.Array) -> jax.Array:
     return jnp.where(flip[:, None, None, None], image[:, :, ::-1], image)
 
 
-def _check(dataset: Dataset, sampler: Sampler, steps_per_call: int) -> None:
+def _check(dataset: Dataset, sampler: IndexSampler, steps_per_call: int) -> None:
     if sampler.num_examples != len(dataset):
         raise UserError(
             f"The sampler draws from {sampler.num_examples} examples, but {dataset.name} has {len(dataset)}."

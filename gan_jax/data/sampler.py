@@ -20,7 +20,7 @@ AHEAD_EXAMPLES = 100_000
 _RAW_AT_ONCE = 2**16  # numpy keeps Python's lock while it draws, and the training loop must not wait for it
 
 
-class Sampler:
+class IndexSampler:
     """Shuffles anew in every epoch, without replacement, and cuts the order into mini-batches.
 
     A train step consumes `minibatches` mini-batches (a discriminator with `repeat=5` needs more than one):

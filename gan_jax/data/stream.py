@@ -19,7 +19,7 @@ import grain
 import numpy as np
 
 from gan_jax.data.dataset import Dataset
-from gan_jax.data.sampler import Sampler
+from gan_jax.data.sampler import IndexSampler
 
 _EXAMPLES_AT_ONCE = 256  # in one piece of reading: enough to amortise what it costs beside the reading
 _AHEAD_BYTES = 2**28  # what may lie read beside the calls' arrays, unless a single step is larger
@@ -41,7 +41,7 @@ class CallStream:
     """
 
     def __init__(
-        self, dataset: Dataset, sampler: Sampler, rows: slice, *, first_step: int, steps_per_call: int
+        self, dataset: Dataset, sampler: IndexSampler, rows: slice, *, first_step: int, steps_per_call: int
     ) -> None:
         self._lead = (steps_per_call, sampler.minibatches, rows.stop - rows.start)
         self._dataset = dataset
@@ -115,7 +115,7 @@ class CallStream:
 
 
 def read_ahead(
-    dataset: Dataset, sampler: Sampler, rows: slice, first_step: int, steps_per_call: int
+    dataset: Dataset, sampler: IndexSampler, rows: slice, first_step: int, steps_per_call: int
 ) -> Iterator[Arrays]:
     """Endless pieces of steps, {"image": [steps, minibatches, rows, H, W, C], "label": [..]}, in order."""
     share = rows.stop - rows.start
@@ -137,7 +137,7 @@ def read_ahead(
 class _Indices:
     """Random access to the endless row of pieces, as grain wants it: int32 [steps, minibatches, rows]."""
 
-    def __init__(self, sampler: Sampler, rows: slice, first_step: int, steps: int) -> None:
+    def __init__(self, sampler: IndexSampler, rows: slice, first_step: int, steps: int) -> None:
         self._sampler = sampler
         self._rows = rows
         self._first_step = first_step

@@ -43,7 +43,7 @@ class Arc:
     angle: tuple[float, float]
     power: int = 1
 
-    def at(self, s: Any, xp: Any = np) -> Any:
+    def position(self, s: Any, xp: Any = np) -> Any:
         """The points [..., 2] for s [...]; `xp` is numpy or jax.numpy, whichever made `s`."""
         radius, angle = self._polar(s)
         return xp.stack(
@@ -111,7 +111,7 @@ class Curve:
         def draw(key: Array) -> Array:
             which, along, noise = jax.random.split(key, 3)
             u = jax.random.uniform(along, (), jnp.float32)
-            places = jnp.stack([arc.at(u ** (1 / arc.power), jnp) for arc in self.arcs])
+            places = jnp.stack([arc.position(u ** (1 / arc.power), jnp) for arc in self.arcs])
             place = places[jax.random.randint(which, (), 0, len(self.arcs))]
             return place + jnp.float32(self.std) * jax.random.normal(noise, (2,), jnp.float32)
 
@@ -132,11 +132,11 @@ class Curve:
         centres = jnp.array(nodes, x.dtype)
         constants = jnp.array(log_weights - math.log(2 * math.pi * self.std**2), x.dtype)
 
-        def one(point: Array) -> Array:
+        def log_prob_of_point(point: Array) -> Array:
             squares = jnp.sum(((point - centres) / jnp.array(self.std, x.dtype)) ** 2, axis=-1)
             return jax.scipy.special.logsumexp(constants - 0.5 * squares)
 
-        flat = jax.lax.map(one, x.reshape(-1, 2), batch_size=_POINTS)
+        flat = jax.lax.map(log_prob_of_point, x.reshape(-1, 2), batch_size=_POINTS)
         return flat.reshape(x.shape[:-1])
 
     def mode_of(self, points: np.ndarray) -> np.ndarray:
@@ -168,15 +168,15 @@ class Curve:
         The best of places half a std apart, then three Gauss-Newton steps from it.
         """
         places = np.linspace(0.0, 1.0, 2 * self._panels(arc) + 1)
-        curve = arc.at(places)
+        curve = arc.position(places)
         squares = (points[:, :1] - curve[:, 0]) ** 2 + (points[:, 1:] - curve[:, 1]) ** 2
         s = places[squares.argmin(axis=1)]
-        distance = np.linalg.norm(points - arc.at(s), axis=1)
+        distance = np.linalg.norm(points - arc.position(s), axis=1)
         for _ in range(3):
             velocity = arc.velocity(s)
-            shift = ((points - arc.at(s)) * velocity).sum(axis=1) / (velocity**2).sum(axis=1)
+            shift = ((points - arc.position(s)) * velocity).sum(axis=1) / (velocity**2).sum(axis=1)
             tried = np.clip(s + shift, 0.0, 1.0)
-            after = np.linalg.norm(points - arc.at(tried), axis=1)
+            after = np.linalg.norm(points - arc.position(tried), axis=1)
             better = after < distance
             s, distance = np.where(better, tried, s), np.where(better, after, distance)
         return s, distance
@@ -192,7 +192,7 @@ class Curve:
             panels = self._panels(arc)
             s = ((np.arange(panels)[:, None] + (x + 1) / 2) / panels).ravel()
             density = arc.power * s ** (arc.power - 1)
-            yield arc.at(s), np.tile(w / 2, panels) / panels * density / len(self.arcs)
+            yield arc.position(s), np.tile(w / 2, panels) / panels * density / len(self.arcs)
 
     @cached_property
     def _rule(self) -> tuple[np.ndarray, np.ndarray]:

@@ -56,7 +56,7 @@ def compile_runs(
         are donated. Metrics are float32 [R, steps_per_call], NaN beyond `count`.
     """
 
-    def one(
+    def run_steps(
         state: TrainState, step: Array, numbers: PyTree, constants: PyTree, items: PyTree, count: Array
     ) -> tuple[TrainState, Metrics]:
         call = several_steps(algorithm_of(numbers), fetch, steps_per_call)
@@ -68,11 +68,12 @@ def compile_runs(
     ) -> tuple[TrainState, Metrics]:
         step, states = states.step, states.replace(step=None)
         if how == "vmap":
-            run = jax.vmap(one, in_axes=(0, None, 0, None, 0, None))
+            run = jax.vmap(run_steps, in_axes=(0, None, 0, None, 0, None))
             states, metrics = run(states, step, numbers, constants, items, count)
         else:
             states, metrics = jax.lax.map(
-                lambda run: one(run[0], step, run[1], constants, run[2], count), (states, numbers, items)
+                lambda run: run_steps(run[0], step, run[1], constants, run[2], count),
+                (states, numbers, items),
             )
         return states.replace(step=step + count), metrics
 

@@ -209,18 +209,18 @@ def several_steps(
 ) -> Call:
     """The call of `compile_step`, not compiled; `kept` lays the state out after each step."""
 
-    def one(state: TrainState, constants: PyTree, items: PyTree, index: Array) -> tuple[TrainState, Metrics]:
+    def step(state: TrainState, constants: PyTree, items: PyTree, index: Array) -> tuple[TrainState, Metrics]:
         item = jax.tree.map(lambda x: x[index], items)
         key = jax.random.fold_in(jax.random.fold_in(state.key, state.step), INPUT)
         return algorithm.step(state, fetch(constants, item, key))
 
     def call(state: TrainState, constants: PyTree, items: PyTree, count: Array) -> tuple[TrainState, Metrics]:
-        shapes = jax.eval_shape(one, state, constants, items, jnp.int32(0))[1]
+        shapes = jax.eval_shape(step, state, constants, items, jnp.int32(0))[1]
         metrics = jax.tree.map(lambda x: jnp.full((steps_per_call, *x.shape), jnp.nan, x.dtype), shapes)
 
         def body(index: Array, carry: tuple[TrainState, Metrics]) -> tuple[TrainState, Metrics]:
             state, metrics = carry
-            state, new = one(state, constants, items, index)
+            state, new = step(state, constants, items, index)
             state = kept(state) if kept else state
             return state, jax.tree.map(lambda all_, x: all_.at[index].set(x), metrics, new)
 
@@ -240,7 +240,7 @@ def place(tree: PyTree, sharding: NamedSharding) -> PyTree:
     return jax.tree.map(lambda x: jax.make_array_from_process_local_data(sharding, np.asarray(x)), tree)
 
 
-def here(tree: PyTree) -> PyTree:
+def gather_to_local_device(tree: PyTree) -> PyTree:
     """The arrays, whole, on one device of this process: for what a process does by itself.
 
     Where other processes hold parts of them, all must call this together. The arrays may share memory with

@@ -25,7 +25,7 @@ import jax
 import optax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from gan_jax.core.accumulation import Parts
+from gan_jax.core.accumulation import Microbatches
 from gan_jax.core.games import Game, Rules
 from gan_jax.core.state import Player, TrainState
 from gan_jax.core.update import Array, Batch, Key, LossOut, Metrics, Update
@@ -101,12 +101,12 @@ class SplitRules:
         return split_optimizer(self.rules.discriminator_tx, self.mesh)
 
     @property
-    def axis(self) -> str | None:
-        return self.rules.axis
+    def axis_name(self) -> str | None:
+        return self.rules.axis_name
 
     @property
-    def parts(self) -> Parts:
-        return self.rules.parts
+    def microbatches(self) -> Microbatches:
+        return self.rules.microbatches
 
     def updates(self) -> tuple[Update, ...]:
         """The algorithm's, each with whole parameters."""

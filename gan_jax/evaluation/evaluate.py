@@ -15,8 +15,8 @@ from absl import logging
 
 from gan_jax.data import load
 from gan_jax.densities import DENSITIES
-from gan_jax.evaluation.extract import BATCH, POINTS, PRECISION, Extractor, Sample
-from gan_jax.evaluation.generated import Fake
+from gan_jax.evaluation.extract import BATCH, POINTS, PRECISION, ExtractedSet, Extractor
+from gan_jax.evaluation.generated import GeneratedSet
 from gan_jax.evaluation.metric import ALL, Comparison, Metric
 from gan_jax.evaluation.protocol import Record, Score, Setting
 from gan_jax.evaluation.scores import METRICS
@@ -109,13 +109,13 @@ class Evaluator:
         )
 
     @cached_property
-    def real(self) -> Sample:
+    def real(self) -> ExtractedSet:
         """The reals, seen with the network: from this machine's cache, or now."""
         count = self.setting.num_reals
         return self.extract.cached(self.real_source, count, images=_count(self._images, count))
 
     @cached_property
-    def held_out(self) -> Sample | None:
+    def held_out(self) -> ExtractedSet | None:
         """The same of the reals that the generator has not seen, where a metric needs them."""
         source = self._held_out_source
         if source is None or not any("held_out" in metric.needs for metric in self.metrics.values()):
@@ -194,7 +194,7 @@ class Evaluator:
                     "a data set that has a test split as --real, or leave it out"
                 )
 
-    def check_fake(self, fake: Fake) -> None:
+    def check_fake(self, fake: GeneratedSet) -> None:
         """Raises a UserError if a metric needs what these fakes do not have."""
         real = self.real_source
         if fake.source.size is not None and fake.source.size < self.num_fakes:
@@ -232,7 +232,7 @@ class Evaluator:
                     f"{real.num_classes}: they must be the same"
                 )
 
-    def __call__(self, fake: Fake) -> Record:
+    def __call__(self, fake: GeneratedSet) -> Record:
         """The scores of one set of fakes.
 
         Raises:

@@ -33,7 +33,7 @@ _FORMAT = 2  # of the cached files
 
 
 @dataclass(frozen=True)
-class Sample:
+class ExtractedSet:
     """One side of a comparison, after the pass.
 
     Attributes:
@@ -89,7 +89,7 @@ class Extractor:
 
         self.apply = jax.jit(apply)
 
-    def __call__(self, source: ImageSource, count: int, *, images: int = 0) -> Sample:
+    def __call__(self, source: ImageSource, count: int, *, images: int = 0) -> ExtractedSet:
         """`count` images of a source; `images` of them, random ones, are kept.
 
         Raises:
@@ -114,7 +114,7 @@ class Extractor:
         logits = None if parts[0].logits is None else np.concatenate([_array(part.logits) for part in parts])
         _check_finite(source.name, self.network.name, features)
         all_labels = np.concatenate(labels) if labels else None
-        return Sample(
+        return ExtractedSet(
             name=source.name,
             features=features,
             logits=logits,
@@ -124,7 +124,7 @@ class Extractor:
             num_classes=source.num_classes,
         )
 
-    def cached(self, source: ImageSource, count: int, *, images: int = 0) -> Sample:
+    def cached(self, source: ImageSource, count: int, *, images: int = 0) -> ExtractedSet:
         """The same, from this machine's cache where it is there, and kept there otherwise."""
         if source.fingerprint is None:
             return self(source, count, images=images)
@@ -138,7 +138,7 @@ class Extractor:
         for batch, _ in source.batches(count, self._batch_size) if images else ():
             kept.offer(batch)
         labels = found.get("labels")
-        return Sample(
+        return ExtractedSet(
             name=source.name,
             features=found["features"],
             logits=found.get("logits"),

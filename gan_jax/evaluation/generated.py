@@ -20,7 +20,7 @@ Generate = Callable[[np.ndarray, np.ndarray | None], np.ndarray]
 
 
 @dataclass(frozen=True)
-class Fake:
+class GeneratedSet:
     """A set of generated images to be scored.
 
     Attributes:
@@ -41,7 +41,7 @@ class Fake:
     latent: tuple[Latent, int] | None = None
 
 
-class FakeMaker:
+class GeneratedSetMaker:
     """Makes fakes of a run's states; compiles its sampler once.
 
     Args:
@@ -64,7 +64,7 @@ class FakeMaker:
         self._chunks = make_chunks(algorithm, spec)
         self._draw = jax.jit(algorithm.draw)
 
-    def __call__(self, state: TrainState, *, seed: int, which: str, averaged: bool) -> Fake:
+    def __call__(self, state: TrainState, *, seed: int, which: str, averaged: bool) -> GeneratedSet:
         """The images of a state. Where other processes hold parts of it, all must call this together.
 
         Args:
@@ -84,7 +84,7 @@ class FakeMaker:
         )
         # InfoGAN's generator takes codes beside the noise: there is no one path between two of its inputs.
         plain = algorithm.input_size == algorithm.latent_size
-        return Fake(
+        return GeneratedSet(
             source=source,
             identity=digest_of(state.ema, "generator"),
             step=int(state.step),

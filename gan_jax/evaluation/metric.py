@@ -10,7 +10,7 @@ import numpy as np
 
 from gan_jax.core.randomness import Latent
 from gan_jax.densities.density import Density
-from gan_jax.evaluation.extract import Sample
+from gan_jax.evaluation.extract import ExtractedSet
 from gan_jax.feature_networks.network import FeatureNetwork
 
 ALL = -1  # images: every one
@@ -38,11 +38,11 @@ class Comparison:
             quicker made anew than kept on a disk.
     """
 
-    real: Sample
-    fake: Sample
+    real: ExtractedSet
+    fake: ExtractedSet
     network: FeatureNetwork
     seed: int
-    held_out: Sample | None = None
+    held_out: ExtractedSet | None = None
     generate: Callable[..., np.ndarray] | None = None
     latent: tuple[Latent, int] | None = None
     of_reals: Callable[[str, Callable[[], np.ndarray]], np.ndarray] = lambda name, make: make()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from gan_jax.evaluation.evaluate import Evaluator
-from gan_jax.evaluation.generated import Fake
+from gan_jax.evaluation.generated import GeneratedSet
 from gan_jax.evaluation.sources.image_source import ImageSource
 from gan_jax.metrics.nearest import nearest_training
 from gan_jax.summaries.pictures import grid
@@ -14,7 +14,9 @@ from gan_jax.utils.errors import UserError
 ROWS, NEAREST = 10, 7
 
 
-def neighbours_picture(evaluator: Evaluator, fake: Fake, rows: int = ROWS, k: int = NEAREST) -> np.ndarray:
+def neighbours_picture(
+    evaluator: Evaluator, fake: GeneratedSet, rows: int = ROWS, k: int = NEAREST
+) -> np.ndarray:
     """A row for each of some fakes: the fake, then its k nearest reals in feature space, nearest first.
 
     Args:

@@ -11,14 +11,14 @@ from dataclasses import asdict
 import numpy as np
 
 from gan_jax.densities.density import NEAR as MODE
-from gan_jax.evaluation.extract import Sample
+from gan_jax.evaluation.extract import ExtractedSet
 from gan_jax.evaluation.metric import ALL, Comparison, Metric
 from gan_jax.evaluation.sources.image_source import subset
 from gan_jax.feature_networks.classifier import VERSION
 from gan_jax.feature_networks.classifier_cache import MIRRORED, default_recipe
 from gan_jax.feature_networks.classifier_training import Recipe
 from gan_jax.metrics.classification_accuracy import classification_accuracy
-from gan_jax.metrics.densities import density_scores, projected
+from gan_jax.metrics.density_scores import density_scores, projected
 from gan_jax.metrics.duplicates import duplicate_threshold, duplicates
 from gan_jax.metrics.frechet import fid, intra_class_fid
 from gan_jax.metrics.inception_score import inception_score
@@ -210,17 +210,17 @@ def _recipe_in_words() -> str:
     return f"classifiers of version {VERSION}, {fields}, flip for {', '.join(MIRRORED)}"
 
 
-def _logits(side: Sample) -> np.ndarray:
+def _logits(side: ExtractedSet) -> np.ndarray:
     assert side.logits is not None
     return side.logits
 
 
-def _image_labels(side: Sample) -> np.ndarray:
+def _image_labels(side: ExtractedSet) -> np.ndarray:
     assert side.image_labels is not None
     return side.image_labels
 
 
-def _labels(side: Sample) -> np.ndarray:
+def _labels(side: ExtractedSet) -> np.ndarray:
     assert side.labels is not None
     return side.labels
 

@@ -20,7 +20,7 @@ import optax
 
 from gan_jax.core.randomness import INIT
 from gan_jax.data.feed import random_flip, to_float
-from gan_jax.data.sampler import Sampler
+from gan_jax.data.sampler import IndexSampler
 from gan_jax.feature_networks.classifier import NUM_FEATURES, Classifier, layers_of
 from gan_jax.feature_networks.labelled import SMALLEST_SIDE, check_labelled
 from gan_jax.utils.checks import check_count, check_range
@@ -151,7 +151,7 @@ def _rate(recipe: Recipe, steps: Array | int, step: Array) -> Array:
 
 def _calls(recipe: Recipe, count: int, steps: int, seed: int) -> Iterator[tuple[int, int, np.ndarray]]:
     """For every compiled call the first step, the number of steps, and indices [_STEPS_PER_CALL, B]."""
-    sampler = Sampler(count, min(recipe.batch_size, count), seed=seed, remainder="carry")
+    sampler = IndexSampler(count, min(recipe.batch_size, count), seed=seed, remainder="carry")
     for first in range(0, steps, _STEPS_PER_CALL):
         number = min(_STEPS_PER_CALL, steps - first)
         indices = sampler.minibatch(first, number)

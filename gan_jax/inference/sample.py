@@ -17,7 +17,7 @@ CHUNK = 64  # images in one compiled call; part of what image number i is, so it
 # (state, count, key, labels [count] or None, devices) -> float32 [CHUNK, H, W, C] in [-1, 1], many times
 Chunks = Callable[..., Iterator[jax.Array]]
 # (state, count, key, labels [count] or None) -> float32 [count, H, W, C] in [-1, 1]
-Sampler = Callable[..., np.ndarray]
+ImageSampler = Callable[..., np.ndarray]
 
 
 def make_chunks(algorithm: Algorithm, spec: DataSpec) -> Chunks:
@@ -64,10 +64,10 @@ def drawable(state: TrainState) -> TrainState:
     """
     players = {role: getattr(state, role) for role in ("generator", "discriminator")}
     kept = {role: player.replace(opt=()) for role, player in players.items() if isinstance(player, Player)}
-    return parallel.here(state.replace(**kept))
+    return parallel.gather_to_local_device(state.replace(**kept))
 
 
-def make_sampler(algorithm: Algorithm, spec: DataSpec) -> Sampler:
+def make_sampler(algorithm: Algorithm, spec: DataSpec) -> ImageSampler:
     """sampler(state, count, key, labels=None) -> float32 [count, H, W, C] in [-1, 1].
 
     Image number i is the same whatever the count. `labels` int32 [count] are read by conditional methods

@@ -76,7 +76,7 @@ def dragan(
     keys: Array,
     scale: float = 0.5,
     target: float = 1.0,
-    axis: str | None = None,
+    axis_name: str | None = None,
 ) -> Array:
     """The norm penalty around the reals.
 
@@ -89,11 +89,11 @@ def dragan(
         keys: [B], one per image.
         scale: in standard deviations.
         target: the norm aimed at.
-        axis: the mapped axis that splits the batch, whose deviation is the global batch's.
+        axis_name: the mapped axis that splits the batch, whose deviation is the global batch's.
     """
     moments = jnp.mean(real), jnp.mean(real**2)
-    if axis:
-        moments = jax.lax.pmean(moments, axis)
+    if axis_name:
+        moments = jax.lax.pmean(moments, axis_name)
     mean, square = moments
     deviation = jnp.sqrt(jnp.maximum(square - mean**2, 0.0))
     noise = jax.vmap(lambda key: jax.random.uniform(key, real.shape[1:]))(keys)
@@ -112,7 +112,7 @@ def transform(image: Array, keys: Array, translation: float, flip: bool) -> Arra
     _, height, width, channels = image.shape
     down, right = round(translation * height), round(translation * width)
 
-    def one(image: Array, key: Array) -> Array:
+    def transform_example(image: Array, key: Array) -> Array:
         flip_key, shift_key = jax.random.split(key)
         if flip:
             image = jnp.where(jax.random.bernoulli(flip_key), image[:, ::-1], image)
@@ -120,7 +120,7 @@ def transform(image: Array, keys: Array, translation: float, flip: bool) -> Arra
         corner = jax.random.randint(shift_key, (2,), 0, jnp.array([2 * down + 1, 2 * right + 1]))
         return jax.lax.dynamic_slice(padded, (corner[0], corner[1], 0), (height, width, channels))
 
-    return jax.vmap(one)(image, keys)
+    return jax.vmap(transform_example)(image, keys)
 
 
 def consistency(

@@ -39,7 +39,7 @@ __all__ = [
     "Critic",
     "LeCam",
     "Penalty",
-    "Seen",
+    "PenaltyInputs",
     "consistency",
     "dragan",
     "gradient_norms",
@@ -54,7 +54,7 @@ __all__ = [
 Array = jax.Array
 
 
-class Seen(NamedTuple):
+class PenaltyInputs(NamedTuple):
     """What a penalty may look at.
 
     Attributes:
@@ -64,7 +64,7 @@ class Seen(NamedTuple):
         keys: [B], one per example, for nothing but penalties; each kind draws from a stream of its own.
         real_logits: [B] of all devices; None in a lazy descent, which has no other loss.
         fake_logits: likewise.
-        axis: the mapped axis that splits the batch; None under `jit`.
+        axis_name: the mapped axis that splits the batch; None under `jit`.
     """
 
     critic: Critic
@@ -73,7 +73,7 @@ class Seen(NamedTuple):
     keys: Array
     real_logits: Array | None = None
     fake_logits: Array | None = None
-    axis: str | None = None
+    axis_name: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,7 +103,7 @@ class Penalty:
         """The state that it carries from step to step; the same on all devices."""
         return {}
 
-    def __call__(self, seen: Seen, memory: PyTree, step: Array) -> tuple[Array, PyTree]:
+    def __call__(self, inputs: PenaltyInputs, memory: PyTree, step: Array) -> tuple[Array, PyTree]:
         """The penalty without its weight, a scalar (a local mean, see `penalty_functions`).
 
         Args:
@@ -113,14 +113,14 @@ class Penalty:
         Returns:
             the scalar; the new memory.
         """
-        return self.value(seen), memory
+        return self.value(inputs), memory
 
-    def keys(self, seen: Seen) -> Array:
+    def keys(self, inputs: PenaltyInputs) -> Array:
         """Keys [B] for this kind of penalty alone."""
         stream = list(PENALTIES).index(self.name)
-        return jax.vmap(lambda key: jax.random.fold_in(key, stream))(seen.keys)
+        return jax.vmap(lambda key: jax.random.fold_in(key, stream))(inputs.keys)
 
-    def value(self, seen: Seen) -> Array:
+    def value(self, inputs: PenaltyInputs) -> Array:
         """The penalty without its weight, of those that carry no state."""
         raise NotImplementedError(f"{type(self).__name__} must define `value` or `__call__`")
 
@@ -131,8 +131,8 @@ class R1(Penalty):
 
     name: ClassVar[str] = "r1"
 
-    def value(self, seen: Seen) -> Array:
-        return r1(seen.critic, seen.real)
+    def value(self, inputs: PenaltyInputs) -> Array:
+        return r1(inputs.critic, inputs.real)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,8 +141,8 @@ class R2(Penalty):
 
     name: ClassVar[str] = "r2"
 
-    def value(self, seen: Seen) -> Array:
-        return r2(seen.critic, seen.fake)
+    def value(self, inputs: PenaltyInputs) -> Array:
+        return r2(inputs.critic, inputs.fake)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,8 +161,8 @@ class WGANGP(Penalty):
         super().__post_init__()
         check_range(self.target, "target")
 
-    def value(self, seen: Seen) -> Array:
-        return wgan_gp(seen.critic, seen.real, seen.fake, self.keys(seen), self.target)
+    def value(self, inputs: PenaltyInputs) -> Array:
+        return wgan_gp(inputs.critic, inputs.real, inputs.fake, self.keys(inputs), self.target)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,8 +185,10 @@ class DRAGAN(Penalty):
         check_range(self.scale, "scale")
         check_range(self.target, "target")
 
-    def value(self, seen: Seen) -> Array:
-        return dragan(seen.critic, seen.real, self.keys(seen), self.scale, self.target, seen.axis)
+    def value(self, inputs: PenaltyInputs) -> Array:
+        return dragan(
+            inputs.critic, inputs.real, self.keys(inputs), self.scale, self.target, inputs.axis_name
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -213,8 +215,10 @@ class Consistency(Penalty):
         if self.translation == 0.0 and not self.flip:
             raise ValueError("translation=0.0, flip=False: one must be on, or there is nothing to compare")
 
-    def value(self, seen: Seen) -> Array:
-        return consistency(seen.critic, seen.real, seen.fake, self.keys(seen), self.translation, self.flip)
+    def value(self, inputs: PenaltyInputs) -> Array:
+        return consistency(
+            inputs.critic, inputs.real, inputs.fake, self.keys(inputs), self.translation, self.flip
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -243,20 +247,20 @@ class LeCam(Penalty):
         # Buffers of their own: the state is donated, and one buffer cannot be donated twice.
         return {"real": jnp.zeros(()), "fake": jnp.zeros(()), "begun": jnp.zeros((), jnp.int32)}
 
-    def __call__(self, seen: Seen, memory: PyTree, step: Array) -> tuple[Array, PyTree]:
+    def __call__(self, inputs: PenaltyInputs, memory: PyTree, step: Array) -> tuple[Array, PyTree]:
         """The averages take in this batch's means first, as in the authors' code.
 
         Raises:
             ValueError: `seen` has no logits.
         """
-        if seen.real_logits is None or seen.fake_logits is None:
+        if inputs.real_logits is None or inputs.fake_logits is None:
             raise ValueError("lecam needs the logits of the discriminator's loss: it cannot be lazy")
         averages = {}
-        for side, logits in (("real", seen.real_logits), ("fake", seen.fake_logits)):
+        for side, logits in (("real", inputs.real_logits), ("fake", inputs.fake_logits)):
             mean = jnp.mean(logits)
             old = jnp.where(memory["begun"] > 0, memory[side], mean)
             averages[side] = self.decay * old + (1.0 - self.decay) * mean
-        value = lecam(seen.real_logits, seen.fake_logits, averages)
+        value = lecam(inputs.real_logits, inputs.fake_logits, averages)
         return value, {**averages, "begun": jnp.ones((), jnp.int32)}
 
 

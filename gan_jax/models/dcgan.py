@@ -13,7 +13,6 @@ from functools import partial
 import flax.linen as nn
 import jax
 
-from gan_jax.models.layers.blocks import block
 from gan_jax.models.layers.conditioning import (
     GENERATOR,
     Discriminator,
@@ -34,6 +33,7 @@ from gan_jax.models.layers.layers import (
     choose,
 )
 from gan_jax.models.layers.norms import Norm, needs_no_bias
+from gan_jax.models.layers.remat import remat_block
 from gan_jax.utils.checks import check_count, check_range, check_widths
 
 Array = jax.Array
@@ -73,7 +73,7 @@ class DCGANGenerator(nn.Module):
         spectral_norm: of every dense and convolutional layer and every embedding.
         momentum: of the moving statistics.
         initializer: a name in `layers.INITIALIZERS`.
-        recompute: whether gradients keep only the blocks' inputs, see `models.blocks`.
+        remat: whether gradients keep only the blocks' inputs, see `models.layers.remat`.
     """
 
     image_shape: tuple[int, int, int]
@@ -90,8 +90,8 @@ class DCGANGenerator(nn.Module):
     spectral_norm: bool = False
     momentum: float = 0.99
     initializer: str = "glorot_uniform"
-    recompute: bool = False
-    axis: str | None = None
+    remat: bool = False
+    axis_name: str | None = None
 
     @property
     def conditional(self) -> bool:
@@ -129,7 +129,7 @@ class DCGANGenerator(nn.Module):
                     x = norm(activation(x) if index > 0 else x, label, train)
                 return self._layer(index + 1, sizes, use_bias, init)(x, train)
 
-            x = block(self, up, x)
+            x = remat_block(self, up, x)
         return as_image(x)
 
     def _check(self) -> None:
@@ -143,7 +143,7 @@ class DCGANGenerator(nn.Module):
             self.norm,
             self.momentum,
             num_classes=norm_classes(self.condition, self.norm, self.num_classes),
-            axis=self.axis,
+            axis_name=self.axis_name,
             name=f"norm_{index}",
         )
 
@@ -215,12 +215,12 @@ class DCGANDiscriminator(Discriminator):
         for index in range(len(self.widths)):
 
             def down(self: DCGANDiscriminator, x: Array, index: int = index) -> Array:
-                norm = Norm(self._norm(index), self.momentum, axis=self.axis, name=f"norm_{index}")
+                norm = Norm(self._norm(index), self.momentum, axis_name=self.axis_name, name=f"norm_{index}")
                 x = activation(norm(x, None, train))
-                x = Dropout(self.dropout, self.axis, name=f"dropout_{index}")(x, train)
+                x = Dropout(self.dropout, self.axis_name, name=f"dropout_{index}")(x, train)
                 return x if index + 1 == len(self.widths) else self._conv(index + 1, init)(x, train)
 
-            x = block(self, down, x)
+            x = remat_block(self, down, x)
         x = x.reshape(x.shape[0], -1)
         return self.outputs(x, label, train, name="dense", kernel_init=init)
 

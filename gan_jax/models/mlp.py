@@ -10,7 +10,6 @@ from collections.abc import Callable
 import flax.linen as nn
 import jax
 
-from gan_jax.models.layers.blocks import block
 from gan_jax.models.layers.conditioning import (
     INPUTS,
     Discriminator,
@@ -20,6 +19,7 @@ from gan_jax.models.layers.conditioning import (
 from gan_jax.models.layers.layers import ACTIVATIONS, INITIALIZERS, Dense, Dropout, as_image, choose
 from gan_jax.models.layers.norms import FLAT_NORMS, Norm, check_norm
 from gan_jax.models.layers.precision import at_least_float32
+from gan_jax.models.layers.remat import remat_block
 from gan_jax.utils.checks import check_widths
 
 Array = jax.Array
@@ -42,7 +42,7 @@ class MLPGenerator(nn.Module):
         momentum: of the moving statistics.
         initializer: a name in `layers.INITIALIZERS`.
         output: "tanh" for images, or "linear" for points of a density, which may lie beyond 1.
-        recompute: whether gradients keep only the blocks' inputs, see `models.blocks`.
+        remat: whether gradients keep only the blocks' inputs, see `models.layers.remat`.
     """
 
     image_shape: tuple[int, int, int]
@@ -56,8 +56,8 @@ class MLPGenerator(nn.Module):
     momentum: float = 0.8
     initializer: str = "glorot_uniform"
     output: str = "tanh"
-    recompute: bool = False
-    axis: str | None = None
+    remat: bool = False
+    axis_name: str | None = None
 
     @property
     def conditional(self) -> bool:
@@ -84,14 +84,14 @@ class MLPGenerator(nn.Module):
         for index, features in enumerate([*self.widths[1:], math.prod(self.image_shape)]):
 
             def layer(self: MLPGenerator, x: Array, index: int = index, features: int = features) -> Array:
-                norm = Norm(self.norm, self.momentum, axis=self.axis, name=f"norm_{index}")
+                norm = Norm(self.norm, self.momentum, axis_name=self.axis_name, name=f"norm_{index}")
                 x = norm(activation(x), None, train)
                 if index + 1 < len(self.widths):
                     return dense(x, features, f"dense_{index + 1}")
                 # Points are finer than images, whose 256 levels bfloat16 can hold.
                 return dense(at_least_float32(x) if self.output == "linear" else x, features, "output")
 
-            x = block(self, layer, x)
+            x = remat_block(self, layer, x)
         return output(x).reshape(-1, *self.image_shape)
 
 
@@ -134,10 +134,10 @@ class MLPDiscriminator(Discriminator):
         for index in range(len(self.widths)):
 
             def layer(self: MLPDiscriminator, x: Array, index: int = index) -> Array:
-                norm = Norm(self.norm, self.momentum, axis=self.axis, name=f"norm_{index}")
+                norm = Norm(self.norm, self.momentum, axis_name=self.axis_name, name=f"norm_{index}")
                 x = norm(activation(x), None, train)
-                x = Dropout(self.dropout, self.axis, name=f"dropout_{index}")(x, train)
+                x = Dropout(self.dropout, self.axis_name, name=f"dropout_{index}")(x, train)
                 return x if index + 1 == len(self.widths) else dense(x, index + 1)
 
-            x = block(self, layer, x)
+            x = remat_block(self, layer, x)
         return self.outputs(x, label, train, name="output", kernel_init=init)

@@ -19,7 +19,6 @@ import jax
 
 from gan_jax.models.dcgan import halvings
 from gan_jax.models.layers.attention import SelfAttention
-from gan_jax.models.layers.blocks import block
 from gan_jax.models.layers.conditioning import (
     GENERATOR,
     Discriminator,
@@ -31,6 +30,7 @@ from gan_jax.models.layers.conditioning import (
 from gan_jax.models.layers.layers import ACTIVATIONS, INITIALIZERS, Conv, Dense, Initializer, as_image, choose
 from gan_jax.models.layers.norms import Norm
 from gan_jax.models.layers.precision import at_least_float32
+from gan_jax.models.layers.remat import remat_block
 from gan_jax.models.layers.residual import DownBlock, UpBlock
 from gan_jax.utils.checks import check_widths
 
@@ -73,7 +73,7 @@ class ResNetGenerator(nn.Module):
         spectral_norm: of every dense and convolutional layer.
         momentum: of the moving statistics.
         initializer: a name in `layers.INITIALIZERS`.
-        recompute: whether gradients keep only the blocks' inputs, see `models.blocks`.
+        remat: whether gradients keep only the blocks' inputs, see `models.layers.remat`.
     """
 
     image_shape: tuple[int, int, int]
@@ -87,8 +87,8 @@ class ResNetGenerator(nn.Module):
     spectral_norm: bool = False
     momentum: float = 0.9
     initializer: str = "glorot_uniform"
-    recompute: bool = False
-    axis: str | None = None
+    remat: bool = False
+    axis_name: str | None = None
 
     @property
     def conditional(self) -> bool:
@@ -124,8 +124,8 @@ class ResNetGenerator(nn.Module):
                     x = SelfAttention(self.spectral_norm, init, name="attention")(x, train)
                 return x
 
-            x = block(self, up, x)
-        x = activation(Norm(self.norm, self.momentum, axis=self.axis, name="norm")(x, None, train))
+            x = remat_block(self, up, x)
+        x = activation(Norm(self.norm, self.momentum, axis_name=self.axis_name, name="norm")(x, None, train))
         x = Conv(channels, 3, kernel_init=init, spectral_norm=self.spectral_norm, name="output")(x, train)
         return as_image(x)
 
@@ -139,7 +139,7 @@ class ResNetGenerator(nn.Module):
             self.momentum,
             self.spectral_norm,
             init,
-            self.axis,
+            self.axis_name,
             name=f"block_{index}",
         )
 
@@ -187,7 +187,7 @@ class ResNetDiscriminator(Discriminator):
                     x = SelfAttention(self.spectral_norm, init, name="attention")(x, train)
                 return x
 
-            x = block(self, down, x)
+            x = remat_block(self, down, x)
         x = at_least_float32(activation(x)).sum((1, 2))
         return self.outputs(x, label, train, name="dense", kernel_init=init)
 
@@ -210,6 +210,6 @@ class ResNetDiscriminator(Discriminator):
             self.momentum,
             self.spectral_norm,
             init,
-            self.axis,
+            self.axis_name,
             name=f"block_{index}",
         )

@@ -35,7 +35,7 @@ def adam(
     *,
     weight_clip: float = 0.0,
     historical_averaging: float = 0.0,
-    pace: float = 1.0,
+    lazy_regularization_scale: float = 1.0,
 ) -> Transformation:
     """Adam (Kingma and Ba 2015, arXiv:1412.6980).
 
@@ -50,7 +50,8 @@ def adam(
             every parameter is in [-c, c]; 0 is no clipping.
         historical_averaging: weight of |theta - mean of the past thetas|^2 in the loss (Salimans et al.
             2016, arXiv:1606.03498, section 3.3).
-        pace: below 1 where lazy descents come in addition, see `lazy_pace`.
+        lazy_regularization_scale: below 1 where lazy descents come in addition, see
+        `lazy_regularization_scale`.
 
     Raises:
         ValueError: a value out of its range.
@@ -58,7 +59,7 @@ def adam(
     for value, name in ((eps, "eps"), (eps_root, "eps_root")):
         check_range(value, name)
     make = partial(optax.adam, eps=eps, eps_root=eps_root)
-    inner = _scheduled(make, learning_rate, {"b1": b1, "b2": b2}, pace)
+    inner = _scheduled(make, learning_rate, {"b1": b1, "b2": b2}, lazy_regularization_scale)
     return _extended(inner, weight_clip, historical_averaging)
 
 
@@ -71,7 +72,7 @@ def optimistic_adam(
     *,
     weight_clip: float = 0.0,
     historical_averaging: float = 0.0,
-    pace: float = 1.0,
+    lazy_regularization_scale: float = 1.0,
 ) -> Transformation:
     """Adam that steps as if the last change of its direction were to come again.
 
@@ -89,7 +90,7 @@ def optimistic_adam(
             optax.scale_by_learning_rate(learning_rate),
         )
 
-    inner = _scheduled(make, learning_rate, {"b1": b1, "b2": b2}, pace)
+    inner = _scheduled(make, learning_rate, {"b1": b1, "b2": b2}, lazy_regularization_scale)
     return _extended(inner, weight_clip, historical_averaging)
 
 
@@ -100,12 +101,12 @@ def rmsprop(
     *,
     weight_clip: float = 0.0,
     historical_averaging: float = 0.0,
-    pace: float = 1.0,
+    lazy_regularization_scale: float = 1.0,
 ) -> Transformation:
     """RMSprop as in Keras: epsilon 1e-7, outside the root. Other arguments and errors as `adam`'s."""
     check_range(eps, "eps")
     make = partial(optax.rmsprop, eps=eps, eps_in_sqrt=False)
-    inner = _scheduled(make, learning_rate, {"decay": decay}, pace)
+    inner = _scheduled(make, learning_rate, {"decay": decay}, lazy_regularization_scale)
     return _extended(inner, weight_clip, historical_averaging)
 
 
@@ -115,12 +116,14 @@ def sgd(
     *,
     weight_clip: float = 0.0,
     historical_averaging: float = 0.0,
-    pace: float = 1.0,
+    lazy_regularization_scale: float = 1.0,
 ) -> Transformation:
     """Gradient descent, with heavy-ball momentum if it is not 0. Other arguments and errors as `adam`'s."""
     decays = {"momentum": momentum}
     _decay(momentum, "momentum")  # before is_off, which wants a number or a schedule
-    inner = _scheduled(optax.sgd, learning_rate, {} if is_off(momentum) else decays, pace)
+    inner = _scheduled(
+        optax.sgd, learning_rate, {} if is_off(momentum) else decays, lazy_regularization_scale
+    )
     return _extended(inner, weight_clip, historical_averaging)
 
 
@@ -132,7 +135,7 @@ OPTIMIZERS: dict[str, Callable[..., Transformation]] = {
 }
 
 
-def lazy_pace(intervals: Iterable[int]) -> float:
+def lazy_regularization_scale(intervals: Iterable[int]) -> float:
     """1 / (1 + sum of 1 / interval) over the intervals above 1: an optimizer's pace beside lazy descents.
 
     In as many steps the optimizer makes 1 / pace times as many updates. With learning_rate * pace and
@@ -211,30 +214,32 @@ def _scheduled(
     make: Callable[..., optax.GradientTransformation],
     learning_rate: float | Schedule,
     decays: dict[str, float | Schedule],
-    pace: float,
+    lazy_regularization_scale: float,
 ) -> Transformation:
     """`make` with the learning rate and decays of the train step, at this pace.
 
     It makes the optimizer anew for every update, which works because the states of those used here do
     not depend on these numbers.
     """
-    if not 0.0 < check_number(pace, "pace") <= 1.0:
-        raise ValueError(f"pace={pace!r}: it must be in (0, 1]")
+    if not 0.0 < check_number(lazy_regularization_scale, "lazy_regularization_scale") <= 1.0:
+        raise ValueError(f"lazy_regularization_scale={lazy_regularization_scale!r}: it must be in (0, 1]")
     rate = as_schedule(learning_rate, "learning_rate")
     if is_off(rate):
         raise ValueError(f"learning_rate={learning_rate!r}: it must be positive")
     schedules = {name: _decay(value, name) for name, value in decays.items()}
 
-    def at(step: Array | None) -> Transformation:
-        values = {name: _value(schedule, step) ** pace for name, schedule in schedules.items()}
-        return optax.with_extra_args_support(make(_value(rate, step) * pace, **values))
+    def at_step(step: Array | None) -> Transformation:
+        values = {
+            name: _value(schedule, step) ** lazy_regularization_scale for name, schedule in schedules.items()
+        }
+        return optax.with_extra_args_support(make(_value(rate, step) * lazy_regularization_scale, **values))
 
     def update(
         updates: PyTree, state: PyTree, params: PyTree = None, *, step: Array | None = None, **extra: Any
     ) -> tuple[PyTree, PyTree]:
-        return at(step).update(updates, state, params, **extra)
+        return at_step(step).update(updates, state, params, **extra)
 
-    return Transformation(lambda params: at(jnp.zeros((), jnp.int32)).init(params), update)
+    return Transformation(lambda params: at_step(jnp.zeros((), jnp.int32)).init(params), update)
 
 
 def _decay(value: float | Schedule, name: str) -> Schedule:

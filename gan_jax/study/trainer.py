@@ -19,10 +19,10 @@ import numpy as np
 from gan_jax.config.build import Plan, example_batch
 from gan_jax.core.algorithm import Metrics
 from gan_jax.core.state import TrainState
-from gan_jax.data import Feed, Sampler, make_feed
+from gan_jax.data import Feed, IndexSampler, make_feed
 from gan_jax.distributed import many_runs, parallel
 from gan_jax.evaluation.evaluate import Evaluator
-from gan_jax.evaluation.generated import FakeMaker
+from gan_jax.evaluation.generated import GeneratedSetMaker
 from gan_jax.evaluation.protocol import WHILE_TRAINING, Record
 from gan_jax.inference.sample import make_sampler
 from gan_jax.study.groups import Group
@@ -74,7 +74,7 @@ class GroupTrainer:
         # As many as the devices can share; what the copies of the last run do is not looked at.
         self.slots = -(-len(group.runs) // self.mesh.size) * self.mesh.size
         self.checkpoints = Checkpoints(folder / "checkpoints", keep=1)
-        self.fakes = FakeMaker("study", plan.algorithm, plan.spec)
+        self.fakes = GeneratedSetMaker("study", plan.algorithm, plan.spec)
         self.diverged: dict[int, int] = {}  # run -> step
         self.scores: list[dict[str, list[tuple[int, float]]]] = [{} for _ in group.runs]
         self.last: Record | None = None
@@ -147,7 +147,7 @@ class GroupTrainer:
     def feed(self, seed: int) -> Feed:
         """The batches that the run with this seed has when it is trained alone."""
         given = self.plan.sampler
-        sampler = Sampler(
+        sampler = IndexSampler(
             given.num_examples,
             given.batch_size,
             minibatches=given.minibatches,

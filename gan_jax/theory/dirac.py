@@ -31,7 +31,7 @@ Array = jax.Array
 class PointGenerator(nn.Module):
     """The parameter theta as an image of one pixel [B, 1, 1, 1], whatever the latents [B, L]."""
 
-    axis: str | None = None
+    axis_name: str | None = None
     conditional = False
     num_classes = None
 
@@ -44,7 +44,7 @@ class PointGenerator(nn.Module):
 class SlopeDiscriminator(nn.Module):
     """Images of one pixel [B, 1, 1, 1] -> logits [B]: psi x, without a bias."""
 
-    axis: str | None = None
+    axis_name: str | None = None
     conditional = False
 
     @nn.compact

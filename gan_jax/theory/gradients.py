@@ -66,12 +66,13 @@ def generator_gradients(
     def measure(state: TrainState, batch: Batch, key: Key) -> dict[str, GradientStatistics]:
         keys = jax.random.split(key, minibatches)
 
-        def one(rule: GAN, key: Key) -> Array:
+        def gradient(rule: GAN, key: Key) -> Array:
             grads = jax.grad(rule.generator_loss, has_aux=True)(state.generator.params, state, batch, key)[0]
             return ravel_pytree(grads)[0]
 
         return {
-            name: statistics(jax.lax.map(lambda k, r=rule: one(r, k), keys)) for name, rule in rules.items()
+            name: statistics(jax.lax.map(lambda k, r=rule: gradient(r, k), keys))
+            for name, rule in rules.items()
         }
 
     return measure
@@ -116,12 +117,12 @@ def follow_gradients(
     """
     measure, advance = generator_gradients(algorithm, losses, minibatches), play(algorithm, draw)
 
-    def one(state: TrainState) -> dict[str, GradientStatistics]:
+    def statistics_of_run(state: TrainState) -> dict[str, GradientStatistics]:
         key = jax.random.fold_in(jax.random.fold_in(state.key, state.step), PICTURES)
         batch = jax.tree.map(lambda x: x[0], draw(jax.random.fold_in(key, 0)))
         return measure(state, batch, jax.random.fold_in(key, 1))
 
-    everywhere, rows = of_each_seed(one), []
+    everywhere, rows = of_each_seed(statistics_of_run), []
     for now, before in zip(logged, [0, *logged], strict=False):
         states = advance(states, now - before)
         rows.append(everywhere(states))

@@ -18,7 +18,7 @@ from gan_jax.core.state import TrainState
 from gan_jax.distributed import parallel
 from gan_jax.distributed.hosts import ALONE, Hosts
 from gan_jax.evaluation.evaluate import Evaluator, held_out_of
-from gan_jax.evaluation.generated import Fake, FakeMaker
+from gan_jax.evaluation.generated import GeneratedSet, GeneratedSetMaker
 from gan_jax.evaluation.networks import open_network
 from gan_jax.evaluation.protocol import WHILE_TRAINING, Record, column, from_row
 from gan_jax.evaluation.sources.sources import dataset_source
@@ -44,13 +44,13 @@ def make_watch(
         return None
     devices = mesh.local_devices
     watch = Watch(plan, folder, devices, hosts)
-    own = parallel.here(state)
+    own = parallel.gather_to_local_device(state)
 
     def open_here() -> bool:
         watch.open(open_evaluator(plan, parallel.make_mesh(list(devices))), own)
         return True
 
-    hosts.agree(open_here)
+    hosts.broadcast_from_first(open_here)
     return watch
 
 
@@ -102,7 +102,7 @@ class Watch:
         self._plan = plan
         self._folder = folder
         self._hosts = hosts
-        self._fakes = FakeMaker(folder.name, plan.algorithm, plan.spec, devices)
+        self._fakes = GeneratedSetMaker(folder.name, plan.algorithm, plan.spec, devices)
         self._best = Checkpoints(folder / BEST, keep=1, hosts=hosts)
         self._started = time.monotonic()
         self._seconds = 0.0  # spent here
@@ -125,7 +125,7 @@ class Watch:
 
     def measure(self, state: TrainState) -> None:
         """Scores of the state; a best one is saved in the folder `best` too."""
-        begun, own = time.monotonic(), parallel.here(state)
+        begun, own = time.monotonic(), parallel.gather_to_local_device(state)
         measured: list[Record] = []
 
         def measure_here() -> dict[str, Any] | None:
@@ -136,7 +136,7 @@ class Watch:
                 return None
             return self._note_if_best(measured[0])
 
-        note = self._hosts.agree(measure_here)
+        note = self._hosts.broadcast_from_first(measure_here)
         if note is not None:
             self._best.save(state)
             if self._hosts.is_first:
@@ -156,7 +156,7 @@ class Watch:
             f"step {record.step}: {shown} ({seconds:.1f} s; evaluation is {share:.1%} of the time so far)"
         )
 
-    def fake(self, state: TrainState) -> Fake:
+    def fake(self, state: TrainState) -> GeneratedSet:
         """The images of a state, to be measured."""
         return self._fakes(state, seed=SEED, which=WHILE_TRAINING, averaged=self._plan.averaged)
 

@@ -78,7 +78,7 @@ class Checkpoints:
         step = int(state.step)
         folder = self._folder / str(step)
         with self._mendable():
-            if not self._hosts.agree(lambda: self._make_room(step)):
+            if not self._hosts.broadcast_from_first(lambda: self._make_room(step)):
                 return
             self._orbax.save(folder, _nested(state))
         self._thread = threading.Thread(target=self._finish, args=(folder,), name="checkpoint")
@@ -99,7 +99,7 @@ class Checkpoints:
                 or the checkpoint does not fit `like` (the message names the leaves).
         """
         self.wait()
-        chosen = self._hosts.agree(lambda: self._choose(step))
+        chosen = self._hosts.broadcast_from_first(lambda: self._choose(step))
         return None if chosen is None else self._load(chosen, like)
 
     def _choose(self, step: int | None) -> int | None:

@@ -47,11 +47,11 @@ def check_state(step: int, state: TrainState) -> None:
 def _sums_of_bad(players: dict[str, Player]) -> dict[str, jax.Array]:
     """For each player the sum of all that is not finite: 0 is a player without."""
 
-    def of(player: Player) -> jax.Array:
+    def sum_of_bad(player: Player) -> jax.Array:
         leaves = [x for x in jax.tree.leaves(player) if jnp.issubdtype(x.dtype, jnp.inexact)]
         return jnp.stack([jnp.sum(jnp.where(jnp.isfinite(x), 0.0, x)) for x in leaves]).sum()
 
-    return {role: of(player) for role, player in players.items()}
+    return {role: sum_of_bad(player) for role, player in players.items()}
 
 
 def diverged(step: int, what: str) -> Diverged:

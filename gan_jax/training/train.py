@@ -26,11 +26,11 @@ from gan_jax.core.state import TrainState
 from gan_jax.data import Feed, make_feed, random_flip, to_float
 from gan_jax.distributed import parallel
 from gan_jax.distributed.hosts import ALONE, Hosts
-from gan_jax.inference.sample import Sampler, class_rows, make_sampler
+from gan_jax.inference.sample import ImageSampler, class_rows, make_sampler
 from gan_jax.summaries.logs import NoLog, RunLog, read_losses
+from gan_jax.summaries.parameter_table import parameter_report
 from gan_jax.summaries.pictures import curves, grid, save_png
 from gan_jax.summaries.point_pictures import PICTURED_POINTS, points_picture
-from gan_jax.summaries.report import parameter_report
 from gan_jax.training.callbacks import Watch, make_watch
 from gan_jax.training.checkpoint import Checkpoints
 from gan_jax.training.divergence import check_finite, check_state
@@ -68,7 +68,7 @@ def train(
     parallel.check_batch(plan.batch_size, mesh, plan.execution.accumulation)
     folder = Path(workdir)
     check_same_run(hosts, config, plan.dataset)
-    record = hosts.agree(lambda: check_workdir(folder, config, plan.dataset))
+    record = hosts.broadcast_from_first(lambda: check_workdir(folder, config, plan.dataset))
     with contextlib.ExitStack() as held:
         if record["starts"]:
             claim(held, folder, record, hosts)
@@ -165,7 +165,7 @@ class Loop:
     def run(self, state: TrainState, stop: StopRequest) -> TrainState:
         """Steps to the end, or to the first request to stop."""
         try:
-            with self.hosts.telling():
+            with self.hosts.propagate_errors():
                 return self.steps(state, stop)
         finally:
             try:
@@ -287,7 +287,7 @@ class Loop:
 
     def picture(self, step: int, state: TrainState) -> None:
         """Samples from the run's fixed latents, and the curves."""
-        state = parallel.here(state)
+        state = parallel.gather_to_local_device(state)
         if not self.hosts.is_first:
             return
         picture = samples_picture(self.plan, self.sampler, state)
@@ -299,7 +299,7 @@ class Loop:
                 curves(losses, self.folder / "curves.png")
 
 
-def samples_picture(plan: Plan, sampler: Sampler, state: TrainState) -> np.ndarray:
+def samples_picture(plan: Plan, sampler: ImageSampler, state: TrainState) -> np.ndarray:
     """Samples from the run's fixed latents, uint8 [h, w, C], a row for each class if there are any."""
     density = plan.dataset.density
     wanted = PICTURED if density is None else PICTURED_POINTS

@@ -75,7 +75,7 @@ def claim(held: contextlib.ExitStack, folder: Path, record: dict[str, Any], host
 
     if hosts.is_first:
         held.enter_context(locked(folder, LOCK, "trains in"))
-    hosts.agree(unchanged)
+    hosts.broadcast_from_first(unchanged)
     check_shared(hosts, folder)
 
 
@@ -87,7 +87,7 @@ def check_same_run(hosts: Hosts, config: ml_collections.ConfigDict, dataset: Dat
     mine = {"config": to_json(config), "data": describe_data(dataset)["fingerprint"]}
     mine["config"]["data"].pop("dir", None)
     mine = json.loads(json.dumps(mine))
-    changed = differing(hosts.agree(lambda: mine), mine)
+    changed = differing(hosts.broadcast_from_first(lambda: mine), mine)
     if changed:
         raise UserError(
             f"process {hosts.index} of {hosts.count} (on {platform.node()}) was given another run than "
@@ -106,7 +106,7 @@ def check_shared(hosts: Hosts, folder: Path) -> None:
         write_atomically(folder / name, platform.node().encode())
         return name
 
-    token = folder / hosts.agree(leave)
+    token = folder / hosts.broadcast_from_first(leave)
     deadline = time.monotonic() + _SEEN_SECONDS
     while not (seen := token.exists()) and time.monotonic() < deadline:
         time.sleep(0.1)

@@ -26,7 +26,7 @@ def constant(value: float) -> Callable[..., jax.Array]:
 class LinearGenerator(nn.Module):
     """a z + b."""
 
-    axis: str | None = None
+    axis_name: str | None = None
     conditional = False
     num_classes = None
 
@@ -39,7 +39,7 @@ class LinearGenerator(nn.Module):
 class LinearDiscriminator(nn.Module):
     """w x + c."""
 
-    axis: str | None = None
+    axis_name: str | None = None
     conditional = False
 
     @nn.compact

@@ -72,7 +72,7 @@ def test_it_is_added_to_the_adversarial_loss_and_reaches_both_players(state, rol
     keys = jax.random.split(key, 3 if role == "generator" else 4)
     fake = algorithm.fakes(state, algorithm.latents(keys[0], 8), jnp.asarray(LABEL), keys[-1])
     d = state.discriminator
-    said = [algorithm.judge(d.params, d.stats, image, None, key)[1] for image in (REAL, fake)]
+    said = [algorithm.discriminate(d.params, d.stats, image, None, key)[1] for image in (REAL, fake)]
     entropies = [cross_entropy(logits, LABEL) for logits in said]
     expected = entropies[1] if role == "generator" else sum(entropies)
     np.testing.assert_allclose(found[2.0][0] - found[0.0][0], 2 * expected, rtol=1e-4)

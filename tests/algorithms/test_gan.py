@@ -61,7 +61,7 @@ def moved(theta, in_discriminator, in_generator):
 def test_instance_noise_is_normal_with_the_deviation_of_the_step(noise):
     algorithm = linear(instance_noise=noise)
     state = start(algorithm, batches_of(REAL))
-    view = jax.jit(algorithm.view)
+    view = jax.jit(algorithm.discriminator_view)
     image = jnp.full((500, 4, 5, 2), 0.25)
     for step in (0, 4, 8):
         expected = noise if isinstance(noise, float) else 0.4 * (1 - step / 8)
@@ -82,7 +82,7 @@ def test_instance_noise_is_normal_with_the_deviation_of_the_step(noise):
 def test_reals_fakes_and_steps_have_noise_of_their_own():
     algorithm = linear(instance_noise=1.0)
     state, image = start(algorithm, batches_of(REAL)), jnp.zeros((16, 2, 2, 1))
-    views = [algorithm.views(state, image, image, jax.random.key(number)) for number in (0, 1)]
+    views = [algorithm.discriminator_views(state, image, image, jax.random.key(number)) for number in (0, 1)]
     drawn = [np.asarray(view).ravel() for pair in views for view in pair]
     for i in range(4):
         for j in range(i):
@@ -93,7 +93,7 @@ def test_without_noise_the_view_is_the_image():
     algorithm = linear()
     image = jnp.full((2, 3, 3, 1), 0.5)
     state = start(algorithm, batches_of(REAL))
-    np.testing.assert_array_equal(algorithm.view(state, image, jax.random.key(0)), image)
+    np.testing.assert_array_equal(algorithm.discriminator_view(state, image, jax.random.key(0)), image)
 
 
 # Label flipping
@@ -156,7 +156,7 @@ def test_packed_are_neighbours_as_channels():
 class PairDiscriminator(nn.Module):
     """w x_0 + c x_1 of two packed pixels."""
 
-    axis: str | None = None
+    axis_name: str | None = None
     conditional = False
 
     @nn.compact

@@ -135,7 +135,7 @@ def test_codes_can_be_read_off_the_images_after_some_training():
     label = jnp.arange(200) % CATEGORIES
     images = algorithm.sample(state, {"image": jnp.zeros((200, *SHAPE)), "label": label}, jax.random.key(8))
     d = state.discriminator
-    said = algorithm.judge(d.params, d.stats, images, None, KEY)[1]
+    said = algorithm.discriminate(d.params, d.stats, images, None, KEY)[1]
     assert np.mean(said[:, :CATEGORIES].argmax(1) == label) > 0.95
 
 

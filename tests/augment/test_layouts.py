@@ -28,9 +28,9 @@ def test_an_example_depends_on_its_own_key_alone(augment):
 def test_eight_devices_agree_with_one(augment, mapped):
     x, key = pictures(16, 12, 12, 3), jax.random.key(3)
 
-    def step(x, axis=None):
+    def step(x, axis_name=None):
         def loss(x):
-            return jnp.sum(jnp.tanh(augment(x, example_keys(key, len(x), axis), {}, STEP)))
+            return jnp.sum(jnp.tanh(augment(x, example_keys(key, len(x), axis_name), {}, STEP)))
 
         return jax.grad(loss)(x)
 

@@ -123,7 +123,10 @@ def refused(message, spec=SPEC, /, **changes):
 
 
 @pytest.mark.parametrize("place", ["algorithm", "generator", "discriminator_optimizer", "ema"])
-@pytest.mark.parametrize("field", ["pace", "batch_size", "num_classes", "image_shape", "axis", "penalties"])
+@pytest.mark.parametrize(
+    "field",
+    ["lazy_regularization_scale", "batch_size", "num_classes", "image_shape", "axis_name", "penalties"],
+)
 def test_what_build_itself_decides_is_no_field(place, field):
     name = get_config()[place].name
     refused(rf"{place} \({name}\) has no field {field}; its fields are", **{f"{place}__{field}": 1})
@@ -188,14 +191,17 @@ def adam_sizes(**changes):
     return sizes
 
 
-def adam_by_hand(pace, rate=1e-3, b1=0.5, b2=0.999):
+def adam_by_hand(lazy_regularization_scale, rate=1e-3, b1=0.5, b2=0.999):
     """With m1 = (1 - b1) g, v1 = (1 - b2) g^2 and the correction 1 - b^t, for g = 1 and then 0."""
-    b1, b2 = b1**pace, b2**pace
-    return [rate * pace, rate * pace * (b1 / (1 + b1)) / np.sqrt(b2 / (1 + b2))]
+    b1, b2 = b1**lazy_regularization_scale, b2**lazy_regularization_scale
+    return [
+        rate * lazy_regularization_scale,
+        rate * lazy_regularization_scale * (b1 / (1 + b1)) / np.sqrt(b2 / (1 + b2)),
+    ]
 
 
 @pytest.mark.parametrize(
-    ("intervals", "steps", "pace"),
+    ("intervals", "steps", "lazy_regularization_scale"),
     [
         ({}, 1, 1),
         ({"r1": 1}, 1, 1),  # part of the main loss: no descent of its own
@@ -204,12 +210,12 @@ def adam_by_hand(pace, rate=1e-3, b1=0.5, b2=0.999):
         ({"r1": 16, "r2": 8, "dragan": 1}, 1, 16 / 19),
     ],
 )
-def test_a_lazy_penalty_slows_the_discriminators_optimizer(intervals, steps, pace):
+def test_a_lazy_penalty_slows_the_discriminators_optimizer(intervals, steps, lazy_regularization_scale):
     """Karras et al. 2020, arXiv:1912.04958, appendix B."""
     penalties = {name: dict(weight=1.0, every=every) for name, every in intervals.items()}
     generator, discriminator = adam_sizes(penalties=penalties, algorithm__discriminator_steps=steps)
     np.testing.assert_allclose(generator, adam_by_hand(1), rtol=1e-4)
-    np.testing.assert_allclose(discriminator, adam_by_hand(pace), rtol=1e-4)
+    np.testing.assert_allclose(discriminator, adam_by_hand(lazy_regularization_scale), rtol=1e-4)
 
 
 def test_bad_steps_beside_a_lazy_penalty_are_the_algorithms_error():
@@ -404,7 +410,9 @@ def test_a_complete_config_says_it_all():
     assert config.generator_optimizer.learning_rate.to_dict() == RAMP | {"delay": 0}
     assert config.penalties.wgan_gp.to_dict() == dict(weight=RAMP | {"delay": 0}, every=1, target=1.0)
     assert config.penalties.lecam.to_dict() == dict(weight=0.1, decay=0.99)
-    assert not components.OURS & {field for where in components.TABLES for field in config[where]} - {"name"}
+    assert not components.INJECTED & {field for where in components.TABLES for field in config[where]} - {
+        "name"
+    }
 
 
 def test_completing_keeps_what_the_file_says_and_the_file():

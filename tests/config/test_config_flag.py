@@ -125,7 +125,10 @@ def test_penalties_that_the_file_does_not_have(overrides, expected):
         ),
         (["ema.name=half_life"], "--config.ema.name=half_life needs --config.ema.images=... beside it"),
         (["ema.name=half_life", "ema.decay=0.9"], "needs --config.ema.images=..."),
-        (["discriminator_optimizer.pace=0.5"], "discriminator_optimizer has no 'pace'; it has b1"),
+        (
+            ["discriminator_optimizer.lazy_regularization_scale=0.5"],
+            "discriminator_optimizer has no 'lazy_regularization_scale'; it has b1",
+        ),
     ],
     ids=str,
 )

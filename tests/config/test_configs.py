@@ -136,7 +136,7 @@ def test_shrunk_config_trains(path):
 
 def test_shrunk_config_trains_in_bfloat16_with_checkpointing(path):
     config = shrunk(get_config(path))
-    config.execution.update(precision="bfloat16", checkpointing=True)
+    config.execution.update(precision="bfloat16", remat=True)
     before, state = trained(config, 1)
     assert jax.tree.map(lambda x: x.dtype, state) == jax.tree.map(lambda x: x.dtype, before)
 

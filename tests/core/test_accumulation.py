@@ -15,11 +15,11 @@ from gan_jax.algorithms import ALGORITHMS
 from gan_jax.algorithms.gan import GAN
 from gan_jax.augment import AUGMENTS
 from gan_jax.config.build import DataSpec, base_config, build_algorithm
-from gan_jax.core.accumulation import Parts, average, take
+from gan_jax.core.accumulation import Microbatches, average, take
 from gan_jax.core.execution import Execution
 from gan_jax.core.games import GAMES
-from gan_jax.core.randomness import Part, example_keys, within
-from gan_jax.core.update import LossOut, Update, slope
+from gan_jax.core.randomness import Microbatch, example_keys, within
+from gan_jax.core.update import LossOut, Update, compute_gradients
 from gan_jax.distributed import many_runs, parallel
 from gan_jax.losses.adversarial import LOSSES
 from gan_jax.losses.penalties import PENALTIES
@@ -39,7 +39,7 @@ BATCH = 32
 
 def indices(count, group, batch=24):
     rows = np.arange(batch)
-    return [np.asarray(take(rows, Parts(count, group), jnp.int32(p))) for p in range(count)]
+    return [np.asarray(take(rows, Microbatches(count, group), jnp.int32(p))) for p in range(count)]
 
 
 def test_parts_take_turns_and_keep_groups_together():
@@ -51,16 +51,16 @@ def test_parts_take_turns_and_keep_groups_together():
 @pytest.mark.parametrize("group", [1, 3])
 def test_the_keys_of_a_part_are_those_of_its_examples(way, group):
     """Of its groups too, which packing makes one example of."""
-    parts = Parts(2, group)
+    microbatches = Microbatches(2, group)
     rows = 48 if way == "whole" else 48 // 8
 
     def local(key, image):
         def of(index):
-            piece = take({"image": image}, parts, index)["image"]
-            with within(Part(index, parts.count, parts.group, len(piece))):
-                axis = None if way == "whole" else AXIS
-                examples = example_keys(key, len(piece), axis)
-                groups = example_keys(key, len(piece) // group, axis)
+            piece = take({"image": image}, microbatches, index)["image"]
+            with within(Microbatch(index, microbatches.count, microbatches.group, len(piece))):
+                axis_name = None if way == "whole" else AXIS
+                examples = example_keys(key, len(piece), axis_name)
+                groups = example_keys(key, len(piece) // group, axis_name)
             return piece, jax.random.key_data(examples), jax.random.key_data(groups)
 
         return jax.lax.map(of, jnp.arange(2))
@@ -83,7 +83,7 @@ def test_the_keys_of_a_part_are_those_of_its_examples(way, group):
 
 def test_keys_are_those_of_the_whole_batch_again_once_a_part_is_left():
     whole = jax.random.key_data(example_keys(KEY, 6))
-    with within(Part(jnp.int32(1), 2, 1, 6)):
+    with within(Microbatch(jnp.int32(1), 2, 1, 6)):
         assert not np.array_equal(jax.random.key_data(example_keys(KEY, 6)), whole)
         with pytest.raises(ValueError, match="4 rows"):
             example_keys(KEY, 4)
@@ -94,14 +94,17 @@ def test_an_example_and_its_fake_have_keys_beside_each_other():
     """Two rows for each example, wherever it is."""
     whole = jax.random.key_data(example_keys(KEY, 12)).reshape(6, 2, -1)
     for index in range(3):
-        with within(Part(jnp.int32(index), 3, 1, 2)):
+        with within(Microbatch(jnp.int32(index), 3, 1, 2)):
             found = jax.random.key_data(example_keys(KEY, 4)).reshape(2, 2, -1)
         np.testing.assert_array_equal(found, whole[index::3])
 
 
 @pytest.mark.parametrize("count", [4, 2, 13, 1])
 def test_groups_with_unequal_numbers_of_rows_are_refused(count):
-    with within(Part(jnp.int32(0), 2, 2, 6)), pytest.raises(ValueError, match=f"{count} rows .* 6 examples"):
+    with (
+        within(Microbatch(jnp.int32(0), 2, 2, 6)),
+        pytest.raises(ValueError, match=f"{count} rows .* 6 examples"),
+    ):
         example_keys(KEY, count)
 
 
@@ -109,9 +112,9 @@ def test_what_the_parts_do_not_divide_is_refused():
     with pytest.raises(
         ValueError, match=r"10 examples on a device cannot be cut into 4 equal parts: .* 4 is"
     ):
-        take(np.zeros(10), Parts(4), jnp.int32(0))
+        take(np.zeros(10), Microbatches(4), jnp.int32(0))
     with pytest.raises(ValueError, match=r"into 4 equal parts of groups of 3: .* 12 is"):
-        take(np.zeros(16), Parts(4, 3), jnp.int32(0))
+        take(np.zeros(16), Microbatches(4, 3), jnp.int32(0))
 
 
 # The same numbers
@@ -256,7 +259,7 @@ def assert_nothing_but_sums_is_exchanged(program):
 def test_a_step_in_parts_that_keeps_only_the_blocks_values_is_the_step():
     batches, first, expected = whole("packed")
     algorithm = built("packed", 2)
-    both = dataclasses.replace(algorithm, execution=Execution(accumulation=2, checkpointing=True))
+    both = dataclasses.replace(algorithm, execution=Execution(accumulation=2, remat=True))
     assert_same_step(told(*stepped(both, first, batches)), expected)
 
 
@@ -290,7 +293,7 @@ def test_one_part_is_the_program_without_parts():
         return gradient(state.discriminator.params, state, batch, key)[1]
 
     def found(state, batch, key):
-        return slope(update, state, batch, key, None, algorithm.parts).grads
+        return compute_gradients(update, state, batch, key, None, algorithm.microbatches).grads
 
     programs = {jax.jit(f).lower(state, batch, KEY).as_text() for f in (by_hand, found)}
     first, second = (text.split("\n", 1)[1] for text in sorted(programs))  # but for the program's name
@@ -435,17 +438,17 @@ def test_memories_of_the_whole_minibatch_are_refused():
         def loss(params, state, batch, key, out=out):
             return jnp.mean(batch["image"]), LossOut(metrics={}, **out)
 
-        slope(Update("generator", loss), state, batch, KEY, None)
+        compute_gradients(Update("generator", loss), state, batch, KEY, None)
         with pytest.raises(ValueError, match=f"accumulation: {next(iter(next(iter(out.values()))))} would"):
-            slope(Update("generator", loss), state, batch, KEY, None, Parts(2))
+            compute_gradients(Update("generator", loss), state, batch, KEY, None, Microbatches(2))
 
 
 def test_parts_are_averaged_and_what_is_the_same_is_kept():
     def compute(x):
         return {"sum": jnp.mean(x)}, jnp.max(x), jnp.float32(3)
 
-    large, small, same = average(compute, jnp.arange(12.0), Parts(3), {"sum": jnp.float32(100)})
+    large, small, same = average(compute, jnp.arange(12.0), Microbatches(3), {"sum": jnp.float32(100)})
     assert large["sum"] == pytest.approx(5.5)
     assert small == pytest.approx((9 + 10 + 11) / 3)
     assert same == 3
-    assert average(compute, jnp.arange(12.0), Parts(), None)[1] == 11
+    assert average(compute, jnp.arange(12.0), Microbatches(), None)[1] == 11

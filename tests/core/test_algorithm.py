@@ -24,7 +24,7 @@ KEY = jax.random.key(7)
 class LinearGenerator(nn.Module):
     """One pixel: a z + b."""
 
-    axis: str | None = None
+    axis_name: str | None = None
     conditional = False
 
     @nn.compact
@@ -36,7 +36,7 @@ class LinearGenerator(nn.Module):
 class LinearDiscriminator(nn.Module):
     """Its logit: w x + c."""
 
-    axis: str | None = None
+    axis_name: str | None = None
     conditional = False
 
     @nn.compact

@@ -37,20 +37,20 @@ def test_every_device_sees_all_rows_in_order_and_finds_its_own(way):
     np.testing.assert_allclose(mean, X, rtol=1e-6)
 
 
-def contrast(w, x, axis):
+def contrast(w, x, axis_name):
     """A loss in which every logit meets every other; on a split batch the same on every device."""
-    logits = gather_batch(jnp.tanh(x @ w).sum(-1), axis)
+    logits = gather_batch(jnp.tanh(x @ w).sum(-1), axis_name)
     pairs = jax.nn.softplus(logits[:, None] - 2 * logits[None])
     return jnp.mean(pairs * jnp.arange(len(logits))) + jnp.std(logits)
 
 
-def with_penalty(w, x, axis):
+def with_penalty(w, x, axis_name):
     """Besides a mean over the own rows, and a second derivative through the gathered batch."""
-    inner = jax.grad(lambda x: jnp.sum(jnp.square(gather_batch(jnp.tanh(x @ w), axis)).mean(0) ** 2))(x)
-    devices = jax.lax.axis_size(axis) if axis else 1
+    inner = jax.grad(lambda x: jnp.sum(jnp.square(gather_batch(jnp.tanh(x @ w), axis_name)).mean(0) ** 2))(x)
+    devices = jax.lax.axis_size(axis_name) if axis_name else 1
     own = jnp.mean(jnp.sin(x @ w))
     # On a split batch `inner` is the gradient of the sum of 8 equal losses.
-    return contrast(w, x, axis) + own + 100 * jnp.mean(jnp.square(inner / devices))
+    return contrast(w, x, axis_name) + own + 100 * jnp.mean(jnp.square(inner / devices))
 
 
 @pytest.mark.parametrize("loss", [contrast, with_penalty])

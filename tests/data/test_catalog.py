@@ -98,7 +98,7 @@ def test_damaged_data_files_are_found(data_dir, damage):
     dataset = data.load("shapes", num_examples=200)
     with pytest.raises(UserError, match=r"files of shapes are damaged"):
         dataset.arrays()
-    feed = data.StreamFeed(dataset, data.Sampler(200, 100), steps_per_call=2)
+    feed = data.StreamFeed(dataset, data.IndexSampler(200, 100), steps_per_call=2)
     with pytest.raises(UserError, match=r"files of shapes are damaged"):
         feed.get(0, 2)
 

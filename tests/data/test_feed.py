@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gan_jax.data import Dataset, DeviceFeed, Sampler, StreamFeed, make_feed, random_flip, to_float
+from gan_jax.data import Dataset, DeviceFeed, IndexSampler, StreamFeed, make_feed, random_flip, to_float
 from gan_jax.utils.errors import UserError
 
 
@@ -30,7 +30,7 @@ def batches(feed, step, num_steps):
 
 @pytest.mark.parametrize("remainder", ["drop", "carry"])
 def test_streamed_and_resident_batches_are_equal(dataset, remainder):
-    sampler = Sampler(len(dataset), 8, minibatches=2, seed=5, remainder=remainder)
+    sampler = IndexSampler(len(dataset), 8, minibatches=2, seed=5, remainder=remainder)
     device = DeviceFeed(dataset, sampler, steps_per_call=3)
     stream = StreamFeed(dataset, sampler, steps_per_call=3)
     # In a row, a short call, the same again, back, and far ahead.
@@ -50,7 +50,7 @@ def test_streamed_and_resident_batches_are_equal(dataset, remainder):
 
 
 def test_shapes_are_padded_to_a_whole_call(dataset):
-    sampler = Sampler(len(dataset), 8, minibatches=2)
+    sampler = IndexSampler(len(dataset), 8, minibatches=2)
     device = DeviceFeed(dataset, sampler, steps_per_call=4)
     stream = StreamFeed(dataset, sampler, steps_per_call=4)
     assert device.get(0, 1)["index"].shape == (4, 2, 8)
@@ -64,7 +64,7 @@ def test_shapes_are_padded_to_a_whole_call(dataset):
 
 def test_unlabelled(dataset):
     plain = Dataset("plain", "train", dataset.source, (6, 5, 3), None, (), "plain")
-    sampler = Sampler(len(plain), 8)
+    sampler = IndexSampler(len(plain), 8)
     assert plain.arrays().keys() == {"image"}
     assert StreamFeed(plain, sampler, steps_per_call=1).get(0, 1).keys() == {"image"}
     assert batches(DeviceFeed(plain, sampler, steps_per_call=1), 0, 1)[0].keys() == {"image"}
@@ -77,7 +77,7 @@ def test_arrays_are_decoded_once_and_read_only(dataset):
 
 
 def test_placement(dataset, monkeypatch):
-    sampler = Sampler(len(dataset), 8)
+    sampler = IndexSampler(len(dataset), 8)
     assert isinstance(make_feed(dataset, sampler, steps_per_call=1), DeviceFeed)
     assert isinstance(make_feed(dataset, sampler, steps_per_call=1, placement="stream"), StreamFeed)
     monkeypatch.setattr("gan_jax.data.feed.DEVICE_LIMIT_BYTES", 37 * 6 * 5 * 3)
@@ -89,9 +89,9 @@ def test_placement(dataset, monkeypatch):
 
 def test_sampler_of_another_data_set_is_refused(dataset):
     with pytest.raises(UserError, match="36 examples, but tiny has 37"):
-        make_feed(dataset, Sampler(36, 8), steps_per_call=1)
+        make_feed(dataset, IndexSampler(36, 8), steps_per_call=1)
     with pytest.raises(UserError, match="at least 1"):
-        make_feed(dataset, Sampler(37, 8), steps_per_call=0)
+        make_feed(dataset, IndexSampler(37, 8), steps_per_call=0)
 
 
 def test_to_float_is_exact_at_the_ends_and_right_between():

@@ -148,7 +148,7 @@ def test_an_unknown_name_is_answered_with_these_names_too():
 
 
 def test_both_feeds_give_the_points_that_the_sampler_names(one):
-    sampler = data.Sampler(400, 50, minibatches=2, seed=1)
+    sampler = data.IndexSampler(400, 50, minibatches=2, seed=1)
     device = data.make_feed(one, sampler, steps_per_call=3)
     stream = data.make_feed(one, sampler, steps_per_call=3, placement="stream")
     assert isinstance(device, data.DeviceFeed)
@@ -163,7 +163,7 @@ def test_both_feeds_give_the_points_that_the_sampler_names(one):
 
 def test_a_set_is_placed_by_its_size_in_bytes(one, monkeypatch):
     """400 points of the plane are 3,200 bytes; a set below the limit goes to the device."""
-    sampler = data.Sampler(400, 50)
+    sampler = data.IndexSampler(400, 50)
     for limit, kind in ((3200, data.StreamFeed), (3201, data.DeviceFeed)):
         monkeypatch.setattr(feed, "DEVICE_LIMIT_BYTES", limit)
         assert isinstance(data.make_feed(one, sampler, steps_per_call=1), kind)

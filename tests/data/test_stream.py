@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gan_jax import data
-from gan_jax.data import Dataset, Sampler, StreamFeed, make_feed, stream
+from gan_jax.data import Dataset, IndexSampler, StreamFeed, make_feed, stream
 from gan_jax.utils.errors import UserError
 
 
@@ -59,7 +59,7 @@ def read_on(feed, first, last, count):
 @pytest.mark.parametrize("placement", ["device", "stream"])
 @pytest.mark.parametrize("hosts", [1, 2, 4])
 def test_the_shares_of_all_hosts_make_the_mini_batches(images, placement, hosts):
-    dataset, sampler = dataset_of(Counting(images)), Sampler(48, 8, minibatches=2, seed=3)
+    dataset, sampler = dataset_of(Counting(images)), IndexSampler(48, 8, minibatches=2, seed=3)
     shares = []
     for host in range(hosts):
         feed = make_feed(dataset, sampler, steps_per_call=3, placement=placement, host=host, hosts=hosts)
@@ -75,7 +75,7 @@ def test_the_shares_of_all_hosts_make_the_mini_batches(images, placement, hosts)
 
 def test_a_host_reads_only_its_share(images, monkeypatch):
     monkeypatch.setattr(stream, "_EXAMPLES_AT_ONCE", 8)
-    sampler, asked = Sampler(48, 8, seed=3), []
+    sampler, asked = IndexSampler(48, 8, seed=3), []
     for host in range(2):
         source = Counting(images)
         feed = make_feed(dataset_of(source), sampler, steps_per_call=6, host=host, hosts=2)
@@ -91,7 +91,7 @@ def test_a_host_reads_only_its_share(images, monkeypatch):
 
 
 def test_hosts_that_do_not_divide_the_batch_are_refused(images):
-    dataset, sampler = dataset_of(Counting(images)), Sampler(48, 8)
+    dataset, sampler = dataset_of(Counting(images)), IndexSampler(48, 8)
     for placement in ("auto", "device", "stream"):
         with pytest.raises(UserError, match=r"batch_size=8 cannot be split over 3 hosts.*=6 or 9"):
             make_feed(dataset, sampler, steps_per_call=1, placement=placement, hosts=3)
@@ -105,7 +105,7 @@ def test_hosts_that_do_not_divide_the_batch_are_refused(images):
 def test_any_piece_of_reading_gives_the_same_batches(images, at_once, monkeypatch):
     """Pieces shorter than a step, and longer than a call."""
     monkeypatch.setattr(stream, "_EXAMPLES_AT_ONCE", at_once)
-    sampler = Sampler(48, 8, minibatches=2, seed=1, remainder="carry")
+    sampler = IndexSampler(48, 8, minibatches=2, seed=1, remainder="carry")
     feed = StreamFeed(dataset_of(Counting(images)), sampler, steps_per_call=4)
     for step, count in ((7, 4), (11, 1), (12, 2), (14, 4), (18, 4), (3, 4)):
         arrays = feed.get(step, count)
@@ -115,7 +115,7 @@ def test_any_piece_of_reading_gives_the_same_batches(images, at_once, monkeypatc
 
 def test_what_was_taken_is_never_written_again(images):
     """On a CPU the device may use these very arrays."""
-    sampler = Sampler(48, 8)
+    sampler = IndexSampler(48, 8)
     feed = StreamFeed(dataset_of(Counting(images)), sampler, steps_per_call=2)
     taken = [feed.get(2 * call, 2) for call in range(6)]
     time.sleep(0.05)
@@ -125,7 +125,7 @@ def test_what_was_taken_is_never_written_again(images):
 
 
 def test_the_next_call_is_made_before_it_is_asked_for(images):
-    source, sampler = Counting(images), Sampler(48, 8)
+    source, sampler = Counting(images), IndexSampler(48, 8)
     feed = StreamFeed(dataset_of(source), sampler, steps_per_call=3)
     feed.get(0, 3)
     following = set(sampler.indices(3, 3).ravel().tolist())
@@ -135,7 +135,7 @@ def test_the_next_call_is_made_before_it_is_asked_for(images):
 
 
 def test_an_error_in_the_reading_is_the_callers_and_ends_the_threads(images):
-    source, sampler = Counting(images), Sampler(48, 8, seed=2)
+    source, sampler = Counting(images), IndexSampler(48, 8, seed=2)
     feed = StreamFeed(dataset_of(source), sampler, steps_per_call=3)
     feed.get(0, 3)
     source.broken = set(range(48))
@@ -153,7 +153,7 @@ def test_too_many_open_files_are_not_called_damage(images):
             raise RuntimeError("open() failed: Too many open files")
 
     with pytest.raises(UserError, match=r"cannot all be open at once .*ulimit -n"):
-        StreamFeed(dataset_of(Full(images)), Sampler(48, 8), steps_per_call=1).get(0, 1)
+        StreamFeed(dataset_of(Full(images)), IndexSampler(48, 8), steps_per_call=1).get(0, 1)
 
 
 def test_closing_stops_the_threads_at_once(images):
@@ -162,7 +162,7 @@ def test_closing_stops_the_threads_at_once(images):
             time.sleep(0.002)
             return super().__getitem__(index)
 
-    feed = StreamFeed(dataset_of(Slow(images)), Sampler(48, 8), steps_per_call=4)
+    feed = StreamFeed(dataset_of(Slow(images)), IndexSampler(48, 8), steps_per_call=4)
     feed.get(0, 1)
     assert threads()
     begun = time.monotonic()
@@ -173,7 +173,7 @@ def test_closing_stops_the_threads_at_once(images):
 
 
 def test_a_feed_that_nobody_closes_stops_when_it_is_forgotten(images):
-    feed = StreamFeed(dataset_of(Counting(images)), Sampler(48, 8), steps_per_call=4)
+    feed = StreamFeed(dataset_of(Counting(images)), IndexSampler(48, 8), steps_per_call=4)
     feed.get(0, 1)
     del feed
     wait_for(lambda: not threads())
@@ -181,7 +181,7 @@ def test_a_feed_that_nobody_closes_stops_when_it_is_forgotten(images):
 
 def test_a_file_that_is_cut_off_while_it_is_open_is_found(data_dir):
     dataset = data.load("shapes", num_examples=3000)
-    feed = StreamFeed(dataset, Sampler(3000, 100), steps_per_call=2)
+    feed = StreamFeed(dataset, IndexSampler(3000, 100), steps_per_call=2)
     feed.get(0, 2)
     path = next(data_dir.rglob("shapes-train*"))
     with path.open("r+b") as file:

@@ -164,7 +164,7 @@ def test_most_draws_are_near_and_pieces_are_even(density):
 
 def test_a_spiral_of_other_numbers():
     density = spiral(turns=1.0, radius=2.0, arms=4, std=0.05, pieces=40)
-    ends = [arc.at(np.array(1.0)) for arc in density.arcs]
+    ends = [arc.position(np.array(1.0)) for arc in density.arcs]
     np.testing.assert_allclose(ends, [[2, 0], [0, 2], [-2, 0], [0, -2]], atol=1e-12)
     assert len(density.weights) == 40
 
@@ -192,6 +192,6 @@ def test_what_makes_no_sense_is_refused(make, message):
 def test_an_arc_of_no_growth_is_a_circle():
     arc = Arc((1.0, 2.0), (3.0, 3.0), (0.0, 2 * math.pi))
     s = np.linspace(0, 1, 9)
-    np.testing.assert_allclose(np.hypot(*(arc.at(s) - [1.0, 2.0]).T), 3.0)
-    numeric = (arc.at(s + 1e-6) - arc.at(s - 1e-6)) / 2e-6
+    np.testing.assert_allclose(np.hypot(*(arc.position(s) - [1.0, 2.0]).T), 3.0)
+    numeric = (arc.position(s + 1e-6) - arc.position(s - 1e-6)) / 2e-6
     np.testing.assert_allclose(arc.velocity(s), numeric, atol=1e-6)

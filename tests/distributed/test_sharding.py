@@ -14,7 +14,7 @@ import pytest
 from gan_jax.config.build import DataSpec, build_algorithm
 from gan_jax.core.execution import Execution, Sharding
 from gan_jax.distributed import parallel, sharding
-from gan_jax.evaluation.generated import FakeMaker
+from gan_jax.evaluation.generated import GeneratedSetMaker
 from gan_jax.inference.sample import make_sampler
 from gan_jax.training.checkpoint import Checkpoints
 from tests import runs
@@ -256,7 +256,10 @@ def test_pictures_and_digests_do_not_see_the_layout(programs):
     algorithm = wide_dcgan()
     split = programs["sharded"][1]
     alone = moved(jax.device_get(split), algorithm, one_device(), "replicated")
-    sampler, maker = make_sampler(algorithm, SPEC), FakeMaker("run", algorithm, SPEC, jax.devices()[1:3])
+    sampler, maker = (
+        make_sampler(algorithm, SPEC),
+        GeneratedSetMaker("run", algorithm, SPEC, jax.devices()[1:3]),
+    )
     np.testing.assert_array_equal(sampler(split, 5, KEY), sampler(alone, 5, KEY))
     one, other = (maker(state, seed=0, which="last", averaged=True) for state in (split, alone))
     assert one.identity == other.identity

@@ -7,7 +7,7 @@ import pytest
 
 from gan_jax.evaluation import scores
 from gan_jax.evaluation.evaluate import Evaluator, chosen
-from gan_jax.evaluation.generated import Fake
+from gan_jax.evaluation.generated import GeneratedSet
 from gan_jax.evaluation.metric import ALL, Comparison, Metric
 from gan_jax.evaluation.scores import METRICS
 from gan_jax.metrics.frechet import fid, intra_class_fid
@@ -26,11 +26,11 @@ def evaluator(*metrics: str, labels=True, **options) -> Evaluator:
     return Evaluator(metrics, real, given.pop("network", toy.network()), **given)
 
 
-def fake(labels=True, **fields) -> Fake:
+def fake(labels=True, **fields) -> GeneratedSet:
     source = toy.source(
         FAKE, FAKE_LABELS if labels else None, num_classes=3 if labels else None, name="fakes"
     )
-    return Fake(source=source, **fields)
+    return GeneratedSet(source=source, **fields)
 
 
 def features(images):
@@ -122,10 +122,10 @@ def test_what_the_fakes_lack():
         evaluator("intra_class_fid")(fake(labels=False))
     other = dataclasses.replace(fake().source, num_classes=4)
     with pytest.raises(UserError, match="fakes has 4 classes and reals 3"):
-        evaluator("intra_class_fid")(Fake(source=other))
+        evaluator("intra_class_fid")(GeneratedSet(source=other))
     larger = toy.source(toy.images(40, shape=(5, 4, 1)), name="larger")
     with pytest.raises(UserError, match="larger are 5 x 4 x 1 and those of reals 4 x 4 x 1"):
-        evaluator("fid")(Fake(source=larger))
+        evaluator("fid")(GeneratedSet(source=larger))
     maps = dataclasses.replace(toy.network(), maps=lambda params, images: [images])
     with pytest.raises(UserError, match="path_length needs a generator"):
         evaluator("path_length", network=maps)(fake())
@@ -153,8 +153,8 @@ def test_memorised_images_are_found_with_held_out_reals():
         held_out=held_out,
         progress=False,
     )
-    copies = copied(Fake(source=toy.source(REAL[:40], name="copies"))).scores
-    fresh = copied(Fake(source=toy.source(toy.images(40, 10), name="fresh"))).scores
+    copies = copied(GeneratedSet(source=toy.source(REAL[:40], name="copies"))).scores
+    fresh = copied(GeneratedSet(source=toy.source(toy.images(40, 10), name="fresh"))).scores
     assert copies["copying_c_t"].value < -3 < fresh["copying_c_t"].value
     assert copies["nearest_median_ratio"].value == 0
 
@@ -207,7 +207,9 @@ def test_other_scores_than_those_declared_are_details(monkeypatch):
 
 
 def test_weights_and_files_are_told_apart():
-    one, two = (evaluator("fid")(Fake(source=toy.source(FAKE, fingerprint=f))).fake_id for f in ("x", "y"))
+    one, two = (
+        evaluator("fid")(GeneratedSet(source=toy.source(FAKE, fingerprint=f))).fake_id for f in ("x", "y")
+    )
     assert (one, two) == ("x", "y")
     assert evaluator("fid")(fake(identity="weights")).fake_id == "weights"
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gan_jax.evaluation.evaluate import Evaluator
-from gan_jax.evaluation.generated import Fake
+from gan_jax.evaluation.generated import GeneratedSet
 from gan_jax.evaluation.neighbours import neighbours_picture, picked
 from gan_jax.evaluation.sources.image_source import array_source, subset
 from gan_jax.feature_networks.simple_networks import pixel_network
@@ -31,7 +31,7 @@ def picture(fakes, reals, num_fakes=12, num_reals=None, **sizes):
         progress=False,
     )
     return neighbours_picture(
-        evaluator, Fake(source=replace(array_source("fakes", fakes), size=None)), **sizes
+        evaluator, GeneratedSet(source=replace(array_source("fakes", fakes), size=None)), **sizes
     )
 
 

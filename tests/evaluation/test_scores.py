@@ -19,8 +19,8 @@ from gan_jax.data.spec import DataSpec
 from gan_jax.densities import Mixture
 from gan_jax.evaluation import scores
 from gan_jax.evaluation.evaluate import Evaluator
-from gan_jax.evaluation.extract import Extractor, Sample
-from gan_jax.evaluation.generated import Fake, FakeMaker
+from gan_jax.evaluation.extract import ExtractedSet, Extractor
+from gan_jax.evaluation.generated import GeneratedSet, GeneratedSetMaker
 from gan_jax.evaluation.metric import ALL, Comparison
 from gan_jax.evaluation.scores import METRICS
 from gan_jax.evaluation.sources.image_source import array_source, subset
@@ -29,7 +29,7 @@ from gan_jax.feature_networks.classifier_training import Recipe, train_classifie
 from gan_jax.feature_networks.simple_networks import random_network
 from gan_jax.feature_networks.stacked import stacked
 from gan_jax.metrics import classification_accuracy as accuracies
-from gan_jax.metrics.densities import density_scores, projected
+from gan_jax.metrics.density_scores import density_scores, projected
 from gan_jax.metrics.duplicates import duplicate_threshold, duplicates
 from gan_jax.metrics.frechet import fid, intra_class_fid
 from gan_jax.metrics.inception_score import inception_score
@@ -100,7 +100,7 @@ def sample(count, seed, classes=CLASSES, name="toy:train", shape=SHAPE):
     labels = (np.arange(count) % classes).astype(np.int32)
     image_labels = rng.permutation(labels)
     noise = rng.integers(0, 120, (count, *shape))
-    return Sample(
+    return ExtractedSet(
         name=name,
         features=rng.standard_normal((count, 4)).astype(np.float32) + seed / 10,
         logits=rng.standard_normal((count, 5)).astype(np.float32),
@@ -646,7 +646,7 @@ def test_classifiers_are_trained_and_tested_on_the_three_sets(monkeypatch):
         held_out=array_source("reals:test", test[0], test[1], CLASSES),
         progress=False,
     )
-    record = evaluator(Fake(source=array_source("fakes", pixels, swapped, CLASSES), seed=4))
+    record = evaluator(GeneratedSet(source=array_source("fakes", pixels, swapped, CLASSES), seed=4))
     found = {name: score.value for name, score in record.scores.items()}
     assert found["gan_train_of_reals"] > 0.9
     assert max(found["gan_train"], found["gan_test"]) < 0.5
@@ -664,7 +664,7 @@ def test_memorisation_is_measured_with_the_held_out_reals():
         held_out=toy.source(held_out),
         progress=False,
     )
-    found = evaluator(Fake(source=toy.source(fakes), seed=3)).scores
+    found = evaluator(GeneratedSet(source=toy.source(fakes), seed=3)).scores
     seen = (images.reshape(len(images), -1).astype(np.float32) / 2 for images in (fakes, reals, held_out))
     expected = memorisation(*seen, seed=3)
     assert found["copying_c_t"].value == pytest.approx(expected.c_t, rel=1e-12)
@@ -702,7 +702,7 @@ def made(**changes):
     zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), example_batch(SPEC, 2))
     state = jax.jit(algorithm.init)(jax.random.key(1), zeros)
     louder = state.replace(ema={**state.ema, "params": jax.tree.map(lambda x: 5 * x, state.ema["params"])})
-    return FakeMaker("run x", algorithm, SPEC)(louder, seed=6, which="last", averaged=True)
+    return GeneratedSetMaker("run x", algorithm, SPEC)(louder, seed=6, which="last", averaged=True)
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from gan_jax.losses.penalties import (
     WGANGP,
     Consistency,
     LeCam,
-    Seen,
+    PenaltyInputs,
     consistency,
     dragan,
     gradient_norms,
@@ -250,7 +250,7 @@ def test_consistency_gradient_in_closed_form():
 
 
 def logits_only(real, fake):
-    return Seen(linear_critic(W), REAL, FAKE, KEYS, real, fake)
+    return PenaltyInputs(linear_critic(W), REAL, FAKE, KEYS, real, fake)
 
 
 def test_lecam_pulls_each_side_to_the_others_average():
@@ -305,7 +305,7 @@ def test_lecams_memory_keeps_its_shape_and_may_be_donated():
 def test_lecam_cannot_be_lazy():
     penalty = LeCam(weight=1.0)
     with pytest.raises(ValueError, match=r"needs the logits .* cannot be lazy"):
-        penalty(Seen(linear_critic(W), REAL, FAKE, KEYS), penalty.init(), ZERO)
+        penalty(PenaltyInputs(linear_critic(W), REAL, FAKE, KEYS), penalty.init(), ZERO)
     assert penalty.every == 1
     with pytest.raises(TypeError, match="every"):
         PENALTIES["lecam"](weight=1.0, every=4)
@@ -341,8 +341,8 @@ def test_gradients_by_the_parameters_against_finite_differences_in_float64(name)
 
         @jax.jit
         def value(params):
-            seen = Seen(lambda x: critic(params, x), real, fake, KEYS[:3])
-            return penalty(seen, penalty.init(), ZERO)[0]
+            inputs = PenaltyInputs(lambda x: critic(params, x), real, fake, KEYS[:3])
+            return penalty(inputs, penalty.init(), ZERO)[0]
 
         gradient = jax.jit(jax.grad(value))(params)
         for seed in range(3):
@@ -369,8 +369,8 @@ def test_a_split_batch_gives_the_same_value_and_gradient(name):
         def judge(x):
             return critic(params, x)
 
-        seen = Seen(judge, REAL, FAKE, KEYS, judge(REAL), judge(FAKE))
-        return penalty(seen, penalty.init(), ZERO)
+        inputs = PenaltyInputs(judge, REAL, FAKE, KEYS, judge(REAL), judge(FAKE))
+        return penalty(inputs, penalty.init(), ZERO)
 
     def part(params, real, fake):
         def judge(x):
@@ -378,8 +378,8 @@ def test_a_split_batch_gives_the_same_value_and_gradient(name):
 
         of_real, of_fake = (jax.lax.all_gather(judge(x), "batch", tiled=True) for x in (real, fake))
         keys = example_keys(KEY, len(real), "batch")
-        seen = Seen(judge, real, fake, keys, of_real, of_fake, "batch")
-        return penalty(seen, penalty.init(), ZERO)
+        inputs = PenaltyInputs(judge, real, fake, keys, of_real, of_fake, "batch")
+        return penalty(inputs, penalty.init(), ZERO)
 
     def both(function):
         return jax.value_and_grad(function, has_aux=True)
@@ -415,10 +415,10 @@ def test_the_table():
 
 def test_each_named_penalty_is_its_function():
     critic = quadratic_critic(A)
-    seen = Seen(critic, REAL, FAKE, KEYS)
+    inputs = PenaltyInputs(critic, REAL, FAKE, KEYS)
 
     def value(penalty):
-        found, memory = penalty(seen, penalty.init(), ZERO)
+        found, memory = penalty(inputs, penalty.init(), ZERO)
         assert found.shape == ()
         assert memory == {}
         return found

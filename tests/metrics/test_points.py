@@ -17,7 +17,7 @@ from gan_jax.evaluation import evaluate as evaluation
 from gan_jax.evaluation import scores
 from gan_jax.evaluation.evaluate import Evaluator
 from gan_jax.evaluation.extract import Extractor
-from gan_jax.evaluation.generated import Fake, FakeMaker
+from gan_jax.evaluation.generated import GeneratedSet, GeneratedSetMaker
 from gan_jax.evaluation.networks import NETWORKS, open_network
 from gan_jax.evaluation.protocol import from_row
 from gan_jax.evaluation.sources.generated_images import generator_source
@@ -26,7 +26,7 @@ from gan_jax.evaluation.sources.sources import dataset_source
 from gan_jax.feature_networks.simple_networks import point_network
 from gan_jax.inference.sample import make_sampler
 from gan_jax.main import main
-from gan_jax.metrics.densities import density_scores, projected
+from gan_jax.metrics.density_scores import density_scores, projected
 from gan_jax.summaries.logs import read_rows
 from gan_jax.utils.errors import UserError
 from tests.metrics import toy
@@ -166,7 +166,7 @@ def evaluator(real, *metrics, num_fakes=200):
 
 def test_the_evaluator_scores_points(generator, reals):
     algorithm, state = generator
-    fake = FakeMaker("run x", algorithm, SPEC)(state, seed=3, which="last", averaged=True)
+    fake = GeneratedSetMaker("run x", algorithm, SPEC)(state, seed=3, which="last", averaged=True)
     measure = evaluator(reals, "density", "fid")
     record = measure(fake)
     points, real = read(fake.source, 200)[:, 0, 0], read(reals, 300)[:, 0, 0]
@@ -182,7 +182,7 @@ def test_the_evaluator_scores_points(generator, reals):
 
 def test_draws_of_the_density_score_well(reals):
     held_out = dataset_source(data.load("ring", num_examples=2000, split="test"))
-    found = evaluator(reals, "density")(Fake(source=held_out)).scores
+    found = evaluator(reals, "density")(GeneratedSet(source=held_out)).scores
     assert found["modes_reached"].value == 8
     assert found["high_quality"].value > 0.95
     assert found["reverse_kl"].value < 0.1
@@ -202,7 +202,7 @@ def test_the_reals_are_projected_once_and_git_is_asked_once(reals, monkeypatch):
     monkeypatch.setattr(evaluation, "describe_environment", environment)
     monkeypatch.setattr(scores, "projected", counted)
     measure = evaluator(reals, "density", num_fakes=50)
-    records = [measure(Fake(source=array_source("mine", POINTS, points=True))) for _ in range(3)]
+    records = [measure(GeneratedSet(source=array_source("mine", POINTS, points=True))) for _ in range(3)]
     assert sorted(calls) == ["git", "projected"]
     assert records[0].scores == records[2].scores
     assert records[2].environment["cpus"] == 2
@@ -227,7 +227,7 @@ def test_points_are_not_compared_with_images(reals):
     with pytest.raises(
         UserError, match="pictures holds images and ring:train points: they cannot be compared"
     ):
-        evaluator(reals, "density", num_fakes=40)(Fake(source=pictures))
+        evaluator(reals, "density", num_fakes=40)(GeneratedSet(source=pictures))
 
 
 def test_a_run_is_measured_while_it_trains_and_afterwards_alike(tmp_path, monkeypatch, capsys):

@@ -433,9 +433,9 @@ SPLIT_LATENT = np.random.default_rng(3).standard_normal((BATCH, 6)).astype(np.fl
 SPLIT_LABEL = np.random.default_rng(4).integers(0, CLASSES, BATCH).astype(np.int32)
 
 
-def game(axis=None):
+def game(axis_name=None):
     """A conditional generator against a projection discriminator; (params, rows) -> (mean loss, values)."""
-    generator = network("generator", "resnet", condition="batch_norm", attention_size=4, axis=axis)
+    generator = network("generator", "resnet", condition="batch_norm", attention_size=4, axis_name=axis_name)
     discriminator = network(
         "discriminator",
         "dcgan",
@@ -445,7 +445,7 @@ def game(axis=None):
         spectral_norm=True,
         norm="batch",
         auxiliary=CLASSES,
-        axis=axis,
+        axis_name=axis_name,
     )
 
     def loss(params, rows):

@@ -73,8 +73,8 @@ def test_embeddings_of_one_hot_vectors_are_refused():
 # Dropout
 
 
-def drop(x, rate, train=True, axis=None, key=KEY):
-    return Dropout(rate, axis).apply({}, x, train, rngs={"dropout": key})
+def drop(x, rate, train=True, axis_name=None, key=KEY):
+    return Dropout(rate, axis_name).apply({}, x, train, rngs={"dropout": key})
 
 
 def test_dropout_scales_by_the_exact_share_that_it_keeps():
@@ -94,7 +94,7 @@ def test_dropout_is_off_in_evaluation_and_at_rate_0():
 
 def test_dropout_masks_do_not_depend_on_the_split_of_the_batch():
     whole = drop(X, 0.4)
-    mapped = jax.pmap(lambda x: drop(x, 0.4, axis="batch"), axis_name="batch")
+    mapped = jax.pmap(lambda x: drop(x, 0.4, axis_name="batch"), axis_name="batch")
     split = np.asarray(mapped(X.reshape(8, 2, 3, 2, 4))).reshape(X.shape)
     np.testing.assert_array_equal(split == 0, whole == 0)
     np.testing.assert_allclose(split, whole, rtol=1e-6)

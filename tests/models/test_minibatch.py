@@ -165,14 +165,14 @@ class Critic(nn.Module):
     """Both layers, behind and before others."""
 
     group_size: int
-    axis: str | None = None
+    axis_name: str | None = None
 
     @nn.compact
     def __call__(self, x):
-        x = nn.Dense(5)(MinibatchStddev(self.group_size, self.axis)(jnp.tanh(x)))
+        x = nn.Dense(5)(MinibatchStddev(self.group_size, self.axis_name)(jnp.tanh(x)))
         x = x.reshape(x.shape[0], -1)
         x = jnp.tanh(nn.Dense(6)(x))
-        return nn.Dense(1)(MinibatchDiscrimination(3, 2, self.axis)(x))[:, 0]
+        return nn.Dense(1)(MinibatchDiscrimination(3, 2, self.axis_name)(x))[:, 0]
 
 
 def loss_with(critic):

@@ -362,9 +362,11 @@ def test_a_mapped_axis_changes_no_parameter(kind):
     more = dict(widths=(4, 4), minibatch="stddev", auxiliary=2)
 
     @functools.partial(jax.jit, static_argnums=0)
-    def both(axis):
-        g = generator((8, 8, 1), widths=(4, 4), axis=axis).init(KEY, jnp.zeros((1, 5)), None, train=False)
-        return g, discriminator(**more, axis=axis).init(KEY, image, None, train=False)
+    def both(axis_name):
+        g = generator((8, 8, 1), widths=(4, 4), axis_name=axis_name).init(
+            KEY, jnp.zeros((1, 5)), None, train=False
+        )
+        return g, discriminator(**more, axis_name=axis_name).init(KEY, image, None, train=False)
 
     jax.tree.map(np.testing.assert_array_equal, both(None), both("batch"))
 

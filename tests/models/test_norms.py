@@ -23,8 +23,8 @@ def array(seed, *shape):
 X = array(0, 16, 3, 2, 4) * np.array([1, 2, 5, 0.1], np.float32) + np.array([0, 3, -2, 1], np.float32)
 
 
-def batch_norm(momentum=0.9, axis=None):
-    layer = Norm("batch", momentum, axis=axis)
+def batch_norm(momentum=0.9, axis_name=None):
+    layer = Norm("batch", momentum, axis_name=axis_name)
     return layer, layer.init(KEY, X[:1], None, train=False)
 
 
@@ -76,7 +76,7 @@ def test_moving_averages_over_steps_are_what_evaluation_uses():
 def test_batch_norm_over_a_split_batch_sees_all_of_it():
     layer, variables = batch_norm()
     expected, changed = layer.apply(variables, X, None, True, mutable=["batch_stats"])
-    split, _ = batch_norm(axis="batch")
+    split, _ = batch_norm(axis_name="batch")
 
     def local(x):
         return split.apply(variables, x, None, True, mutable=["batch_stats"])
@@ -325,7 +325,7 @@ def test_conditional_norms_on_a_split_batch(kind, way):
         return loss
 
     expected = everything(loss_with(layer))(params, rows)
-    split, _ = conditional(kind, axis=AXIS)
+    split, _ = conditional(kind, axis_name=AXIS)
     assert_close(split_run(way, everything(loss_with(split)), params, rows), expected, 1e-4)
 
 

@@ -16,7 +16,7 @@ from gan_jax.optim.optimizers import (
     adam,
     decay_average,
     half_life_average,
-    lazy_pace,
+    lazy_regularization_scale,
     no_average,
     optimistic_adam,
     rmsprop,
@@ -273,38 +273,40 @@ def test_the_state_may_be_donated():
 
 def test_lazy_pace():
     """StyleGAN2, appendix B: c = k / (k + 1) for one lazy penalty at every k steps."""
-    assert lazy_pace([]) == 1.0
-    assert lazy_pace([16]) == pytest.approx(16 / 17)
-    assert lazy_pace([4, 8]) == pytest.approx(1 / (1 + 1 / 4 + 1 / 8))
-    assert lazy_pace([1, 16, 1]) == lazy_pace([16])  # what acts at every step is no descent of its own
+    assert lazy_regularization_scale([]) == 1.0
+    assert lazy_regularization_scale([16]) == pytest.approx(16 / 17)
+    assert lazy_regularization_scale([4, 8]) == pytest.approx(1 / (1 + 1 / 4 + 1 / 8))
+    assert lazy_regularization_scale([1, 16, 1]) == lazy_regularization_scale(
+        [16]
+    )  # what acts at every step is no descent of its own
 
 
 @pytest.mark.parametrize("interval", [0, -1, 1.5, True])
 def test_impossible_intervals_are_refused(interval):
     with pytest.raises(ValueError, match=r"interval=.*positive integer"):
-        lazy_pace([4, interval])
+        lazy_regularization_scale([4, interval])
 
 
 def test_paced_optimizers_have_a_smaller_rate_and_longer_memory():
     c, near = 0.8, partial(np.testing.assert_allclose, rtol=1e-6)
-    near(follow(adam(0.1, 0.5, 0.99, pace=c)), follow(adam(0.1 * c, 0.5**c, 0.99**c)))
+    near(follow(adam(0.1, 0.5, 0.99, lazy_regularization_scale=c)), follow(adam(0.1 * c, 0.5**c, 0.99**c)))
     near(
-        follow(optimistic_adam(0.1, 0.5, 0.99, pace=c)),
+        follow(optimistic_adam(0.1, 0.5, 0.99, lazy_regularization_scale=c)),
         follow(optimistic_adam(0.1 * c, 0.5**c, 0.99**c)),
     )
-    near(follow(rmsprop(0.1, 0.9, pace=c)), follow(rmsprop(0.1 * c, 0.9**c)))
-    near(follow(sgd(0.1, 0.9, pace=c)), follow(sgd(0.1 * c, 0.9**c)))
-    near(follow(adam(0.1, 0.0, 0.9, pace=c)), follow(adam(0.1 * c, 0.0, 0.9**c)))
+    near(follow(rmsprop(0.1, 0.9, lazy_regularization_scale=c)), follow(rmsprop(0.1 * c, 0.9**c)))
+    near(follow(sgd(0.1, 0.9, lazy_regularization_scale=c)), follow(sgd(0.1 * c, 0.9**c)))
+    near(follow(adam(0.1, 0.0, 0.9, lazy_regularization_scale=c)), follow(adam(0.1 * c, 0.0, 0.9**c)))
     b1s = [(0.5 + 0.04 * s) ** c for s in STEPS]
     expected = adam_path([(0.1 + 0.02 * s) * c for s in STEPS], b1s, [0.99**c] * 3, 1e-4)
-    tx = adam(linear(0.1, 0.3, 10), linear(0.5, 0.9, 10), 0.99, 1e-4, pace=c)
+    tx = adam(linear(0.1, 0.3, 10), linear(0.5, 0.9, 10), 0.99, 1e-4, lazy_regularization_scale=c)
     np.testing.assert_allclose(follow(tx, STEPS), expected, rtol=1e-5)
 
 
-@pytest.mark.parametrize("pace", [0.0, -0.5, 1.1, float("nan"), "1"])
-def test_impossible_paces_are_refused(pace):
-    with pytest.raises(ValueError, match=r"pace=.*must be"):
-        adam(0.1, pace=pace)
+@pytest.mark.parametrize("lazy_regularization_scale", [0.0, -0.5, 1.1, float("nan"), "1"])
+def test_impossible_paces_are_refused(lazy_regularization_scale):
+    with pytest.raises(ValueError, match=r"lazy_regularization_scale=.*must be"):
+        adam(0.1, lazy_regularization_scale=lazy_regularization_scale)
 
 
 # Weight clipping

@@ -81,7 +81,7 @@ def test_every_work_and_contender_is_reachable():
     assert all(set(contender.works) <= set(WORKS) for contender in CONTENDERS.values())
 
 
-class Fake:
+class GeneratedSet:
     """A process that takes 0.5 s a step, and breaks at its third round if it is called "torch"."""
 
     log: list[str] = []  # noqa: RUF012  shared on purpose: who was asked, in order
@@ -94,30 +94,30 @@ class Fake:
 
     def ask(self, steps):
         self.asked += 1
-        Fake.log.append(self.name)
+        GeneratedSet.log.append(self.name)
         if self.name == "torch" and self.asked == 4:
             raise Broken("killed by signal 11")
         return {"seconds": 0.5 * steps, "memory": 10**6, "device_memory": None}
 
     def stop(self):
-        Fake.log.append(f"{self.name} stopped")
+        GeneratedSet.log.append(f"{self.name} stopped")
 
 
 @pytest.fixture
 def match(monkeypatch):
-    monkeypatch.setattr(measure, "Process", Fake)
+    monkeypatch.setattr(measure, "Process", GeneratedSet)
     monkeypatch.setattr(measure, "missing", lambda contender, work, on_gpu: "")
     monkeypatch.setattr(measure.machine, "cpu_seconds", lambda pid: 0.0)
-    monkeypatch.setattr(Fake, "log", [])
+    monkeypatch.setattr(GeneratedSet, "log", [])
     return measure.Match(WORKS["dcgan28"], 32, ["ours", "torch"], on_gpu=False, say=lambda text: None)
 
 
 def test_all_train_in_turn_and_a_broken_one_does_not_end_the_rest(match):
     match.start(timed=True)
-    assert Fake.log == ["ours stopped"]  # torch keeps no compiled programs: one start
-    Fake.log.clear()
+    assert GeneratedSet.log == ["ours stopped"]  # torch keeps no compiled programs: one start
+    GeneratedSet.log.clear()
     match.play(measure.Rounds(count=4, seconds=2.0))
-    calibration, rounds = Fake.log[:4], Fake.log[4:]
+    calibration, rounds = GeneratedSet.log[:4], GeneratedSet.log[4:]
     assert calibration == ["ours", "ours", "torch", "torch"]
     assert rounds == ["ours", "torch", "torch", "torch stopped", "ours", "ours", "ours"]
     assert [row["steps"] for row in match.found["ours"]["rounds"]] == [4] * 4
@@ -127,7 +127,7 @@ def test_all_train_in_turn_and_a_broken_one_does_not_end_the_rest(match):
 
 def test_a_fixed_number_of_steps_goes_before_seconds(match):
     match.start(timed=False)
-    assert Fake.log == []
+    assert GeneratedSet.log == []
     assert "first_step" not in match.found["ours"]  # all start at once, and disturb each other
     match.play(measure.Rounds(count=1, seconds=2.0, steps=7))
     assert match.found["ours"]["rounds"][0]["steps"] == 7

@@ -23,7 +23,7 @@ SLOPE, THETA = -0.8, 2.0
 class Shift(nn.Module):
     """z + theta."""
 
-    axis: str | None = None
+    axis_name: str | None = None
     conditional = False
     num_classes = None
 
@@ -32,10 +32,10 @@ class Shift(nn.Module):
         return (latent + self.param("theta", lambda key: jnp.float32(THETA)))[:, None, None, :]
 
 
-class Slope(nn.Module):
+class Gradients(nn.Module):
     """w x."""
 
-    axis: str | None = None
+    axis_name: str | None = None
     conditional = False
 
     @nn.compact
@@ -46,7 +46,7 @@ class Slope(nn.Module):
 def game(loss="wasserstein", rate=0.1):
     return FixedGenerator(
         generator=Shift(),
-        discriminator=Slope(),
+        discriminator=Gradients(),
         generator_tx=sgd(rate),
         discriminator_tx=sgd(rate),
         ema_decay=no_average(),

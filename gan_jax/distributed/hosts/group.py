@@ -38,7 +38,7 @@ class Hosts:
         """Whether this is the process that writes."""
         return self.index == 0
 
-    def agree(self, compute: Callable[[], T]) -> T:
+    def broadcast_from_first(self, compute: Callable[[], T]) -> T:
         """`compute()`, called by process 0 only; every process gets its value, one that JSON can hold.
 
         The others wait until it is there. All processes must come here in the same order. Where it raises,
@@ -61,7 +61,7 @@ class Hosts:
         return stop.signum
 
     @contextlib.contextmanager
-    def telling(self) -> Iterator[None]:
+    def propagate_errors(self) -> Iterator[None]:
         """What is raised in here, by this process alone, ends the others too.
 
         An error with an attribute `everywhere` that is true is one that all of them raise.
@@ -87,11 +87,11 @@ class Group(Hosts):
         self._pulse = pulse
         self._numbers = itertools.count()
 
-    def agree(self, compute: Callable[[], T]) -> T:
+    def broadcast_from_first(self, compute: Callable[[], T]) -> T:
         """See Hosts."""
         key = f"gan_jax/agreed/{next(self._numbers)}"
         self._pulse.advance()
-        with self.telling():
+        with self.propagate_errors():
             if self.is_first:
                 value = compute()
                 self._client.key_value_set(key, json.dumps(value))
@@ -102,7 +102,7 @@ class Group(Hosts):
         """See Hosts."""
         folder = f"gan_jax/collected/{next(self._numbers)}/"
         self._pulse.advance()
-        with self.telling():
+        with self.propagate_errors():
             self._client.key_value_set(f"{folder}{self.index}", json.dumps(value))
             return [json.loads(self._get(f"{folder}{index}")) for index in range(self.count)]
 
@@ -110,7 +110,7 @@ class Group(Hosts):
         """See Hosts."""
         name = f"gan_jax/barrier/{next(self._numbers)}"
         self._pulse.advance()
-        with self.telling():
+        with self.propagate_errors():
             self._client.wait_at_barrier(name, _FOREVER_MILLISECONDS)
 
     def stop_signal(self, stop: StopRequest) -> int | None:
@@ -118,7 +118,7 @@ class Group(Hosts):
         return self._pulse.stop_signal(stop)
 
     @contextlib.contextmanager
-    def telling(self) -> Iterator[None]:
+    def propagate_errors(self) -> Iterator[None]:
         """See Hosts."""
         try:
             yield

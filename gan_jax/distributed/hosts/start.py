@@ -49,7 +49,7 @@ def connected(
     pulse.start()
     hosts = Group(client, pulse, place.process_id, place.num_processes)
     try:
-        with hosts.telling():
+        with hosts.propagate_errors():
             yield hosts
     except BaseException as error:
         if getattr(error, "everywhere", False):

@@ -134,20 +134,20 @@ class JoinPlanes(nn.Module):
         return jnp.concatenate([image, planes], axis=-1)
 
 
-def join_minibatch(features: Array, kind: str, kernels: int, group_size: int, axis: str | None) -> Array:
+def join_minibatch(features: Array, kind: str, kernels: int, group_size: int, axis_name: str | None) -> Array:
     """Features [B, F] joined with how near the batch's other examples are; inside a network's `__call__`.
 
     Args:
         kind: "discrimination" (`MinibatchDiscrimination`, `kernels` more features, of 5 dimensions each
             as in the paper's code), "stddev" (`MinibatchStddev`, one more) or "none".
-        axis: the mapped axis that splits the batch.
+        axis_name: the mapped axis that splits the batch.
     """
     if kind not in MINIBATCH:
         raise ValueError(f"minibatch={kind!r} is not one of {', '.join(MINIBATCH)}")
     if kind == "discrimination":
-        return MinibatchDiscrimination(kernels, 5, axis, name="minibatch")(features)
+        return MinibatchDiscrimination(kernels, 5, axis_name, name="minibatch")(features)
     if kind == "stddev":
-        return MinibatchStddev(group_size, axis, name="minibatch")(features)
+        return MinibatchStddev(group_size, axis_name, name="minibatch")(features)
     return features
 
 
@@ -207,8 +207,8 @@ class Discriminator(nn.Module):
         minibatch: "none", "discrimination" or "stddev", joined to the last features, see `join_minibatch`.
         minibatch_kernels: of minibatch="discrimination".
         minibatch_group: examples in a group of minibatch="stddev".
-        recompute: whether gradients keep only the blocks' inputs, see `models.blocks`.
-        axis: the mapped axis that splits the batch.
+        remat: whether gradients keep only the blocks' inputs, see `models.layers.remat`.
+        axis_name: the mapped axis that splits the batch.
     """
 
     condition: str = "none"
@@ -219,8 +219,8 @@ class Discriminator(nn.Module):
     minibatch: str = "none"
     minibatch_kernels: int = 100
     minibatch_group: int = 4
-    recompute: bool = False
-    axis: str | None = None
+    remat: bool = False
+    axis_name: str | None = None
 
     @property
     def conditional(self) -> bool:
@@ -241,7 +241,7 @@ class Discriminator(nn.Module):
         """
         features = at_least_float32(features)
         kernels, group = self.minibatch_kernels, self.minibatch_group
-        features = join_minibatch(features, self.minibatch, kernels, group, self.axis)
+        features = join_minibatch(features, self.minibatch, kernels, group, self.axis_name)
         return head(
             features,
             label,

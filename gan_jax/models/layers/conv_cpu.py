@@ -91,13 +91,13 @@ def transpose(y: Array, w: Array, g: Geometry) -> Array:
 def _each(y: Array, w: Array, rows: list[Phase], columns: list[Phase]) -> Array:
     """A convolution for each pair of phases -> [B, q, r, q, r, I] of rows and columns."""
 
-    def one(row: Phase, column: Phase) -> Array:
+    def convolve_phase(row: Phase, column: Phase) -> Array:
         if row.count * column.count == 0:  # a stride larger than the kernel
             return jnp.zeros((y.shape[0], row.outputs, column.outputs, w.shape[3]), y.dtype)
         padding = (row.padding, column.padding)
         return lax.conv_general_dilated(y, _taps(w, row, column), (1, 1), padding, dimension_numbers=LAYOUT)
 
-    return jnp.stack([jnp.stack([one(row, column) for column in columns], 3) for row in rows], 2)
+    return jnp.stack([jnp.stack([convolve_phase(row, column) for column in columns], 3) for row in rows], 2)
 
 
 def _stamped(y: Array, w: Array, rows: list[Phase], columns: list[Phase]) -> Array:
@@ -111,7 +111,7 @@ def _stamped(y: Array, w: Array, rows: list[Phase], columns: list[Phase]) -> Arr
         pads[axis] = (before, phase.outputs - before - a.shape[axis], 0)
         return lax.pad(a, jnp.zeros((), a.dtype), pads)
 
-    def one(row: Phase, column: Phase) -> Array:
+    def convolve_phase(row: Phase, column: Phase) -> Array:
         total = jnp.zeros((y.shape[0], row.outputs, column.outputs, w.shape[3]), y.dtype)
         for i, stamped in enumerate(jnp.moveaxis(stamps[:, :, :, row.taps], 3, 0)):
             under = shifted(stamped, 1, row, i)
@@ -119,7 +119,7 @@ def _stamped(y: Array, w: Array, rows: list[Phase], columns: list[Phase]) -> Arr
                 total += shifted(values, 2, column, j)
         return total
 
-    return jnp.stack([jnp.stack([one(row, column) for column in columns], 3) for row in rows], 2)
+    return jnp.stack([jnp.stack([convolve_phase(row, column) for column in columns], 3) for row in rows], 2)
 
 
 def _taps(w: Array, row: Phase, column: Phase) -> Array:

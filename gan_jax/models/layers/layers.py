@@ -3,7 +3,7 @@
 A layer computes in the precision of its input, float32 or bfloat16, and gives its output in the same; its
 parameters are float32 and are cast at their use. Spectral norms are of the float32 kernels.
 
-Every layer with something random or with batch statistics has the field `axis`: the name of the
+Every layer with something random or with batch statistics has the field `axis_name`: the name of the
 mapped axis that splits the batch under `pmap` or `shard_map`, None under `jit`.
 """
 
@@ -228,13 +228,13 @@ class Dropout(nn.Module):
     """Dropout with a mask per example; `rate` is rounded to a multiple of 1/256 (`keep_mask`)."""
 
     rate: float
-    axis: str | None = None
+    axis_name: str | None = None
 
     @nn.compact
     def __call__(self, x: Array, train: bool) -> Array:
         drop_threshold(self.rate)  # a bad rate is an error also where nothing is dropped
         if not train or self.rate == 0.0:
             return x
-        keys = example_keys(self.make_rng("dropout"), x.shape[0], self.axis)
+        keys = example_keys(self.make_rng("dropout"), x.shape[0], self.axis_name)
         mask, kept = keep_mask(keys, x.shape[1:], self.rate)
         return jnp.where(mask, x / kept, 0.0)

@@ -48,12 +48,12 @@ class MinibatchDiscrimination(nn.Module):
     Attributes:
         kernels: the paper's B.
         dims: the paper's C.
-        axis: the mapped axis that splits the batch, None under jit.
+        axis_name: the mapped axis that splits the batch, None under jit.
     """
 
     kernels: int = 100
     dims: int = 5
-    axis: str | None = None
+    axis_name: str | None = None
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
@@ -61,12 +61,12 @@ class MinibatchDiscrimination(nn.Module):
         check_count(self.dims, "dims")
         if x.ndim != 2:
             raise ValueError(f"minibatch discrimination takes features [B, A], not {x.shape}: flatten first")
-        axis = None if self.is_initializing() else self.axis
+        axis_name = None if self.is_initializing() else self.axis_name
         init = nn.initializers.normal(1 / (self.dims * x.shape[-1] ** 0.5))
         kernel = self.param("kernel", init, (x.shape[-1], self.kernels, self.dims))
         own = jnp.tensordot(x, kernel, 1)
-        others = gather_batch(own, axis)
-        same = own_rows(jnp.eye(others.shape[0], dtype=bool), x.shape[0], axis)
+        others = gather_batch(own, axis_name)
+        same = own_rows(jnp.eye(others.shape[0], dtype=bool), x.shape[0], axis_name)
         return jnp.concatenate([x, _closeness(own, others, same)], axis=-1)
 
 
@@ -81,25 +81,25 @@ class MinibatchStddev(nn.Module):
 
     Attributes:
         group_size: examples per group; a smaller batch is one group, as in the official code.
-        axis: the mapped axis that splits the batch, None under jit.
+        axis_name: the mapped axis that splits the batch, None under jit.
     """
 
     group_size: int = 4
-    axis: str | None = None
+    axis_name: str | None = None
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
         check_count(self.group_size, "group_size")
-        axis = None if self.is_initializing() else self.axis
+        axis_name = None if self.is_initializing() else self.axis_name
         count = x.shape[0]
-        batch = count * (jax.lax.axis_size(axis) if axis else 1)
+        batch = count * (jax.lax.axis_size(axis_name) if axis_name else 1)
         size = min(self.group_size, batch)
         if batch % size:
             raise ValueError(f"group_size={size} does not divide the batch of {batch}: choose one that does")
         if count % size == 0:
-            axis = None  # whole groups are here
-        every = gather_batch(x, axis)
+            axis_name = None  # whole groups are here
+        every = gather_batch(x, axis_name)
         deviation = jnp.sqrt(jnp.var(every.reshape(-1, size, *x.shape[1:]), axis=1) + 1e-8)
         value = jnp.repeat(jnp.mean(deviation, axis=tuple(range(1, x.ndim))), size)
-        own = own_rows(value, count, axis).reshape(-1, *[1] * (x.ndim - 1))
+        own = own_rows(value, count, axis_name).reshape(-1, *[1] * (x.ndim - 1))
         return jnp.concatenate([x, jnp.broadcast_to(own, (*x.shape[:-1], 1))], axis=-1)

@@ -56,7 +56,7 @@ def group_count(channels: int, groups: int) -> int:
     return next(count for count in range(most, 0, -1) if channels % count == 0)
 
 
-def _batch_norm(momentum: float, axis: str | None, train: bool, affine: bool) -> nn.Module:
+def _batch_norm(momentum: float, axis_name: str | None, train: bool, affine: bool) -> nn.Module:
     check_decay(momentum, "momentum")
     return nn.BatchNorm(
         use_running_average=not train,
@@ -64,7 +64,7 @@ def _batch_norm(momentum: float, axis: str | None, train: bool, affine: bool) ->
         epsilon=1e-3,
         use_bias=affine,
         use_scale=affine,
-        axis_name=axis,
+        axis_name=axis_name,
         name="norm",
     )
 
@@ -80,14 +80,14 @@ class Norm(nn.Module):
         groups: of "group": the most there may be (`group_count`).
         num_classes: None, or K for a gain (1 at the start) and a bias (0) [K, C] by label. The
             statistics are still those of all classes together.
-        axis: the mapped axis that splits the batch, None under jit.
+        axis_name: the mapped axis that splits the batch, None under jit.
     """
 
     kind: str
     momentum: float = 0.99
     groups: int = 32
     num_classes: int | None = None
-    axis: str | None = None
+    axis_name: str | None = None
 
     @nn.compact
     def __call__(self, x: Array, label: Array | None, train: bool) -> Array:
@@ -122,7 +122,7 @@ class Norm(nn.Module):
     def _layer(self, x: Array, train: bool) -> nn.Module:
         affine = self.num_classes is None
         if self.kind == "batch":
-            return _batch_norm(self.momentum, self.axis, train, affine)
+            return _batch_norm(self.momentum, self.axis_name, train, affine)
         # The two-pass variance: the one-pass E[x^2] - E[x]^2 cancels where the mean is large.
         options: dict[str, Any] = dict(
             epsilon=1e-5, use_bias=affine, use_scale=affine, use_fast_variance=False, name="norm"

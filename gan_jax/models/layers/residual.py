@@ -46,7 +46,7 @@ class UpBlock(nn.Module):
     momentum: float
     spectral_norm: bool
     kernel_init: Initializer
-    axis: str | None
+    axis_name: str | None
 
     @nn.compact
     def __call__(self, x: Array, label: Array | None, train: bool) -> Array:
@@ -54,7 +54,11 @@ class UpBlock(nn.Module):
 
         def normalise(x: Array, index: int) -> Array:
             norm = Norm(
-                self.norm, self.momentum, num_classes=self.num_classes, axis=self.axis, name=f"norm_{index}"
+                self.norm,
+                self.momentum,
+                num_classes=self.num_classes,
+                axis_name=self.axis_name,
+                name=f"norm_{index}",
             )
             return activation(norm(x, label, train))
 
@@ -93,7 +97,7 @@ class DownBlock(nn.Module):
     momentum: float
     spectral_norm: bool
     kernel_init: Initializer
-    axis: str | None
+    axis_name: str | None
 
     @nn.compact
     def __call__(self, x: Array, train: bool) -> Array:
@@ -101,7 +105,7 @@ class DownBlock(nn.Module):
 
         def normalise(x: Array, index: int) -> Array:
             return activation(
-                Norm(self.norm, self.momentum, axis=self.axis, name=f"norm_{index}")(x, None, train)
+                Norm(self.norm, self.momentum, axis_name=self.axis_name, name=f"norm_{index}")(x, None, train)
             )
 
         def conv(

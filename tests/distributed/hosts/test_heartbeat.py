@@ -151,7 +151,7 @@ def test_a_frozen_coordinator_ends_the_others(processes):
 def test_what_one_process_alone_raises_ends_the_others_with_its_words(failing, processes):
     store, pulses, ends = processes(2)
     group = Group(store, pulses[failing], failing, 2)
-    with pytest.raises(UserError), group.telling():
+    with pytest.raises(UserError), group.propagate_errors():
         raise UserError("the disk is full")
     until(lambda: 1 - failing in ends)
     assert ends[1 - failing] == (f"process {failing} of 2 ended: the disk is full", 1)
@@ -161,7 +161,7 @@ def test_what_one_process_alone_raises_ends_the_others_with_its_words(failing, p
 
 def test_what_all_raise_is_told_by_each_itself(processes):
     store, pulses, ends = processes(2)
-    with pytest.raises(Interrupted), Group(store, pulses[1], 1, 2).telling():
+    with pytest.raises(Interrupted), Group(store, pulses[1], 1, 2).propagate_errors():
         raise Interrupted(15, "stopped", everywhere=True)
     time.sleep(0.2)
     assert f"{SAID}end" not in store.values
@@ -170,7 +170,7 @@ def test_what_all_raise_is_told_by_each_itself(processes):
 
 def test_a_signal_to_one_process_before_the_loop_ends_all_with_its_code(processes):
     store, pulses, ends = processes(2)
-    with pytest.raises(Interrupted), Group(store, pulses[1], 1, 2).telling():
+    with pytest.raises(Interrupted), Group(store, pulses[1], 1, 2).propagate_errors():
         raise Interrupted(15, "stopped")
     until(lambda: 0 in ends)
     assert ends[0] == ("process 1 of 2 ended: stopped", 143)
@@ -182,7 +182,7 @@ def test_a_broken_connection_is_the_fault_of_whoever_is_silent(processes):
     pulses[1].close()
 
     def main():
-        with pytest.raises(ValueError, match="Gloo"), Group(store, pulses[2], 2, 3).telling():
+        with pytest.raises(ValueError, match="Gloo"), Group(store, pulses[2], 2, 3).propagate_errors():
             raise ValueError("Gloo all-reduce failed")
 
     thread = threading.Thread(target=main)
@@ -205,7 +205,7 @@ def test_an_agreement_is_computed_once(processes):
 
     def one(number):
         for value in ("first", "second"):
-            found[number].append(groups[number].agree(lambda value=value: computed(value)))
+            found[number].append(groups[number].broadcast_from_first(lambda value=value: computed(value)))
         found[number].append(groups[number].collect(number))
 
     threads = [threading.Thread(target=one, args=(number,)) for number in range(3)]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gan_jax.algorithms import gan
-from gan_jax.algorithms.packing import alternating, apart
+from gan_jax.algorithms.packing import deinterleave, interleave
 from tests.variants import BATCH, VARIANTS, steps_of
 
 pytestmark = pytest.mark.usefixtures("quick_compiler")
@@ -35,13 +35,13 @@ def loss_and_gradient(algorithm, state):
 def seen(algorithm, state, monkeypatch):
     """The numbers of examples that the discriminator's loss judges at a time."""
     counts = []
-    judge = gan.GAN.judge
+    discriminate = gan.GAN.discriminate
 
     def spy(self, params, stats, view, *rest):
         counts.append(view.shape[0])
-        return judge(self, params, stats, view, *rest)
+        return discriminate(self, params, stats, view, *rest)
 
-    monkeypatch.setattr(gan.GAN, "judge", spy)
+    monkeypatch.setattr(gan.GAN, "discriminate", spy)
     arguments = state.discriminator.params, state, batch_of(algorithm), jax.random.key(3)
     jax.eval_shape(algorithm.discriminator_loss, *arguments)
     return counts
@@ -49,9 +49,9 @@ def seen(algorithm, state, monkeypatch):
 
 def test_rows_alternate_and_come_apart_again():
     a, b = jnp.arange(6).reshape(3, 2), 10 + jnp.arange(6).reshape(3, 2)
-    both = alternating(a, b)
+    both = interleave(a, b)
     np.testing.assert_array_equal(both, [[0, 1], [10, 11], [2, 3], [12, 13], [4, 5], [14, 15]])
-    for found, expected in zip(apart(both), (a, b), strict=True):
+    for found, expected in zip(deinterleave(both), (a, b), strict=True):
         np.testing.assert_array_equal(found, expected)
 
 
@@ -81,7 +81,7 @@ def test_dropout_masks_of_a_real_and_its_fake_differ():
     assert algorithm.discriminator.dropout > 0
     image = batch_of(algorithm)["image"]
     keys = jax.random.key(0), jax.random.key(1)
-    (real, _), (fake, _) = algorithm.judge_both(
+    (real, _), (fake, _) = algorithm.discriminate_both(
         state.discriminator.params, {}, (image, image), (None, None), keys
     )[0]
     assert not np.any(np.isclose(real, fake))

@@ -1,4 +1,4 @@
-"""Gradient checkpointing: the same numbers from less memory, at the price that `models.blocks` says."""
+"""Gradient checkpointing: the same numbers from less memory, at the price that `models.layers.remat` says."""
 
 import dataclasses
 from typing import Any
@@ -39,8 +39,8 @@ def loss_of(apply):
 def test_outputs_collections_and_gradients_are_the_same(family, role):
     """BatchNorm's statistics, dropout's mask and u of spectral norms are not moved by the second pass."""
     found = []
-    for checkpointing in (False, True):
-        apply, params, x = applied(family, role, "float32", checkpointing=checkpointing)
+    for remat in (False, True):
+        apply, params, x = applied(family, role, "float32", remat=remat)
         grad = jax.jit(jax.grad(loss_of(apply), argnums=(0, 1), has_aux=True), compiler_options=QUICKLY)
         found.append(grad(params, x))
     for (path, a), b in zip(
@@ -54,7 +54,7 @@ def test_steps_are_the_same(name):
     algorithm = VARIANTS[name]()
     batches = jax.tree.map(lambda x: x[0], steps_of(algorithm))
     state = first_state(name)
-    low = dataclasses.replace(algorithm, execution=Execution(checkpointing=True))
+    low = dataclasses.replace(algorithm, execution=Execution(remat=True))
     steps = [jax.jit(a.step, compiler_options=QUICKLY) for a in (algorithm, low)]
     (one_state, one_metrics), (other, metrics) = (step(state, batches) for step in steps)
     without_key = lambda s: jax.tree.leaves(s.replace(key=None))
@@ -65,9 +65,9 @@ def test_steps_are_the_same(name):
         np.testing.assert_allclose(metrics[key], one_metrics[key], rtol=1e-4, atol=1e-6)
 
 
-def products(family, checkpointing):
+def products(family, remat):
     """How many convolutions the gradient of a discriminator takes."""
-    apply, params, x = applied(family, "discriminator", "float32", checkpointing=checkpointing)
+    apply, params, x = applied(family, "discriminator", "float32", remat=remat)
     program = jax.make_jaxpr(jax.grad(lambda p, x: jnp.sum(apply(p, x)[0])))(params, x)
     return sum(eqn.primitive.name == "conv_general_dilated" for _, eqn in equations(program.jaxpr))
 
@@ -83,16 +83,14 @@ def temporary_of(compiled: Any) -> int:
     return compiled.memory_analysis().temp_size_in_bytes
 
 
-def temporary_bytes(network, checkpointing):
+def temporary_bytes(network, remat):
     x = jax.ShapeDtypeStruct((16, 32, 32, 3), jnp.float32)
     shapes = dict(jax.eval_shape(lambda x: network.init(jax.random.key(0), x, None, False), x))
     params = shapes.pop("params")
 
     def loss(params, stats, x):
         key = jax.random.key(1)
-        return apply_network(
-            network, params, stats, x, None, key=key, train=True, checkpointing=checkpointing
-        )[0].sum()
+        return apply_network(network, params, stats, x, None, key=key, train=True, remat=remat)[0].sum()
 
     lowered = jax.jit(jax.grad(loss)).lower(params, shapes, x)
     compiled = lowered.compile(compiler_options=compiler.options("cpu"))
@@ -106,15 +104,15 @@ def test_a_deep_network_needs_less_memory():
 
 
 def test_the_train_step_needs_less_memory():
-    """`config.execution.checkpointing` reaches the networks and the compiler."""
+    """`config.execution.remat` reaches the networks and the compiler."""
     temporary = []
-    for checkpointing in (False, True):
+    for remat in (False, True):
         config = config_with(
             generator=dict(name="mlp_generator", widths=(4,)),
             discriminator=dict(
                 name="resnet_discriminator", widths=(16,) * 8, downsamplings=0, spectral_norm=False
             ),
-            execution=dict(checkpointing=checkpointing),
+            execution=dict(remat=remat),
         )
         algorithm = build_algorithm(config, SPEC)
         mesh = one_device()

@@ -16,7 +16,8 @@ from gan_jax.losses.adversarial import LOSSES
 from gan_jax.losses.penalties import WGANGP
 from gan_jax.models.mlp import MLPDiscriminator
 from gan_jax.optim.optimizers import adam, no_average, sgd
-from gan_jax.theory import lines, playing
+from gan_jax.theory import parallel_lines as lines
+from gan_jax.theory import playing
 from gan_jax.theory.fixed import FixedGenerator
 
 pytestmark = pytest.mark.usefixtures("quick_compiler")

@@ -2,8 +2,8 @@
 
 Chen, Xu, Zhang, Guestrin 2016, "Training deep nets with sublinear memory cost", arXiv:1604.06174: the
 backward pass needs the values of the forward pass. Those that are not kept are computed again, block by
-block, each when the gradient arrives at its output. A network with `recompute` keeps the inputs of its
-blocks, which `block` marks (on a CPU that takes `gan_jax.utils.compiler`'s options):
+block, each when the gradient arrives at its output. A network with `remat` keeps the inputs of its
+blocks, which `remat_block` marks (on a CPU that takes `gan_jax.utils.compiler`'s options):
 
 - `models.dcgan` and `models.mlp`: from the output of one convolution or dense layer to that of the next. One
   array of each layer is kept; norm, activation and dropout are computed again, but no convolution.
@@ -24,19 +24,19 @@ Array = jax.Array
 class Network(Protocol):
     """A module whose gradients can be told what to keep."""
 
-    recompute: bool
+    remat: bool
 
 
 N = TypeVar("N", bound=Network)
 
 
-def block(network: N, function: Callable[[N, Array], Array], x: Array) -> Array:
-    """function(network, x), whose gradient (of any order) keeps no more than x if `network.recompute`.
+def remat_block(network: N, function: Callable[[N, Array], Array], x: Array) -> Array:
+    """function(network, x), whose gradient (of any order) keeps no more than x if `network.remat`.
 
     Args:
         network: the module in whose compact method this is.
         function: makes layers of its first argument, which may be a copy of the module.
     """
-    if not network.recompute:
+    if not network.remat:
         return function(network, x)
     return nn.checkpoint(function)(network, x)

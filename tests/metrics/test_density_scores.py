@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import wasserstein_distance
 
 from gan_jax.densities import Mixture, ring
-from gan_jax.metrics.densities import density_scores, projected
+from gan_jax.metrics.density_scores import density_scores, projected
 from gan_jax.metrics.sliced_wasserstein import sliced_wasserstein, unit_directions
 from gan_jax.utils.errors import UserError
 

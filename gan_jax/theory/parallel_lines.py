@@ -33,7 +33,7 @@ class LineGenerator(nn.Module):
     theta is the only parameter.
     """
 
-    axis: str | None = None
+    axis_name: str | None = None
     conditional = False
     num_classes = None
 

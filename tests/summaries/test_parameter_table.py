@@ -12,7 +12,7 @@ from gan_jax.config.build import DataSpec, build, example_batch
 from gan_jax.core.execution import Execution
 from gan_jax.core.state import Player
 from gan_jax.main import main
-from gan_jax.summaries.report import LayerRow, layer_rows
+from gan_jax.summaries.parameter_table import LayerRow, layer_rows
 from gan_jax.utils.tree import mebibytes, tree_bytes
 from tests import runs
 from tests.runs import run, tiny
@@ -91,7 +91,7 @@ def test_info_says_what_is_wrong_with_a_checkpoint(finished, tmp_path, capsys):
 def test_what_the_fields_of_execution_do_in_a_line():
     plain = execution_line(Execution(), batch_size=8, devices=1)
     assert plain.endswith("of 8 images, for which all activations are kept; the state lies whole on 1 device")
-    other = Execution(precision="bfloat16", accumulation=4, checkpointing=True, sharding="sharded")
+    other = Execution(precision="bfloat16", accumulation=4, remat=True, sharding="sharded")
     assert execution_line(other, batch_size=8, devices=2) == (
         "execution: networks compute in bfloat16; gradients of 4 x 2 images in turn, for which only the "
         "blocks' outputs are kept; the state lies split where that is possible on 2 devices"
