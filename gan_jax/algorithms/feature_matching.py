@@ -12,11 +12,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from gan_jax.algorithms.gan import FAKE_VIEW, GAN, REAL_SCORE, REAL_VIEW
+from gan_jax.algorithms.gan import GAN, REAL_SCORE
 from gan_jax.core.collectives import gather_batch
 from gan_jax.core.state import TrainState
 from gan_jax.core.update import Array, Batch, Key, LossOut
-from gan_jax.utils.checks import check_range
 from gan_jax.utils.tree import PyTree
 
 
@@ -27,15 +26,13 @@ class FeatureMatching(GAN):
     Attributes:
         layers: names of the discriminator's layers (`gan-jax train --dry_run` lists those with parameters;
             "dropout_1" is what follows the activation of the second one).
-        adversarial_weight: of the generator's adversarial loss beside it; the paper's is 0.
     """
 
     layers: tuple[str, ...] = ("dropout_1",)
-    adversarial_weight: float = 0.0
+    adversarial_weight: float = 0.0  # the paper's
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_range(self.adversarial_weight, "adversarial_weight")
         if not isinstance(self.layers, tuple) or not self.layers:
             raise ValueError(f"layers={self.layers!r}: it must be a tuple of names of layers")
 
@@ -49,15 +46,14 @@ class FeatureMatching(GAN):
     ) -> tuple[Array, LossOut]:
         """The squared distance of the layers' means, each divided by its size."""
         latent_key, fake_key, generator_key = jax.random.split(key, 3)
-        latent, label = self.inputs(latent_key, batch)
+        latent, told = self.inputs(latent_key, batch, state)
         fake, stats = self.apply(
-            self.generator, params, state.generator.stats, latent, label, key=generator_key, train=True
+            self.generator, params, state.generator.stats, latent, told, key=generator_key, train=True
         )
-        fake = self.discriminator_view(state, fake, jax.random.fold_in(key, FAKE_VIEW))
-        real = self.discriminator_view(state, batch["image"], jax.random.fold_in(key, REAL_VIEW))
-        real_key = jax.random.fold_in(key, REAL_SCORE)
-        real_logits, real_features = self.features(state, real, batch.get("label"), real_key)
-        fake_logits, fake_features = self.features(state, fake, label, fake_key)
+        real, fake = self.discriminator_views(state, batch, fake, key)
+        real_key, real_told = jax.random.fold_in(key, REAL_SCORE), self.conditioning(batch, state)
+        real_logits, real_features = self.features(state, real, real_told, real_key)
+        fake_logits, fake_features = self.features(state, fake, told, fake_key)
         distance = jnp.zeros(())
         for name in self.layers:
             apart = jnp.mean(real_features[name], axis=0) - jnp.mean(fake_features[name], axis=0)
@@ -66,12 +62,12 @@ class FeatureMatching(GAN):
         return loss, LossOut(metrics={"feature_distance": distance}, stats=stats)
 
     def features(
-        self, state: TrainState, view: Array, label: Array | None, key: Key
+        self, state: TrainState, view: Array, told: PyTree, key: Key
     ) -> tuple[Array, dict[str, Array]]:
         """The logits, and what the chosen layers say, both of the global batch."""
         d = state.discriminator
         logits, changed = self.apply(
-            self.discriminator, d.params, d.stats, view, label, key=key, train=True, capture=True
+            self.discriminator, d.params, d.stats, view, told, key=key, train=True, capture=True
         )
         found: dict[str, Any] = {
             name: said["__call__"][0]

@@ -15,6 +15,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -22,13 +23,14 @@ import jax.numpy as jnp
 from gan_jax.algorithms.image_pool import empty_pool, exchange
 from gan_jax.algorithms.packing import deinterleave, interleave, pack
 from gan_jax.augment import Augment, NoAugment
-from gan_jax.core.accumulation import Microbatches, network_obstacles, objective_obstacles
+from gan_jax.core.accumulation import Microbatches, network_obstacles
 from gan_jax.core.algorithm import Algorithm
 from gan_jax.core.collectives import gather_batch
 from gan_jax.core.randomness import example_keys
-from gan_jax.core.state import TrainState
+from gan_jax.core.state import Role, TrainState
 from gan_jax.core.update import Array, Batch, Key, LossOut, Metrics, Update
 from gan_jax.losses.adversarial import LOSSES, AdversarialLoss
+from gan_jax.losses.generator_penalties import GeneratorPenalty, GeneratorPenaltyInputs
 from gan_jax.losses.penalties import Penalty, PenaltyInputs
 from gan_jax.optim.schedules import Schedule, as_schedule, is_off
 from gan_jax.utils.checks import check_count, check_range
@@ -45,6 +47,7 @@ class GAN(Algorithm):
     Attributes:
         loss: the objectives of both players.
         penalties: added to the discriminator's loss; lazy ones have a descent of their own.
+        generator_penalties: likewise, of the generator.
         augment: what is done to reals and fakes before the discriminator sees them.
         discriminator_steps: Goodfellow's k, WGAN's n_critic.
         instance_noise: standard deviation of normal noise on all that the discriminator sees, in units of
@@ -55,10 +58,14 @@ class GAN(Algorithm):
         pool_size: earlier fakes to keep and show again; 0 for none.
         top_k: share of the fakes, those that the discriminator likes best, from which the generator learns
             (Sinha et al. 2020, arXiv:2002.06224); a number or a schedule.
+        adversarial_weight: of the adversarial loss among the generator's; 0 leaves it out.
+        separate_batches: whether the generator's descent sees reals, or what it reads of the batch, that the
+            discriminator's descents of the same step have not seen.
     """
 
     loss: AdversarialLoss = dataclasses.field(default_factory=LOSSES["non_saturating"])
     penalties: tuple[Penalty, ...] = ()
+    generator_penalties: tuple[GeneratorPenalty, ...] = ()
     augment: Augment = dataclasses.field(default_factory=NoAugment)
     discriminator_steps: int = 1
     instance_noise: float | Schedule = 0.0
@@ -66,6 +73,8 @@ class GAN(Algorithm):
     packing: int = 1
     pool_size: int = 0
     top_k: float | Schedule = 1.0
+    adversarial_weight: float = 1.0
+    separate_batches: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -74,6 +83,7 @@ class GAN(Algorithm):
         if self.pool_size != 0:
             check_count(self.pool_size, "pool_size")
         check_range(self.label_flipping, "label_flipping", 0.0, 0.5)
+        check_range(self.adversarial_weight, "adversarial_weight")
         as_schedule(self.instance_noise, "instance_noise")
         as_schedule(self.top_k, "top_k", 1e-6, 1.0)
         if self.top_k != 1.0 and self.loss.relativistic:
@@ -81,7 +91,7 @@ class GAN(Algorithm):
                 "top_k chooses fakes by their own logits, and a relativistic loss weighs them against the "
                 "reals: set top_k=1.0 or another loss"
             )
-        if self.discriminator.conditional:
+        if getattr(self.discriminator, "conditional", False):
             for name, off in (("packing", 1), ("pool_size", 0)):
                 if getattr(self, name) != off:
                     raise ValueError(
@@ -108,44 +118,75 @@ class GAN(Algorithm):
         """A pack is never cut."""
         return Microbatches(self.execution.accumulation, self.packing)
 
+    @property
+    def all_penalties(self) -> tuple[Penalty | GeneratorPenalty, ...]:
+        """Those of both players."""
+        return (*self.penalties, *self.generator_penalties)
+
     def obstacles(self) -> list[str]:
-        """Those of the networks and of the objective."""
-        return [*super().obstacles(), *objective_obstacles(self)]
+        """Those of the networks, of the components and of the method's own fields."""
+        found = super().obstacles()
+        for penalty in self.all_penalties:
+            if penalty.of_batch:
+                why = f"takes {penalty.of_batch} of the whole mini-batch"
+                found.append(f"the penalty {penalty.name} {why}: use another penalty")
+        found += [component.of_batch for component in (self.loss, self.augment) if component.of_batch]
+        if self.label_flipping:
+            found.append("label_flipping is drawn for the whole mini-batch: set algorithm.label_flipping=0.0")
+        if self.pool_size:
+            found.append("the pool exchanges fakes of the whole mini-batch: set algorithm.pool_size=0")
+        if self.top_k != 1.0:
+            found.append("top_k ranks the fakes of the whole mini-batch: set algorithm.top_k=1.0")
+        return found
 
     def updates(self) -> tuple[Update, ...]:
-        lazy = [penalty for penalty in self.penalties if penalty.every > 1]
+        lazy = [p for p in self.penalties if p.every > 1]
+        lazy_generator = [p for p in self.generator_penalties if p.every > 1]
+        batch = self.discriminator_steps if self.separate_batches else 0
         return (
             Update("discriminator", self.discriminator_loss, repeat=self.discriminator_steps),
             *(Update("discriminator", partial(self.penalty_loss, p), every=p.every) for p in lazy),
-            Update("generator", self.generator_loss),
+            Update("generator", self.generator_loss, batch=batch),
+            *(
+                Update("generator", partial(self.generator_penalty_loss, p), every=p.every, batch=batch)
+                for p in lazy_generator
+            ),
         )
 
-    def init_extra(self, key: Key, batch: Batch) -> PyTree:
-        """The memories of the components that have one: {"augment", "pool", names of penalties}."""
-        extra = {penalty.name: penalty.init() for penalty in self.penalties}
+    def examples(self, batch: Batch) -> dict[Role, tuple[Any, ...]]:
+        """Latents; for the discriminator, packed examples with all that it sees beside them."""
+        told = self.conditioning(batch, None)
+        seen = self.discriminator_input(batch["image"], batch)
+        shape = (*seen.shape[:-1], seen.shape[-1] * self.packing)
+        return {
+            "generator": (jnp.zeros((1, self.input_size)), told),
+            "discriminator": (jnp.zeros(shape), told),
+        }
+
+    def init_extra(self, key: Key, batch: Batch) -> dict[str, PyTree]:
+        """The memories of the components that have one: "augment", "pool", names of penalties."""
+        extra = {penalty.name: penalty.init() for penalty in self.all_penalties}
         extra["augment"] = self.augment.init()
         if self.pool_size:
             extra["pool"] = empty_pool(self.pool_size, batch["image"].shape[1:])
         return {name: memory for name, memory in extra.items() if memory}
-
-    def seen_shape(self, image_shape: tuple[int, ...]) -> tuple[int, ...]:
-        """Packed examples are stacked as channels."""
-        return (*image_shape[:-1], image_shape[-1] * self.packing)
 
     def discriminator_loss(
         self, params: PyTree, state: TrainState, batch: Batch, key: Key
     ) -> tuple[Array, LossOut]:
         """The objective on a batch of reals and one of fakes, and the penalties that are not lazy."""
         latent_key, fake_key, real_key, generator_key = jax.random.split(key, 4)
-        latent, label = self.inputs(latent_key, batch)
-        fake = self.fakes(state, latent, label, generator_key)
-        extra = dict(state.extra)
+        latent, told = self.inputs(latent_key, batch, state)
+        fake = self.fakes(state, latent, told, generator_key)
+        extra: dict[str, PyTree] = {}
         if self.pool_size:
             pool_key = jax.random.fold_in(key, POOL)
-            fake, extra["pool"] = exchange(extra["pool"], fake, pool_key, self.axis_name)
-        real, fake = self.discriminator_views(state, batch["image"], fake, key)
-        views, labels, stats = (real, fake), (batch.get("label"), label), state.discriminator.stats
-        judged, stats = self.discriminate_both(params, stats, views, labels, (real_key, fake_key))
+            fake, extra["pool"] = exchange(state.extra["pool"], fake, pool_key, self.axis_name)
+        real, fake = self.discriminator_views(state, batch, fake, key)
+        views, both_told = (real, fake), (self.conditioning(batch, state), told)
+        judged, stats = self.discriminate_both(
+            params, state.discriminator.stats, views, both_told, (real_key, fake_key)
+        )
         (real_logits, real_side), (fake_logits, fake_side) = judged
         scores = gather_batch(real_logits, self.axis_name), gather_batch(fake_logits, self.axis_name)
         loss = self.loss.discriminator(*self.flipped(*scores, jax.random.fold_in(key, FLIPS)))
@@ -156,17 +197,17 @@ class GAN(Algorithm):
         side, side_metrics = self.auxiliary_loss(real_side, fake_side, latent, batch)
         metrics |= side_metrics
         keys = example_keys(jax.random.fold_in(key, PENALTIES), real.shape[0], self.axis_name)
-        critic = partial(self.critic, params, state.discriminator.stats, label, real_key)
+        critic = partial(self.critic, params, state.discriminator.stats, told, real_key)
         inputs = PenaltyInputs(critic, real, fake, keys, *scores, self.axis_name)
         for penalty in self.penalties:
             if penalty.every == 1:
-                value, memory = penalty(inputs, extra.get(penalty.name, {}), state.step)
+                value, memory = penalty(inputs, state.extra.get(penalty.name, {}), state.step)
                 loss = loss + as_schedule(penalty.weight, "weight")(state.step) * value
                 extra |= {penalty.name: memory} if memory else {}
                 metrics[penalty.name] = value
-        if "augment" in extra:
+        if "augment" in state.extra:
             logits = jnp.repeat(scores[0], self.packing)  # every example of a pack counts
-            extra["augment"] = self.augment.update(extra["augment"], logits, state.step)
+            extra["augment"] = self.augment.update(state.extra["augment"], logits, state.step)
             metrics |= {f"augment_{name}": extra["augment"][name] for name in ("p", "r")}
         return loss + side, LossOut(metrics=metrics, stats=stats, extra=extra)
 
@@ -175,11 +216,11 @@ class GAN(Algorithm):
     ) -> tuple[Array, LossOut]:
         """One lazy penalty, times its interval (Karras et al. 2020, arXiv:1912.04958, appendix B)."""
         latent_key, _, real_key, generator_key = jax.random.split(key, 4)
-        latent, label = self.inputs(latent_key, batch)
-        fake = self.fakes(state, latent, label, generator_key)
-        real, fake = self.discriminator_views(state, batch["image"], fake, key)
+        latent, told = self.inputs(latent_key, batch, state)
+        fake = self.fakes(state, latent, told, generator_key)
+        real, fake = self.discriminator_views(state, batch, fake, key)
         keys = example_keys(jax.random.fold_in(key, PENALTIES), real.shape[0], self.axis_name)
-        critic = partial(self.critic, params, state.discriminator.stats, label, real_key)
+        critic = partial(self.critic, params, state.discriminator.stats, told, real_key)
         inputs = PenaltyInputs(critic, real, fake, keys, None, None, self.axis_name)
         value, _ = penalty(inputs, {}, state.step)
         loss = penalty.every * as_schedule(penalty.weight, "weight")(state.step) * value
@@ -190,38 +231,100 @@ class GAN(Algorithm):
     ) -> tuple[Array, LossOut]:
         """The generator's part, through the discriminator as it is now."""
         latent_key, fake_key, generator_key = jax.random.split(key, 3)
-        latent, label = self.inputs(latent_key, batch)
+        latent, told = self.inputs(latent_key, batch, state)
         fake, stats = self.apply(
-            self.generator, params, state.generator.stats, latent, label, key=generator_key, train=True
+            self.generator, params, state.generator.stats, latent, told, key=generator_key, train=True
         )
+        loss, metrics = self.content_loss(fake, state, batch)
+        if self.adversarial_weight:
+            adversarial, found = self.adversarial_loss(state, batch, latent, told, fake, key, fake_key)
+            loss, metrics = loss + adversarial, found | metrics
+        extra: dict[str, PyTree] = {}
+        inputs = self.generator_penalty_inputs(params, state, latent, told, key, generator_key)
+        for penalty in self.generator_penalties:
+            if penalty.every == 1:
+                value, memory = penalty(inputs, state.extra.get(penalty.name, {}), state.step)
+                loss = loss + as_schedule(penalty.weight, "weight")(state.step) * value
+                extra |= {penalty.name: memory} if memory else {}
+                metrics = metrics | {penalty.name: value}
+        return loss, LossOut(metrics=metrics, stats=stats, extra=extra)
+
+    def adversarial_loss(
+        self,
+        state: TrainState,
+        batch: Batch,
+        latent: Array,
+        told: PyTree,
+        fake: Array,
+        key: Key,
+        fake_key: Key,
+    ) -> tuple[Array, Metrics]:
+        """What the generator pays for what the discriminator says of these fakes."""
         d = state.discriminator
-        view = self.discriminator_view(state, fake, jax.random.fold_in(key, FAKE_VIEW))
-        logits, fake_side, _ = self.discriminate(d.params, d.stats, view, label, fake_key)
+        view = self.discriminator_input(fake, batch)
+        view = self.discriminator_view(state, view, jax.random.fold_in(key, FAKE_VIEW))
+        logits, fake_side, _ = self.discriminate(d.params, d.stats, view, told, fake_key)
         logits = real_logits = gather_batch(logits, self.axis_name)
         if self.loss.relativistic:
-            real = self.discriminator_view(state, batch["image"], jax.random.fold_in(key, REAL_VIEW))
+            real = self.discriminator_input(batch["image"], batch)
+            real = self.discriminator_view(state, real, jax.random.fold_in(key, REAL_VIEW))
             real_key = jax.random.fold_in(key, REAL_SCORE)
-            real_logits = self.discriminate(d.params, d.stats, real, batch.get("label"), real_key)[0]
+            real_told = self.conditioning(batch, state)
+            real_logits = self.discriminate(d.params, d.stats, real, real_told, real_key)[0]
             real_logits = gather_batch(real_logits, self.axis_name)
         loss = self.objective(real_logits, logits, state.step)
         side, metrics = self.auxiliary_loss(None, fake_side, latent, batch)
-        return loss + side, LossOut(metrics=metrics, stats=stats)
+        return self.adversarial_weight * loss + side, metrics
+
+    def generator_penalty_loss(
+        self, penalty: GeneratorPenalty, params: PyTree, state: TrainState, batch: Batch, key: Key
+    ) -> tuple[Array, LossOut]:
+        """One lazy penalty on the generator, times its interval."""
+        latent_key, _, generator_key = jax.random.split(key, 3)
+        latent, told = self.inputs(latent_key, batch, state)
+        inputs = self.generator_penalty_inputs(params, state, latent, told, key, generator_key)
+        value, memory = penalty(inputs, state.extra.get(penalty.name, {}), state.step)
+        loss = penalty.every * as_schedule(penalty.weight, "weight")(state.step) * value
+        return loss, LossOut(metrics={penalty.name: value}, extra={penalty.name: memory} if memory else {})
 
     # What the losses are made of.
 
-    def inputs(self, key: Key, batch: Batch) -> tuple[Array, Array | None]:
-        """The generator's: latents [B, L] and labels [B], if there are any."""
-        return self.latents(key, batch["image"].shape[0]), batch.get("label")
+    def inputs(self, key: Key, batch: Batch, state: TrainState) -> tuple[Array, PyTree]:
+        """The generator's first input, latents [B, L], and what it is told beside it."""
+        return self.latents(key, batch["image"].shape[0]), self.conditioning(batch, state)
 
-    def fakes(self, state: TrainState, latent: Array, label: Array | None, key: Key) -> Array:
+    def discriminator_input(self, image: Array, batch: Batch) -> Array:
+        """Images, real or fake, with what the discriminator sees beside them; as they are by default."""
+        return image
+
+    def content_loss(self, fake: Array, state: TrainState, batch: Batch) -> tuple[Array, Metrics]:
+        """What the generator pays beyond its adversarial loss, and its metrics; nothing by default."""
+        return jnp.zeros(()), {}
+
+    def generator_penalty_inputs(
+        self, params: PyTree, state: TrainState, latent: Array, told: PyTree, key: Key, generator_key: Key
+    ) -> GeneratorPenaltyInputs:
+        """What penalties on the generator see."""
+
+        def apply(method: str, x: Array, *others: Any) -> Any:
+            stats = state.generator.stats
+            return self.apply(
+                self.generator, params, stats, x, *others, key=generator_key, train=True, method=method
+            )[0]
+
+        keys = example_keys(jax.random.fold_in(key, PENALTIES), latent.shape[0], self.axis_name)
+        return GeneratorPenaltyInputs(apply, latent, told, keys, self.axis_name)
+
+    def fakes(self, state: TrainState, latent: Array, told: PyTree, key: Key) -> Array:
         """Images from the generator as it trains; its statistics stay."""
         g = state.generator
-        return self.apply(self.generator, g.params, g.stats, latent, label, key=key, train=True)[0]
+        return self.apply(self.generator, g.params, g.stats, latent, told, key=key, train=True)[0]
 
     def discriminator_views(
-        self, state: TrainState, real: Array, fake: Array, key: Key
+        self, state: TrainState, batch: Batch, fake: Array, key: Key
     ) -> tuple[Array, Array]:
-        """Both batches as the discriminator sees them."""
+        """The batch's reals and these fakes as the discriminator sees them."""
+        real, fake = (self.discriminator_input(image, batch) for image in (batch["image"], fake))
         return (
             self.discriminator_view(state, real, jax.random.fold_in(key, REAL_VIEW)),
             self.discriminator_view(state, fake, jax.random.fold_in(key, FAKE_VIEW)),
@@ -240,10 +343,10 @@ class GAN(Algorithm):
         return pack(image, self.packing)
 
     def discriminate(
-        self, params: PyTree, stats: PyTree, view: Array, label: Array | None, key: Key
+        self, params: PyTree, stats: PyTree, view: Array, told: PyTree, key: Key
     ) -> tuple[Array, Array | None, PyTree]:
         """The discriminator's logits, auxiliary outputs [B, n] if it has any, and statistics afterwards."""
-        out, stats = self.apply(self.discriminator, params, stats, view, label, key=key, train=True)
+        out, stats = self.apply(self.discriminator, params, stats, view, told, key=key, train=True)
         logits, side = out if isinstance(out, tuple) else (out, None)
         return logits, side, stats
 
@@ -252,7 +355,7 @@ class GAN(Algorithm):
         params: PyTree,
         stats: PyTree,
         views: tuple[Array, Array],
-        labels: tuple[Array | None, Array | None],
+        told: tuple[PyTree, PyTree],
         keys: tuple[Key, Key],
     ) -> tuple[list[tuple[Array, Array | None]], PyTree]:
         """As `discriminate` on reals and fakes: logits and auxiliary outputs of both, and statistics
@@ -262,20 +365,20 @@ class GAN(Algorithm):
         """
         if stats or network_obstacles(discriminator=self.discriminator):
             judged = []
-            for view, label, key in zip(views, labels, keys, strict=True):
-                logits, side, stats = self.discriminate(params, stats, view, label, key)
+            for view, own_told, key in zip(views, told, keys, strict=True):
+                logits, side, stats = self.discriminate(params, stats, view, own_told, key)
                 judged.append((logits, side))
             return judged, stats
 
         # A pair's rows are neighbours: they stay on their device.
-        label = None if labels[0] is None or labels[1] is None else interleave(labels[0], labels[1])
-        logits, side, stats = self.discriminate(params, stats, interleave(*views), label, keys[0])
+        both_told = jax.tree.map(lambda a, b: interleave(a, b) if jnp.ndim(a) else a, *told)
+        logits, side, stats = self.discriminate(params, stats, interleave(*views), both_told, keys[0])
         sides = (None, None) if side is None else deinterleave(side)
         return list(zip(deinterleave(logits), sides, strict=True)), stats
 
-    def critic(self, params: PyTree, stats: PyTree, label: Array | None, key: Key, view: Array) -> Array:
+    def critic(self, params: PyTree, stats: PyTree, told: PyTree, key: Key, view: Array) -> Array:
         """The logits alone, for penalties."""
-        return self.discriminate(params, stats, view, label, key)[0]
+        return self.discriminate(params, stats, view, told, key)[0]
 
     def flipped(self, real_logits: Array, fake_logits: Array, key: Key) -> tuple[Array, Array]:
         """Some pairs of the global batch exchanged, as if they had each other's labels."""

@@ -81,6 +81,12 @@ class ADA(Augment):
         """The transforms that may happen."""
         return frozenset(name for group in self.groups for name in TRANSFORMS[group]) - set(self.without)
 
+    @property
+    def of_batch(self) -> str:
+        if not self.adaptive:
+            return ""
+        return "augment counts signs in the whole mini-batch to adapt p: set augment.adjust_images=0"
+
     def init(self) -> PyTree:
         """Where p adapts: p; r of the last finished interval; what is counted in the present one."""
         if not self.adaptive:

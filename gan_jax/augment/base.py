@@ -19,6 +19,11 @@ class Augment:
     result depends on image i, keys[i], `memory` and `step` alone, so any layout of the batch gives the same.
     """
 
+    @property
+    def of_batch(self) -> str:
+        """Why a mini-batch cannot be cut into parts, and what to do; "" where it can."""
+        return ""
+
     def init(self) -> PyTree:
         """Its own state before the first step; {} if it has none."""
         return {}

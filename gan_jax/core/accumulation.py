@@ -1,18 +1,19 @@
 """Mini-batches computed in parts, one after the other: the memory of one part, the numbers of the whole.
 
-It is right for losses that are means over examples, each of which stands for itself; `obstacles` names what
-of the networks and the objective is not.
+It is right for losses that are means over examples, each of which stands for itself. Networks, losses,
+penalties and augmentations for which that is not so say it themselves: see `Algorithm.obstacles`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from gan_jax.core.modules import walk
 from gan_jax.core.randomness import Microbatch, within
 from gan_jax.utils.tree import PyTree
 
@@ -104,42 +105,20 @@ def check_memories(stats: PyTree, extra: PyTree) -> None:
         )
 
 
-def network_obstacles(**networks: Any) -> list[str]:
+def network_obstacles(**networks: nn.Module | None) -> list[str]:
     """What of networks, by their roles, looks at several examples at once, and what to use instead."""
     found = []
     for role, network in networks.items():
-        if getattr(network, "norm", "none") == "batch":
-            found.append(
-                f"{role}.norm=batch takes its statistics over the whole mini-batch: set {role}.norm=layer or "
-                "another one"
-            )
-        kind = getattr(network, "minibatch", "none")
-        if kind != "none":
-            found.append(
-                f"{role}.minibatch={kind} compares the examples of the whole mini-batch: set "
-                f"{role}.minibatch=none"
-            )
-    return found
-
-
-def objective_obstacles(algorithm: Any) -> list[str]:
-    """What of a GAN's objective is no mean over examples, and what to use instead."""
-    found = [
-        f"the penalty {penalty.name} takes {penalty.of_batch} of the whole mini-batch: use another penalty"
-        for penalty in algorithm.penalties
-        if penalty.of_batch
-    ]
-    if algorithm.loss.averaging:
-        found.append(
-            "loss=relativistic_average compares each logit with the mean of the whole mini-batch: use "
-            "relativistic_paired"
-        )
-    if algorithm.augment.init():
-        found.append("augment counts signs in the whole mini-batch to adapt p: set augment.adjust_images=0")
-    if algorithm.label_flipping:
-        found.append("label_flipping is drawn for the whole mini-batch: set algorithm.label_flipping=0.0")
-    if algorithm.pool_size:
-        found.append("the pool exchanges fakes of the whole mini-batch: set algorithm.pool_size=0")
-    if algorithm.top_k != 1.0:
-        found.append("top_k ranks the fakes of the whole mini-batch: set algorithm.top_k=1.0")
+        for name, module in walk(network, role) if network is not None else ():
+            if getattr(module, "norm", "none") == "batch":
+                found.append(
+                    f"{name}.norm=batch takes its statistics over the whole mini-batch: set {name}.norm="
+                    "layer or another one"
+                )
+            kind = getattr(module, "minibatch", "none")
+            if kind != "none":
+                found.append(
+                    f"{name}.minibatch={kind} compares the examples of the whole mini-batch: set "
+                    f"{name}.minibatch=none"
+                )
     return found

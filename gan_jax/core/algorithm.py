@@ -1,4 +1,4 @@
-"""A method is two networks and an ordered list of updates; the step that runs them is shared by all.
+"""A method is one or two networks and an ordered list of updates; the step that runs them is shared by all.
 
 A new method subclasses `Algorithm`, writes its losses and lists its updates. Everything else (the
 loop, devices, checkpoints, pictures, scores) sees only what is defined here.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, ClassVar, Self, cast
 
 import flax.linen as nn
 import jax
@@ -19,8 +19,9 @@ import optax
 from gan_jax.core.accumulation import Microbatches, network_obstacles
 from gan_jax.core.execution import Execution, Precision
 from gan_jax.core.games import Alternating, Game
-from gan_jax.core.randomness import INIT, LATENTS, Latent, example_keys, latents
-from gan_jax.core.state import Player, TrainState
+from gan_jax.core.modules import with_field
+from gan_jax.core.randomness import INIT, LATENTS, NOISE, Latent, example_keys, latents
+from gan_jax.core.state import ROLES, Player, Role, TrainState
 from gan_jax.core.update import Array, Batch, Key, Metrics, Update
 from gan_jax.utils.checks import check_count
 from gan_jax.utils.tree import PyTree
@@ -31,33 +32,37 @@ def apply_network(
     params: PyTree,
     stats: PyTree,
     x: Array,
-    label: Array | None,
-    *,
+    *others: Any,
     key: Key | None,
     train: bool,
+    method: str = "__call__",
     precision: Precision = "float32",
     remat: bool = False,
     capture: bool = False,
 ) -> tuple[Any, PyTree]:
-    """module(x, label), and its collections afterwards, all of them float32.
+    """module.method(x, *others), and its collections afterwards, all of them float32.
 
     Args:
-        key: for what the network draws itself.
+        others: the network's further inputs: a label, a time, what else it is conditioned on.
+        key: for what the network draws itself: its streams "dropout" and "noise".
         train: whether the collections move.
-        precision: what x is cast to. The layers of `gan_jax.models` compute in their input's precision, but
+        method: which of the module's methods is called.
+        precision: what x is cast to, and nothing else: times and noise levels need float32. The layers of
+            `gan_jax.models` compute in their input's precision, but
             for what needs more (statistics, spectral norms, a softmax, the logits); parameters and statistics
             stay float32, and so do the gradients, because the casts are differentiated.
         remat: a gradient keeps only what enters the network's blocks, see `models.layers.remat`.
         capture: also return what each layer said, as Flax's collection "intermediates".
     """
     if remat:
-        module = module.clone(remat=True)
+        module = with_field(module, remat=True)
     out, changed = module.apply(
         {"params": params, **stats},
-        x.astype(precision),
-        label,
-        train,
-        rngs=None if key is None else {"dropout": key},
+        x.astype(precision) if jnp.issubdtype(x.dtype, jnp.inexact) else x,
+        *others,
+        train=train,
+        method=method,
+        rngs=None if key is None else {"dropout": key, "noise": jax.random.fold_in(key, NOISE)},
         mutable=(list(stats) if train else []) + (["intermediates"] if capture else []),
         capture_intermediates=capture,
     )
@@ -73,12 +78,18 @@ def as_float32(tree: PyTree) -> PyTree:
 class Algorithm:
     """The static half of a run: networks, optimizers and the rules of the game.
 
+    A player's networks are one module, whose methods `apply` can name: encode and decode, both directions of
+    a translation, mapping and synthesis.
+
     Attributes:
-        generator: (latents [B, L], labels [B] or None, train) -> images [B, H, W, C] in [-1, 1].
-        discriminator: (images, labels or None, train) -> logits [B].
+        roles: the players of this method; a method without a discriminator has ("generator",).
+        conditions: names of the batch's fields that `sample` reads, beside its size and its labels.
+        generator: by default (latents [B, L], conditioning, train) -> images [B, H, W, C] in [-1, 1].
         generator_tx: the generator's optimizer.
-        discriminator_tx: the discriminator's optimizer.
         ema_decay: step -> decay of the generator's moving average; 0 is no averaging.
+        discriminator: by default (images, conditioning, train) -> logits [B]; None where nobody judges.
+        discriminator_tx: the discriminator's optimizer.
+        start: the step at which the run's phase begins that this algorithm is of.
         game: how the players take turns.
         latent_size: L.
         latent: the latents' distribution.
@@ -88,11 +99,15 @@ class Algorithm:
             device. `compile_step` sets it.
     """
 
+    roles: ClassVar[tuple[Role, ...]] = ROLES
+    conditions: ClassVar[tuple[str, ...]] = ()
+
     generator: nn.Module
-    discriminator: nn.Module
     generator_tx: optax.GradientTransformation
-    discriminator_tx: optax.GradientTransformation
     ema_decay: optax.Schedule
+    discriminator: Any = None  # nn.Module | None
+    discriminator_tx: Any = None  # optax.GradientTransformation | None
+    start: int = 0
     game: Game = dataclasses.field(default_factory=Alternating)
     latent_size: int = 100
     latent: Latent = "normal"
@@ -103,6 +118,9 @@ class Algorithm:
     def __post_init__(self) -> None:
         if self.latent not in LATENTS:
             raise ValueError(f"latent={self.latent!r} is not one of {', '.join(LATENTS)}")
+        if ("discriminator" in self.roles) != (self.discriminator is not None):
+            needs = "needs a" if self.discriminator is None else "has no use for a"
+            raise ValueError(f"{type(self).__name__} {needs} discriminator")
         check_count(self.latent_size, "latent_size")
 
     def updates(self) -> tuple[Update, ...]:
@@ -120,7 +138,7 @@ class Algorithm:
         Empty where every loss is a mean over examples that stand for themselves. A method that sees several
         at once beyond its networks must add what it does.
         """
-        return network_obstacles(generator=self.generator, discriminator=self.discriminator)
+        return network_obstacles(**self.networks)
 
     @property
     def minibatches(self) -> int:
@@ -130,7 +148,7 @@ class Algorithm:
     @property
     def num_classes(self) -> int | None:
         """How many classes `sample` can be asked for; None where it does not look at labels."""
-        return self.generator.num_classes if self.generator.conditional else None
+        return self.generator.num_classes if getattr(self.generator, "conditional", False) else None
 
     @property
     def input_size(self) -> int:
@@ -142,9 +160,18 @@ class Algorithm:
         return dataclasses.replace(
             self,
             axis_name=axis_name,
-            generator=self.generator.clone(axis_name=axis_name),
-            discriminator=self.discriminator.clone(axis_name=axis_name),
+            **cast(Any, {r: with_field(net, axis_name=axis_name) for r, net in self.networks.items()}),
         )
+
+    @property
+    def networks(self) -> dict[Role, nn.Module]:
+        """Each player's networks."""
+        networks = {"generator": self.generator, "discriminator": self.discriminator}
+        return {role: networks[role] for role in self.roles}
+
+    def optimizer(self, role: Role) -> optax.GradientTransformation:
+        """A player's optimizer."""
+        return self.generator_tx if role == "generator" else self.discriminator_tx
 
     def apply(
         self,
@@ -152,10 +179,10 @@ class Algorithm:
         params: PyTree,
         stats: PyTree,
         x: Array,
-        label: Array | None,
-        *,
+        *others: Any,
         key: Key | None,
         train: bool,
+        method: str = "__call__",
         capture: bool = False,
     ) -> tuple[Any, PyTree]:
         """`apply_network` as this run computes its networks; nothing else in a method calls one."""
@@ -164,9 +191,10 @@ class Algorithm:
             params,
             stats,
             x,
-            label,
+            *others,
             key=key,
             train=train,
+            method=method,
             precision=self.execution.precision,
             remat=self.execution.remat and train,
             capture=capture,
@@ -178,36 +206,64 @@ class Algorithm:
 
     def init(self, key: Key, batch: Batch) -> TrainState:
         """The state before the first step; `batch` is one mini-batch and only its shapes matter."""
-        generator_key, discriminator_key, extra_key = jax.random.split(jax.random.fold_in(key, INIT), 3)
-        label = batch["label"][:1] if "label" in batch else None
-        latent = jnp.zeros((1, self.input_size))
-        seen = jnp.zeros((1, *self.seen_shape(batch["image"].shape[1:])))
-        generator = init_player(self.generator, self.generator_tx, generator_key, latent, label)
-        discriminator = init_player(self.discriminator, self.discriminator_tx, discriminator_key, seen, label)
+        *keys, extra_key = jax.random.split(jax.random.fold_in(key, INIT), 3)
+        examples = self.examples(jax.tree.map(lambda x: x[:1], batch))
+        players = {
+            role: init_player(self.networks[role], self.optimizer(role), player_key, *examples[role])
+            for role, player_key in zip(ROLES, keys, strict=True)
+            if role in self.roles
+        }
+        generator = players["generator"]
         return TrainState(
             step=jnp.zeros((), jnp.int32),
             key=key,
             generator=generator,
-            discriminator=discriminator,
+            discriminator=players.get("discriminator"),
             # A copy: the state is donated, and one buffer cannot be donated twice.
             ema=jax.tree.map(jnp.copy, {"params": generator.params, "stats": generator.stats}),
             extra=self.init_extra(extra_key, batch),
         )
 
-    def init_extra(self, key: Key, batch: Batch) -> PyTree:
-        """The method's own state; nothing by default."""
-        return {}
+    def examples(self, batch: Batch) -> dict[Role, tuple[Any, ...]]:
+        """The inputs of each network's `__call__` but `train`, of one example; only their shapes matter.
 
-    def seen_shape(self, image_shape: tuple[int, ...]) -> tuple[int, ...]:
-        """The shape of one example as the discriminator gets it; that of an image by default."""
-        return image_shape
+        Args:
+            batch: one example, leaves [1, ...].
+        """
+        told = self.conditioning(batch, None)
+        latent = jnp.zeros((1, self.input_size))
+        return {role: (latent if role == "generator" else batch["image"], told) for role in self.roles}
+
+    def conditioning(self, batch: Batch, state: TrainState | None) -> PyTree:
+        """What the networks are told beside their first input: the labels by default, None without any.
+
+        Any tree: {"label": ..., "fade": ...} for a growing network. `state` is None while the networks are
+        initialised.
+        """
+        return batch.get("label")
+
+    def prepare(self, batches: Batch, state: TrainState) -> Batch:
+        """A step's mini-batches, leaves [minibatches, B, ...], as this phase sees them; all by default."""
+        return batches
+
+    def enter(self, state: TrainState) -> TrainState:
+        """The state before a phase's first step, from the one after the phase before; the same by default."""
+        return state
+
+    def load_frozen(self) -> PyTree:
+        """Pretrained constants for `state.frozen`, NumPy arrays; loaded once a run. None by default."""
+        return ()
+
+    def init_extra(self, key: Key, batch: Batch) -> dict[str, PyTree]:
+        """The method's own state, by name; nothing by default."""
+        return {}
 
     def step(self, state: TrainState, batches: Batch) -> tuple[TrainState, Metrics]:
         """All updates, once.
 
         Args:
-            batches: `minibatches` mini-batches, every leaf [minibatches, B, ...]; an update with a
-                smaller `repeat` uses the first ones.
+            batches: `minibatches` mini-batches, every leaf [minibatches, B, ...]; an update uses `repeat` of
+                them, from number `batch` on.
 
         Raises:
             ValueError: the mini-batches are to be cut into parts and cannot.
@@ -215,28 +271,26 @@ class Algorithm:
         for obstacle in self.obstacles() if self.microbatches.count > 1 else ():
             raise ValueError(f"accumulation={self.microbatches.count}: {obstacle}")
         key = jax.random.fold_in(state.key, state.step)
-        state, metrics = self.game(self, state, batches, key)
+        state, metrics = self.game(self, state, self.prepare(batches, state), key)
         decay = self.ema_decay(state.step)
         current = {"params": state.generator.params, "stats": state.generator.stats}
         ema = jax.tree.map(lambda old, new: decay * old + (1 - decay) * new, state.ema, current)
         return state.replace(step=state.step + 1, ema=ema), metrics
 
-    def sample(self, state: TrainState, batch: Batch, key: Key) -> Array:
-        """Images [B, H, W, C] in [-1, 1] from the averaged generator.
+    def sample(self, state: TrainState, batch: Batch, key: Key) -> Array | dict[str, Array]:
+        """Images [B, H, W, C] in [-1, 1] from the averaged generator, or several kinds of them by name.
 
         Args:
-            batch: an unconditional method uses only its size, a conditional one its labels, a
-                translator its images.
+            batch: an unconditional method uses only its size, a conditional one its labels, a translator its
+                `conditions`.
         """
         latent = self.latents(key, batch["image"].shape[0])
-        return self.draw(state, latent, batch.get("label"))
+        return self.draw(state, latent, self.conditioning(batch, state))
 
-    def draw(self, state: TrainState, latent: Array, label: Array | None) -> Array:
+    def draw(self, state: TrainState, latent: Array, conditioning: PyTree) -> Array:
         """Images [B, H, W, C] in [-1, 1] of these latents [B, L] from the averaged generator."""
-        ema = state.ema
-        return self.apply(self.generator, ema["params"], ema["stats"], latent, label, key=None, train=False)[
-            0
-        ]
+        params, stats = state.ema["params"], state.ema["stats"]
+        return self.apply(self.generator, params, stats, latent, conditioning, key=None, train=False)[0]
 
 
 def init_player(module: nn.Module, tx: optax.GradientTransformation, key: Key, *example: Any) -> Player:

@@ -39,4 +39,4 @@ class Execution:
             if getattr(self, name) not in choices:
                 raise ValueError(f"{name}={getattr(self, name)!r} is not one of {', '.join(choices)}")
         if not isinstance(self.remat, bool):
-            raise ValueError(f"remat={self.checkpointing!r}: it must be True or False")
+            raise ValueError(f"remat={self.remat!r}: it must be True or False")

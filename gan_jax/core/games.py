@@ -61,8 +61,8 @@ class Alternating:
     """One update after the other, each at the state that the one before left (Goodfellow's algorithm 1)."""
 
     def minibatches(self, updates: tuple[Update, ...]) -> int:
-        """The largest `repeat`."""
-        return max(update.repeat for update in updates)
+        """All that some update sees."""
+        return _minibatches(updates)
 
     def __call__(
         self, rules: Rules, state: TrainState, batches: Batch, key: Key
@@ -84,14 +84,14 @@ class Simultaneous:
     """All gradients at the state before the step, then all descents."""
 
     def minibatches(self, updates: tuple[Update, ...]) -> int:
-        """One: several descents in a row are no simultaneous game."""
+        """One for each that updates see apart; several descents in a row are no simultaneous game."""
         _refuse_repeats(updates, "simultaneous")
-        return 1
+        return _minibatches(updates)
 
     def __call__(
         self, rules: Rules, state: TrainState, batches: Batch, key: Key
     ) -> tuple[TrainState, Metrics]:
-        return _together(rules, state, state, _minibatch(batches, 0), key)
+        return _together(rules, state, state, batches, key)
 
 
 @dataclass(frozen=True)
@@ -103,19 +103,21 @@ class Extragradient:
     """
 
     def minibatches(self, updates: tuple[Update, ...]) -> int:
-        """Two: one to extrapolate, one to descend."""
+        """Those to extrapolate, and as many to descend."""
         _refuse_repeats(updates, "extragradient")
-        return 2
+        return 2 * _minibatches(updates)
 
     def __call__(
         self, rules: Rules, state: TrainState, batches: Batch, key: Key
     ) -> tuple[TrainState, Metrics]:
-        ahead, _ = _together(rules, state, state, _minibatch(batches, 0), jax.random.fold_in(key, 0))
+        half = _minibatches(rules.updates())
+        first, second = (jax.tree.map(lambda x, i=i: x[i * half : (i + 1) * half], batches) for i in (0, 1))
+        ahead, _ = _together(rules, state, state, first, jax.random.fold_in(key, 0))
+        before = state.players
         back = ahead.replace(
-            generator=ahead.generator.replace(params=state.generator.params),
-            discriminator=ahead.discriminator.replace(params=state.discriminator.params),
+            **{role: player.replace(params=before[role].params) for role, player in ahead.players.items()}
         )
-        return _together(rules, back, ahead, _minibatch(batches, 1), jax.random.fold_in(key, 1))
+        return _together(rules, back, ahead, second, jax.random.fold_in(key, 1))
 
 
 @dataclass(frozen=True)
@@ -134,26 +136,27 @@ class Consensus:
         as_schedule(self.weight, "weight")
 
     def minibatches(self, updates: tuple[Update, ...]) -> int:
-        """One."""
+        """One for each that updates see apart."""
         _refuse_repeats(updates, "consensus")
         if any(update.every > 1 for update in updates):
             raise ValueError(
                 "the game consensus takes the gradients of all updates together, and a lazy one is not "
                 "always there: set every=1"
             )
-        return 1
+        return _minibatches(updates)
 
     def __call__(
         self, rules: Rules, state: TrainState, batches: Batch, key: Key
     ) -> tuple[TrainState, Metrics]:
-        batch, updates, axis_name = _minibatch(batches, 0), rules.updates(), rules.axis_name
+        updates, axis_name = rules.updates(), rules.axis_name
+        seen = [_minibatch(batches, update.batch) for update in updates]
         keys = [jax.random.fold_in(key, index) for index in range(len(updates))]
         found = [
-            compute_gradients(u, state, batch, k, axis_name, rules.microbatches)
-            for u, k in zip(updates, keys, strict=True)
+            compute_gradients(update, state, batch, update_key, axis_name, rules.microbatches)
+            for update, batch, update_key in zip(updates, seen, keys, strict=True)
         ]
         pulls = self.pull(
-            rules, state, batch, keys, vary(_sums(updates, [one.grads for one in found]), axis_name)
+            rules, state, seen, keys, vary(_sums(updates, [one.grads for one in found]), axis_name)
         )
         weight = as_schedule(self.weight, "weight")(state.step)
         metrics: Metrics = {}
@@ -167,29 +170,32 @@ class Consensus:
         return state, metrics
 
     def pull(
-        self, rules: Rules, state: TrainState, batch: Batch, keys: list[Key], v: dict[str, PyTree]
+        self, rules: Rules, state: TrainState, batches: list[Batch], keys: list[Key], v: dict[str, PyTree]
     ) -> dict[str, PyTree]:
         """The gradient of |v|^2 / 2 for both players: that of <v(theta), v> with the second v as a constant.
 
-        v is a mean over examples and so is this: the batch can be cut, and split over devices.
+        v is a mean over examples and so is this: the batches can be cut, and split over devices.
+
+        Args:
+            batches: the mini-batch of each update.
         """
         updates, local = rules.updates(), vary_params(state, rules.axis_name)
-        both = {"generator": local.generator.params, "discriminator": local.discriminator.params}
+        players = {role: player.params for role, player in local.players.items()}
 
-        def along(both: dict[str, PyTree], batch: Batch) -> Array:
-            moved = local.replace(
-                **{role: getattr(local, role).replace(params=params) for role, params in both.items()}
-            )
+        def along(params: dict[str, PyTree], batches: list[Batch]) -> Array:
+            moved = local.replace(**{r: p.replace(params=params[r]) for r, p in local.players.items()})
             grads = [
-                jax.grad(update.loss, has_aux=True)(both[update.role], moved, batch, key)[0]
-                for update, key in zip(updates, keys, strict=True)
+                jax.grad(update.loss, has_aux=True)(params[update.role], moved, batch, key)[0]
+                for update, batch, key in zip(updates, batches, keys, strict=True)
             ]
             return optax.tree.vdot(_sums(updates, grads), v)
 
-        def pull_of_microbatch(batch: Batch) -> tuple[PyTree, tuple[()], tuple[()]]:
-            return jax.grad(along)(both, batch), (), ()
+        def pull_of_microbatch(batches: list[Batch]) -> tuple[PyTree, tuple[()], tuple[()]]:
+            return jax.grad(along)(players, batches), (), ()
 
-        return mean_over(rules.axis_name, average(pull_of_microbatch, batch, rules.microbatches, both)[0])
+        return mean_over(
+            rules.axis_name, average(pull_of_microbatch, batches, rules.microbatches, players)[0]
+        )
 
 
 GAMES: dict[str, Callable[..., Game]] = {
@@ -202,6 +208,11 @@ GAMES: dict[str, Callable[..., Game]] = {
 
 def _minibatch(batches: Batch, index: int) -> Batch:
     return jax.tree.map(lambda x: x[index], batches)
+
+
+def _minibatches(updates: tuple[Update, ...]) -> int:
+    """How many mini-batches the updates see."""
+    return max(update.batch + update.repeat for update in updates)
 
 
 def _tx(rules: Rules, update: Update) -> optax.GradientTransformation:
@@ -252,14 +263,14 @@ def _repeatedly(
         return descend(update, state, found, _tx(rules, update)), found.out.metrics
 
     if update.repeat == 1:
-        return once(state, (0, _minibatch(batches, 0)))
-    used = jax.tree.map(lambda x: x[: update.repeat], batches)
+        return once(state, (0, _minibatch(batches, update.batch)))
+    used = jax.tree.map(lambda x: x[update.batch : update.batch + update.repeat], batches)
     state, metrics = jax.lax.scan(once, state, (jnp.arange(update.repeat), used))
     return state, jax.tree.map(lambda x: x[-1], metrics)
 
 
 def _together(
-    rules: Rules, state: TrainState, at: TrainState, batch: Batch, key: Key
+    rules: Rules, state: TrainState, at: TrainState, batches: Batch, key: Key
 ) -> tuple[TrainState, Metrics]:
     """Every update's gradient at `at`, every descent from `state`."""
     metrics: Metrics = {}
@@ -267,6 +278,7 @@ def _together(
         update_key = jax.random.fold_in(key, index)
 
         def due(state: TrainState, update: Update = update, key: Key = update_key) -> tuple:
+            batch = _minibatch(batches, update.batch)
             found = compute_gradients(update, at, batch, key, rules.axis_name, rules.microbatches)
             return descend(update, state, found, _tx(rules, update)), found.out.metrics
 

@@ -25,6 +25,7 @@ LATENTS: tuple[Latent, ...] = get_args(Latent)
 INIT = 0xFFFF_FFFF  # into the run's key: initial parameters
 PICTURES = 0xFFFF_FFFE  # into the run's key: the latents of the pictures drawn while training
 INPUT = 0xFFFF_FFFD  # into the step's key: random flips of the reals
+NOISE = 0xFFFF_FFFC  # into the key of a network's "dropout" stream: that of its "noise" stream
 
 
 @dataclass(frozen=True)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any, Literal
+
 import jax
 import optax
 from flax import struct
 
 from gan_jax.utils.tree import PyTree
 
+Role = Literal["generator", "discriminator"]
+ROLES: tuple[Role, ...] = ("generator", "discriminator")
+
 
 class Player(struct.PyTreeNode):
     """One of the two players of the game."""
 
-    params: PyTree  # one network's, or a dict of networks that share one optimizer
+    params: PyTree  # of one Linen module; several networks of a player are one module with named methods
     stats: PyTree  # the other Flax collections (batch_stats, ...); {} if there are none
     opt: optax.OptState
 
@@ -27,7 +32,13 @@ class TrainState(struct.PyTreeNode):
     step: jax.Array  # int32 [], completed steps
     key: jax.Array  # typed key []
     generator: Player
-    discriminator: Player
+    discriminator: Any  # a Player, or None where nobody judges: VAE, diffusion, flow
     ema: PyTree  # moving average of the generator: {"params": ..., "stats": ...}
-    extra: PyTree  # the method's own: path-length mean, w average, ADA p, image pools
+    extra: dict[str, PyTree]  # by name: path-length mean, ADA p, image pools, memories of penalties
     frozen: PyTree = ()  # pretrained constants; neither updated nor checkpointed
+
+    @property
+    def players(self) -> dict[Role, Player]:
+        """The players that are there, by role."""
+        players = {role: getattr(self, role) for role in ROLES}
+        return {role: player for role, player in players.items() if player is not None}

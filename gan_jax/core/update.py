@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -12,15 +12,14 @@ import optax
 from flax import struct
 
 from gan_jax.core.accumulation import WHOLE, Microbatches, average, check_memories
-from gan_jax.core.state import Player, TrainState
+from gan_jax.core.state import Player, Role, TrainState
 from gan_jax.utils.checks import check_count
 from gan_jax.utils.tree import PyTree
 
 Array = jax.Array
 Key = jax.Array
-Batch = dict[str, Array]  # "image": float32 [B, H, W, C] in [-1, 1]; "label": int32 [B] if there are any
+Batch = dict[str, Array]  # named fields [B, ...]: "image", "label" int32 [B] if there are any, ...
 Metrics = dict[str, Array]  # float32 scalars
-Role = Literal["generator", "discriminator"]
 
 
 class LossOut(struct.PyTreeNode):
@@ -28,7 +27,7 @@ class LossOut(struct.PyTreeNode):
 
     metrics: Metrics
     stats: PyTree = None  # the updated player's new collections
-    extra: PyTree = None  # the new TrainState.extra
+    extra: dict[str, PyTree] = struct.field(default_factory=dict)  # changed entries of TrainState.extra
 
 
 # (this player's params, state, mini-batch, key) -> (scalar to minimise, LossOut)
@@ -46,16 +45,21 @@ class Update:
         every: run only at steps divisible by this (lazy regularisation). The metrics of a lazy
             update are NaN at the other steps.
         repeat: descents in a row, each on a mini-batch of its own (n_critic, Goodfellow's k).
+        batch: which of the step's mini-batches the first of them sees, so that two updates can see
+            different ones.
     """
 
     role: Role
     loss: Loss
     every: int = 1
     repeat: int = 1
+    batch: int = 0
 
     def __post_init__(self) -> None:
         check_count(self.every, "every")
         check_count(self.repeat, "repeat")
+        if self.batch != 0:
+            check_count(self.batch, "batch")
 
 
 class Gradients(NamedTuple):
@@ -114,8 +118,10 @@ def descend(
     changes, opt = tx.update(found.grads, player.opt, params, step=state.step)
     stats = player.stats if found.out.stats is None else found.out.stats
     player = Player(params=optax.apply_updates(params, changes), stats=stats, opt=opt)
-    state = state.replace(**{update.role: player})
-    return state if found.out.extra is None else state.replace(extra=found.out.extra)
+    unknown = sorted(found.out.extra.keys() - state.extra.keys())
+    if unknown:
+        raise ValueError(f"a loss hands back extra {', '.join(unknown)}, which `init_extra` must make")
+    return state.replace(**{update.role: player}, extra={**state.extra, **found.out.extra})
 
 
 def mean_over(axis_name: str | None, tree: PyTree) -> PyTree:
@@ -141,9 +147,5 @@ def vary(tree: PyTree, axis_name: str | None) -> PyTree:
 
 
 def vary_params(state: TrainState, axis_name: str | None) -> TrainState:
-    """The state with both players' parameters cast to device-varying."""
-    generator, discriminator = state.generator, state.discriminator
-    return state.replace(
-        generator=generator.replace(params=vary(generator.params, axis_name)),
-        discriminator=discriminator.replace(params=vary(discriminator.params, axis_name)),
-    )
+    """The state with all players' parameters cast to device-varying."""
+    return state.replace(**{r: p.replace(params=vary(p.params, axis_name)) for r, p in state.players.items()})

@@ -128,9 +128,9 @@ class SplitRules:
             return of.replace(params=whole(of.params, self.mesh), stats=whole(of.stats, self.mesh))
 
         return state.replace(
-            generator=player(state.generator),
-            discriminator=player(state.discriminator),
+            **{role: player(of) for role, of in state.players.items()},
             extra=whole(state.extra, self.mesh),
+            frozen=whole(state.frozen, self.mesh),
         )
 
 

@@ -62,8 +62,7 @@ def drawable(state: TrainState) -> TrainState:
 
     Where other processes hold parts of the state, all must call this together.
     """
-    players = {role: getattr(state, role) for role in ("generator", "discriminator")}
-    kept = {role: player.replace(opt=()) for role, player in players.items() if isinstance(player, Player)}
+    kept = {r: p.replace(opt=()) for r, p in state.players.items() if isinstance(p, Player)}
     return parallel.gather_to_local_device(state.replace(**kept))
 
 

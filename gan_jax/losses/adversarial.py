@@ -33,7 +33,9 @@ class AdversarialLoss(NamedTuple):
         generator: (real logits [B], fake logits [B]) -> scalar.
         relativistic: whether `generator` looks at the real logits; where it does not, the caller may
             pass the fake ones twice and save a pass through the discriminator.
-        averaging: whether a logit is compared with means over the batch.
+        of_batch: why a mini-batch cannot be cut into parts, and what to do; "" where the losses are means
+        over
+            examples.
         output: logit -> what is logged as the discriminator's output: sigmoid where logits are
             log-odds, the identity for critics.
     """
@@ -42,7 +44,7 @@ class AdversarialLoss(NamedTuple):
     generator: PairLoss
     relativistic: bool = False
     output: Callable[[Array], Array] = jax.nn.sigmoid
-    averaging: bool = False
+    of_batch: str = ""
 
 
 def cross_entropy(logits: Array, target: float) -> Array:
@@ -203,7 +205,8 @@ def relativistic_average(kind: str = "cross_entropy") -> AdversarialLoss:
         lambda real, fake: against_mean(fake, real),
         relativistic=True,
         output=identity,
-        averaging=True,
+        of_batch="loss=relativistic_average compares each logit with the mean of the whole mini-batch: use "
+        "relativistic_paired",
     )
 
 

@@ -296,7 +296,7 @@ def sampled_state(step: int, index: int, ema: PyTree) -> TrainState:
         generator=nothing,
         discriminator=nothing,
         ema=own,
-        extra=(),
+        extra={},
     )
 
 

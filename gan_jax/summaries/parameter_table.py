@@ -43,8 +43,8 @@ def layer_rows(player: Player) -> list[LayerRow]:
 def parameter_report(state: TrainState) -> str:
     """A table by layer for each network, with totals."""
     parts = []
-    for role in ("generator", "discriminator"):
-        rows = layer_rows(getattr(state, role))
+    for role, player in state.players.items():
+        rows = layer_rows(player)
         trained, moving = sum(row.trained for row in rows), sum(row.moving for row in rows)
         table = parameter_overview.make_table(rows)
         parts.append(f"{role}: {trained + moving:,} parameters ({trained:,} trained)\n{table}")

@@ -37,7 +37,7 @@ def find_divergence(step: int, metrics: dict[str, np.ndarray]) -> tuple[int, str
 
 def check_state(step: int, state: TrainState) -> None:
     """Raises Diverged if a player holds a number that is not finite, as it can before any loss does."""
-    sums = jax.device_get(_sums_of_bad({"generator": state.generator, "discriminator": state.discriminator}))
+    sums = jax.device_get(_sums_of_bad(dict(state.players)))
     bad = [f"a number of the {role} (parameters or optimizer) is {x}" for role, x in sums.items() if x != 0]
     if bad:
         raise diverged(step, ", ".join(bad))

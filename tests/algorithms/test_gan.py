@@ -82,7 +82,10 @@ def test_instance_noise_is_normal_with_the_deviation_of_the_step(noise):
 def test_reals_fakes_and_steps_have_noise_of_their_own():
     algorithm = linear(instance_noise=1.0)
     state, image = start(algorithm, batches_of(REAL)), jnp.zeros((16, 2, 2, 1))
-    views = [algorithm.discriminator_views(state, image, image, jax.random.key(number)) for number in (0, 1)]
+    views = [
+        algorithm.discriminator_views(state, {"image": image}, image, jax.random.key(number))
+        for number in (0, 1)
+    ]
     drawn = [np.asarray(view).ravel() for pair in views for view in pair]
     for i in range(4):
         for j in range(i):

@@ -1,6 +1,7 @@
 """A generator as a source: the pictures of `gan-jax sample`, in any batches, on any number of devices."""
 
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -177,7 +178,7 @@ def test_images_that_are_not_finite_are_counted(value, plain):
     class Broken(GAN):
         def sample(self, state, batch, key):
             """One pixel of every third image of the second chunk is broken."""
-            images = super().sample(state, batch, key)
+            images: Any = super().sample(state, batch, key)
             second = jax.random.fold_in(jax.random.key(5), 1)
             here = (jax.random.key_data(key) == jax.random.key_data(second)).all()
             bad = here & (jnp.arange(len(images)) % 3 == 0)
