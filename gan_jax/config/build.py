@@ -2,24 +2,42 @@
 
 from __future__ import annotations
 
+import contextlib
+import copy
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import ml_collections
+import numpy as np
+import optax
 
 from gan_jax import data
-from gan_jax.config.components import TABLES, build_penalties, component, fill_in
+from gan_jax.config.components import (
+    DEFAULTS,
+    PENALTY_TABLES,
+    TABLES,
+    build_penalties,
+    component,
+    fill_in,
+    is_default,
+    refused,
+)
 from gan_jax.config.contradictions import check_contradictions
+from gan_jax.config.phases import phase_configs
 from gan_jax.core.algorithm import Algorithm
 from gan_jax.core.execution import Execution
+from gan_jax.core.state import Role
 from gan_jax.data.feed import Placement
 from gan_jax.data.spec import DataSpec
 from gan_jax.evaluation.plan import EvaluationPlan
-from gan_jax.losses.penalties import PENALTIES
 from gan_jax.optim.optimizers import lazy_regularization_scale
 from gan_jax.utils.checks import is_count
 from gan_jax.utils.errors import UserError
+from gan_jax.utils.tree import PyTree
 
 COUNTS = (
     "batch_size",
@@ -29,7 +47,7 @@ COUNTS = (
     "checkpoint_every_steps",
     "sample_every_steps",
 )
-COMPONENTS = ("data", "penalties", "evaluation", "execution", *TABLES)
+GROUPS = ("data", "evaluation", "execution")
 DATA_FIELDS = ("name", "dir", "split", "remainder", "placement", "flip")  # the others are the data set's own
 
 
@@ -52,28 +70,44 @@ def base_config() -> ml_collections.ConfigDict:
                 placement="auto",  # "device", "stream", or by size
                 flip=False,  # mirror half of the reals
             ),
-            loss=dict(name="non_saturating"),
-            penalties=dict(),  # for example dict(r1=dict(weight=1.0, every=16))
-            augment=dict(name="none"),
+            **copy.deepcopy(DEFAULTS),  # loss, penalties, generator_penalties, augment
             game=dict(name="alternating"),
             ema=dict(name="none"),  # the moving average of the generator that pictures are drawn with
             evaluation=dict(metrics=""),  # measured while training: "fid,prdc"; see evaluation_plan.py
             execution=dict(precision="float32"),  # how it is computed; see execution.py
+            phases=[],  # for example [dict(name="mse", num_steps=100, ...), ...]; see phases.py
         )
     )
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A stretch of steps with one compiled program.
+
+    Attributes:
+        name: "" where the run has no phases.
+        start: completed steps at which it begins; its batches are numbered from there.
+        stop: completed steps at which it ends.
+    """
+
+    name: str
+    algorithm: Algorithm
+    sampler: data.IndexSampler
+    batch_size: int
+    steps_per_call: int
+    start: int
+    stop: int
 
 
 @dataclass(frozen=True)
 class Plan:
     """A config that has been read: what to train, on what, how long."""
 
-    algorithm: Algorithm
+    phases: tuple[Phase, ...]
+    frozen: dict[str, PyTree]  # NumPy arrays; see `Algorithm.load_frozen`
     dataset: data.Dataset
-    sampler: data.IndexSampler
     seed: int
-    batch_size: int
     num_steps: int
-    steps_per_call: int
     log_every_steps: int
     checkpoint_every_steps: int
     sample_every_steps: int
@@ -88,6 +122,34 @@ class Plan:
     def key(self) -> jax.Array:
         """The run's key."""
         return jax.random.key(self.seed)
+
+    @property
+    def algorithm(self) -> Algorithm:
+        """That of the first phase, which makes the state; its tree is the same in all phases."""
+        return self.phases[0].algorithm
+
+    @property
+    def batch_size(self) -> int:
+        """That of the first phase."""
+        return self.phases[0].batch_size
+
+    @property
+    def sampler(self) -> data.IndexSampler:
+        """That of the first phase."""
+        return self.phases[0].sampler
+
+    @property
+    def steps_per_call(self) -> int:
+        """That of the first phase."""
+        return self.phases[0].steps_per_call
+
+    def phase_after(self, step: int) -> Phase:
+        """The phase that makes the next step after so many; the last one at the end of the run."""
+        return next((phase for phase in self.phases if step < phase.stop), self.phases[-1])
+
+    def phase_before(self, step: int) -> Phase:
+        """The phase that the state after so many steps comes from, with which it is sampled."""
+        return next(phase for phase in self.phases if step <= phase.stop)
 
     @property
     def spec(self) -> DataSpec:
@@ -110,29 +172,87 @@ def build(config: ml_collections.ConfigDict, dataset: data.Dataset | None = None
     chosen = config.data.to_dict()
     dataset = dataset or open_data(config)
     spec = data_spec(dataset)
-    algorithm = build_algorithm(config, spec)
-    trace_step(algorithm, spec, config.batch_size)
-    sampler = data.IndexSampler(
-        len(dataset),
-        config.batch_size,
-        minibatches=algorithm.minibatches,
-        seed=config.seed,
-        remainder=chosen["remainder"],
-    )
-    counts = {name: config[name] for name in COUNTS}
+    phases = []
+    frozen: dict[str, PyTree] = {}
+    for number, phase in enumerate(phase_configs(config)):
+        with said_of(phase.name):
+            check_fields(phase.config)
+            algorithm = build_algorithm(phase.config, spec, phase.start)
+            frozen |= algorithm.load_frozen()
+            sampler = data.IndexSampler(
+                len(dataset),
+                phase.config.batch_size,
+                minibatches=algorithm.minibatches,
+                seed=phase_seed(config.seed, number),
+                remainder=chosen["remainder"],
+            )
+        phases.append(
+            Phase(
+                phase.name,
+                algorithm,
+                sampler,
+                phase.config.batch_size,
+                phase.config.steps_per_call,
+                phase.start,
+                phase.stop,
+            )
+        )
+    check_same_state(phases, spec)
+    for built in phases:
+        with said_of(built.name):
+            trace_step(built.algorithm, spec, built.batch_size, frozen)
     return Plan(
-        algorithm=algorithm,
+        phases=tuple(phases),
+        frozen=frozen,
         dataset=dataset,
-        sampler=sampler,
         seed=config.seed,
+        num_steps=config.num_steps,
+        log_every_steps=config.log_every_steps,
+        checkpoint_every_steps=config.checkpoint_every_steps,
+        sample_every_steps=config.sample_every_steps,
         placement=chosen["placement"],
         flip=chosen["flip"],
         evaluation=evaluation_plan(config),
         execution=execution_of(config),
         averaged=is_averaged(config),
         data_dir=data_folder(config),
-        **counts,
     )
+
+
+@contextlib.contextmanager
+def said_of(phase: str) -> Iterator[None]:
+    """Errors in here are told with the phase's name."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f"phase {phase}: {error}") if phase else error from error
+
+
+def phase_seed(seed: int, number: int) -> int:
+    """The seed of the batches of a run's phase; that of the run for the first."""
+    return seed if number == 0 else int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
+
+
+def check_same_state(phases: list[Phase], spec: DataSpec) -> None:
+    """Raises a UserError unless the state has the same tree in all phases."""
+
+    def shapes(phase: Phase) -> dict[str, str]:
+        batch = example_batch(spec, phase.batch_size)
+        state = jax.eval_shape(phase.algorithm.init, jax.random.key(0), batch)
+        entered = jax.eval_shape(phase.algorithm.enter, state)
+        leaves = jax.tree_util.tree_leaves_with_path(entered)
+        return {jax.tree_util.keystr(path): f"{x.dtype}{list(x.shape)}" for path, x in leaves}
+
+    first = shapes(phases[0])
+    for phase in phases[1:]:
+        other = shapes(phase)
+        for path in [*first, *other]:
+            here, there = first.get(path, "absent"), other.get(path, "absent")
+            if here != there:
+                raise UserError(
+                    f"phases {phases[0].name} and {phase.name} have different states: {path} is {here} in "
+                    f"the one and {there} in the other; what shapes the state must not change"
+                )
 
 
 def open_data(config: ml_collections.ConfigDict, data_dir: str | None = None) -> data.Dataset:
@@ -175,55 +295,70 @@ def execution_of(config: ml_collections.ConfigDict) -> Execution:
 
 def check_fields(config: ml_collections.ConfigDict) -> None:
     """Raises a UserError unless the config has exactly the fields that it must have."""
-    expected = {"seed", *COUNTS, *COMPONENTS}
-    missing, unknown = sorted(expected - set(config)), sorted(set(config) - expected)
-    if missing or unknown:
-        wrong = f"lacks {', '.join(missing)}" if missing else f"has no use for {', '.join(unknown)}"
-        raise UserError(f"the config {wrong}; its fields are {', '.join(sorted(expected))}")
+    check_components(config)
     for name in COUNTS:
         if not is_count(config[name]):
             raise UserError(f"{name}={config[name]!r}: it must be at least 1; set --config.{name}=...")
     if not (isinstance(config.seed, int) and 0 <= config.seed < 2**32):
         raise UserError(f"seed={config.seed!r}: it must be from 0 to 2**32 - 1")
-    for name in COMPONENTS:
-        if not isinstance(config[name], ml_collections.ConfigDict):
-            raise UserError(
-                f"{name}={config[name]!r}: it must be dict(name=..., and the fields of that name)"
-            )
-    for name, fields in config.penalties.items():
-        if name not in PENALTIES:
-            raise UserError(f"penalties.{name}: {name!r} is not one of {', '.join(sorted(PENALTIES))}")
-        if not isinstance(fields, ml_collections.ConfigDict):
-            raise UserError(f"penalties.{name}={fields!r}: it must be dict(weight=...)")
     absent = [name for name in DATA_FIELDS if name not in config.data]
     if absent:
         raise UserError(f"the config lacks data.{', data.'.join(absent)}; start from build.base_config()")
 
 
-def build_algorithm(config: ml_collections.ConfigDict, spec: DataSpec) -> Algorithm:
-    """Networks, optimizers and method, for data of this kind; every shape is checked."""
-    penalties = build_penalties(config)
-    steps = config.algorithm.get("discriminator_steps", 1)  # an interval is one of train steps
-    steps = steps if is_count(steps) else 1  # what it is instead, the algorithm refuses
-    lazy_scale = lazy_regularization_scale(
-        [penalty.every * steps for penalty in penalties if penalty.every > 1]
-    )
-    given = {
+def check_components(config: ml_collections.ConfigDict) -> None:
+    """Raises a UserError unless the config has the groups and the components that its method takes."""
+    refuse = refused(config)
+    for name in sorted(refuse & set(config)):
+        if not is_default(config, name):
+            raise UserError(
+                f"algorithm.name={config.algorithm.name} takes no {name}, and the config sets it: remove it"
+            )
+    components = {*GROUPS, *TABLES, *PENALTY_TABLES} - refuse
+    expected = {"seed", "phases", *COUNTS, *components}
+    missing, unknown = sorted(expected - set(config)), sorted(set(config) - expected - refuse)
+    if missing or unknown:
+        wrong = f"lacks {', '.join(missing)}" if missing else f"has no use for {', '.join(unknown)}"
+        raise UserError(f"the config {wrong}; its fields are {', '.join(sorted(expected))}")
+    for name in sorted(components):
+        if not isinstance(config[name], ml_collections.ConfigDict):
+            raise UserError(
+                f"{name}={config[name]!r}: it must be dict(name=..., and the fields of that name)"
+            )
+    for where in set(PENALTY_TABLES) & components:
+        for name, fields in config[where].items():
+            if name not in PENALTY_TABLES[where]:
+                choices = ", ".join(sorted(PENALTY_TABLES[where]))
+                raise UserError(f"{where}.{name}: {name!r} is not one of {choices}")
+            if not isinstance(fields, ml_collections.ConfigDict):
+                raise UserError(f"{where}.{name}={fields!r}: it must be dict(weight=...)")
+
+
+def build_algorithm(config: ml_collections.ConfigDict, spec: DataSpec, first_step: int = 0) -> Algorithm:
+    """Networks, optimizers and method, for data of this kind; every shape is checked.
+
+    Args:
+        first_step: the step at which the algorithm's phase begins.
+    """
+    taken = {*TABLES, *PENALTY_TABLES} - refused(config)
+    penalties = {where: build_penalties(config, where) for where in PENALTY_TABLES if where in taken}
+    given: dict[str, Any] = {
         "generator": component(
             config, "generator", image_shape=spec.image_shape, num_classes=spec.num_classes
         ),
-        "discriminator": component(config, "discriminator", num_classes=spec.num_classes),
-        "generator_tx": component(config, "generator_optimizer"),
-        "discriminator_tx": component(
-            config, "discriminator_optimizer", lazy_regularization_scale=lazy_scale
-        ),
+        "generator_tx": optimizer(config, "generator", penalties.get("generator_penalties", ()), 1),
         "ema_decay": component(config, "ema", batch_size=config.batch_size),
-        "loss": component(config, "loss"),
-        "penalties": penalties,
-        "augment": component(config, "augment"),
         "game": component(config, "game"),
         "execution": execution_of(config),
+        "first_step": first_step,
+        **penalties,
+        **{where: component(config, where) for where in ("loss", "augment") if where in taken},
     }
+    if "discriminator" in taken:
+        steps = config.algorithm.get("discriminator_steps", 1)  # an interval is one of train steps
+        steps = steps if is_count(steps) else 1  # what it is instead, the algorithm refuses
+        given["discriminator"] = component(config, "discriminator", num_classes=spec.num_classes)
+        given["discriminator_tx"] = optimizer(config, "discriminator", penalties.get("penalties", ()), steps)
     algorithm = component(config, "algorithm", **given)
     key, batch = jax.random.key(0), example_batch(spec, 2)
     asked = batch | {"label": jax.ShapeDtypeStruct((2,), jnp.int32)}  # a code, where the data have no label
@@ -236,18 +371,29 @@ def build_algorithm(config: ml_collections.ConfigDict, spec: DataSpec) -> Algori
         sample = jax.eval_shape(algorithm.sample, state, asked, key)
     except (ValueError, TypeError) as error:
         raise UserError(f"the networks do not fit together or the data: {error}") from error
-    if sample.shape != batch["image"].shape:
-        made, wanted = sample.shape[1:], spec.image_shape
-        raise UserError(
-            f"generator ({config.generator.name}) makes arrays {made}, but the images are {wanted}"
-        )
+    for made in jax.tree.leaves(sample)[:1]:  # the first of several kinds is like the data's images
+        if made.shape != batch["image"].shape:
+            raise UserError(
+                f"generator ({config.generator.name}) makes arrays {made.shape[1:]}, but the images are "
+                f"{spec.image_shape}"
+            )
     return algorithm
 
 
-def trace_step(algorithm: Algorithm, spec: DataSpec, batch_size: int) -> None:
+def optimizer(
+    config: ml_collections.ConfigDict, role: Role, penalties: Sequence[Any], steps: int
+) -> optax.GradientTransformation:
+    """A player's optimizer, corrected for its lazy penalties' descents beside `steps` in a train step."""
+    scale = lazy_regularization_scale([p.every * steps for p in penalties if p.every > 1])
+    return component(config, f"{role}_optimizer", lazy_regularization_scale=scale)
+
+
+def trace_step(
+    algorithm: Algorithm, spec: DataSpec, batch_size: int, frozen: Mapping[str, PyTree] = MappingProxyType({})
+) -> None:
     """Raises a UserError if a step of the algorithm cannot be run on batches of this size."""
     batch = example_batch(spec, batch_size)
-    state = jax.eval_shape(algorithm.init, jax.random.key(0), batch)
+    state = jax.eval_shape(algorithm.init, jax.random.key(0), batch).replace(frozen=dict(frozen))
     lead = algorithm.minibatches
     batches = jax.tree.map(lambda x: jax.ShapeDtypeStruct((lead, *x.shape), x.dtype), batch)
     try:

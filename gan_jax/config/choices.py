@@ -9,8 +9,7 @@ from typing import Any
 import ml_collections
 from absl import flags
 
-from gan_jax.config.components import TABLES, choices, required
-from gan_jax.losses.penalties import PENALTIES
+from gan_jax.config.components import PENALTY_TABLES, TABLES, choices, required
 
 
 def with_components(config: ml_collections.ConfigDict, given: Mapping[str, Any]) -> ml_collections.ConfigDict:
@@ -28,8 +27,8 @@ def with_components(config: ml_collections.ConfigDict, given: Mapping[str, Any])
             where, _, last = field.rpartition(".")
             if last == "name" and where in TABLES and value in TABLES[where]:
                 needed |= choose(config, where, value)
-            elif where.startswith("penalties."):
-                needed |= add_penalty(config, where.split(".")[1])
+            elif where.split(".")[0] in PENALTY_TABLES and "." in where:
+                needed |= add_penalty(config, *where.split(".")[:2])
     for field, reason in needed.items():
         if field not in given:
             raise flags.Error(f"{reason} needs --config.{field}=... beside it")
@@ -48,16 +47,16 @@ def choose(config: ml_collections.ConfigDict, where: str, name: str) -> dict[str
     return demand(component, required(table[name]), where, f"--config.{where}.name={name}")
 
 
-def add_penalty(config: ml_collections.ConfigDict, name: str) -> dict[str, str]:
-    """Makes config.penalties[name] if it is not there; returns as `choose` does."""
-    penalties = config.get("penalties")
+def add_penalty(config: ml_collections.ConfigDict, where: str, name: str) -> dict[str, str]:
+    """Makes config[where][name] if it is not there; returns as `choose` does."""
+    penalties, table = config.get(where), PENALTY_TABLES[where]
     if not isinstance(penalties, ml_collections.ConfigDict) or name in penalties:
         return {}
-    if name not in PENALTIES:
-        raise flags.Error(f"--config.penalties.{name}: {name!r} is not one of {', '.join(sorted(PENALTIES))}")
+    if name not in table:
+        raise flags.Error(f"--config.{where}.{name}: {name!r} is not one of {', '.join(sorted(table))}")
     penalties[name] = {}
-    reason = f"--config.penalties.{name}, which the config file does not have,"
-    return demand(penalties[name], required(PENALTIES[name]), f"penalties.{name}", reason)
+    reason = f"--config.{where}.{name}, which the config file does not have,"
+    return demand(penalties[name], required(table[name]), f"{where}.{name}", reason)
 
 
 def demand(component: ml_collections.ConfigDict, fields: set[str], where: str, reason: str) -> dict[str, str]:

@@ -15,17 +15,19 @@ import ml_collections
 
 from gan_jax.algorithms import ALGORITHMS
 from gan_jax.augment import AUGMENTS
+from gan_jax.core.algorithm import Algorithm
 from gan_jax.core.execution import Execution
 from gan_jax.core.games import GAMES
 from gan_jax.evaluation.plan import EvaluationPlan
 from gan_jax.losses.adversarial import LOSSES
-from gan_jax.losses.penalties import PENALTIES, Penalty
+from gan_jax.losses.generator_penalties import GENERATOR_PENALTIES
+from gan_jax.losses.penalties import PENALTIES
 from gan_jax.models import MODELS
 from gan_jax.optim.optimizers import EMAS, OPTIMIZERS
 from gan_jax.optim.schedules import SCHEDULES
 from gan_jax.utils.errors import UserError
 
-# The components with a name; their tables. `penalties` has any number of named ones.
+# The components with a name; their tables.
 TABLES: dict[str, Mapping[str, Callable[..., Any]]] = {
     "algorithm": ALGORITHMS,
     "loss": LOSSES,
@@ -37,6 +39,20 @@ TABLES: dict[str, Mapping[str, Callable[..., Any]]] = {
     "generator_optimizer": OPTIMIZERS,
     "discriminator_optimizer": OPTIMIZERS,
 }
+# The components of which a config has any number, by name.
+PENALTY_TABLES: dict[str, Mapping[str, Callable[..., Any]]] = {
+    "penalties": PENALTIES,
+    "generator_penalties": GENERATOR_PENALTIES,
+}
+# What a config has where it does not say it; a method that takes none of it ignores it.
+DEFAULTS: dict[str, dict[str, Any]] = {
+    "loss": {"name": "non_saturating"},
+    "penalties": {},
+    "generator_penalties": {},
+    "augment": {"name": "none"},
+}
+# Fields that the records of older runs lack.
+RECENT: dict[str, Any] = {"phases": [], "generator_penalties": ml_collections.ConfigDict()}
 # The groups of fields without a name.
 PLANS: dict[str, Callable[..., Any]] = {"evaluation": EvaluationPlan, "execution": Execution}
 # Parameters of the constructors that no config sets.
@@ -51,17 +67,43 @@ INJECTED = frozenset(
         "batch_size",
         "lazy_regularization_scale",
     }
-    | {"generator_tx", "discriminator_tx", "ema_decay", "penalties", "execution", "remat"}
+    | {"generator_tx", "discriminator_tx", "ema_decay", "execution", "remat", "first_step"}
     | set(TABLES)
+    | set(PENALTY_TABLES)
 )
 
 
-def build_penalties(config: ml_collections.ConfigDict) -> tuple[Penalty, ...]:
-    """The penalties of a config, in the order of their table."""
+def components_of(algorithm: type[Algorithm]) -> set[str]:
+    """The components that a config of this method has."""
+    taken = {"algorithm", "game", "ema", *(set(DEFAULTS) & set(algorithm.__dataclass_fields__))}
+    return taken.union(*({role, f"{role}_optimizer"} for role in algorithm.roles))
+
+
+def refused(config: ml_collections.ConfigDict) -> set[str]:
+    """The components that the config's method does not take."""
+    chosen = config.get("algorithm")
+    name = chosen.get("name") if isinstance(chosen, ml_collections.ConfigDict) else None
+    return {*TABLES, *PENALTY_TABLES} - components_of(ALGORITHMS[name]) if name in ALGORITHMS else set()
+
+
+def is_default(config: ml_collections.ConfigDict, where: str) -> bool:
+    """Whether a component is as `base_config` has it, so that nobody has asked for it."""
+    component = config[where]
+    if not isinstance(component, ml_collections.ConfigDict) or where not in DEFAULTS:
+        return False
+    table, default = TABLES.get(where), DEFAULTS[where]
+    if table is None or component.get("name") != default["name"]:
+        return component.to_dict() == default
+    full = ml_collections.ConfigDict(default)
+    _fill(full, table[default["name"]])
+    return all(full.get(name) == value for name, value in component.items())
+
+
+def build_penalties(config: ml_collections.ConfigDict, where: str) -> tuple[Any, ...]:
+    """The penalties config[where], in the order of their table; none where there is no such field."""
+    table, chosen = PENALTY_TABLES[where], config.get(where, {})
     return tuple(
-        construct(PENALTIES, {"name": name, **config.penalties[name].to_dict()}, "penalties")
-        for name in PENALTIES
-        if name in config.penalties
+        construct(table, {"name": name, **chosen[name].to_dict()}, where) for name in table if name in chosen
     )
 
 
@@ -119,11 +161,18 @@ def required(make: Callable[..., Any]) -> set[str]:
 def complete(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
     """A copy with the defaults of all fields that the config leaves out, so that it says it all.
 
+    Components that the method does not take, and that nobody has asked for, are left out.
+
     A field that refers to another still follows it; what is wrong is left to `build`.
     """
     config = copy.deepcopy(config)
-    penalties = config.get("penalties")
     with config.unlocked():
+        for where in refused(config) & set(config):
+            if is_default(config, where):
+                del config[where]
+        for where in RECENT:  # in a record that is older than this field
+            if where not in config and where not in refused(config):
+                config[where] = copy.deepcopy(RECENT[where])
         for where, table in TABLES.items():
             _complete(config.get(where), table)
         for name, make in PLANS.items():
@@ -131,9 +180,11 @@ def complete(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
                 config[name] = ml_collections.ConfigDict()
             if isinstance(config[name], ml_collections.ConfigDict):
                 _fill(config[name], make)
-        for name in PENALTIES if isinstance(penalties, ml_collections.ConfigDict) else ():
-            if isinstance(penalties.get(name), ml_collections.ConfigDict):
-                _fill(penalties[name], PENALTIES[name])
+        for where, table in PENALTY_TABLES.items():
+            penalties = config.get(where)
+            for name in table if isinstance(penalties, ml_collections.ConfigDict) else ():
+                if isinstance(penalties.get(name), ml_collections.ConfigDict):
+                    _fill(penalties[name], table[name])
     return config
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import ml_collections
 
 from gan_jax.core.algorithm import Algorithm
@@ -22,7 +24,7 @@ def of_points(config: ml_collections.ConfigDict) -> list[str]:
     found = []
     if config.data.flip:
         found.append(f"data.flip mirrors images, and {config.data.name} holds points: set data.flip=False")
-    if config.augment.name != "none":
+    if field(config, "augment", "name", "none") != "none":
         found.append(
             f"augment={config.augment.name} is for images, and {config.data.name} holds points: "
             "set augment.name=none"
@@ -35,10 +37,16 @@ def of_points(config: ml_collections.ConfigDict) -> list[str]:
     return found
 
 
+def field(config: ml_collections.ConfigDict, where: str, name: str, default: Any = None) -> Any:
+    """config[where][name]; `default` where one of them is absent."""
+    return config.get(where, {}).get(name, default)
+
+
 def contradictions(config: ml_collections.ConfigDict, algorithm: Algorithm) -> list[str]:
     """What excludes each other, a sentence each."""
     found = []
-    clipped = config.discriminator_optimizer.get("weight_clip", 0.0)
+    clipped = field(config, "discriminator_optimizer", "weight_clip", 0.0)
+    augment, loss = field(config, "augment", "name"), field(config, "loss", "name")
     gradient = [penalty.name for penalty in getattr(algorithm, "penalties", ()) if penalty.of_gradient]
     if clipped and gradient:
         found.append(
@@ -55,15 +63,18 @@ def contradictions(config: ml_collections.ConfigDict, algorithm: Algorithm) -> l
             "generator_optimizer.weight_clip: it is the critic that must be Lipschitz; "
             "set discriminator_optimizer.weight_clip instead"
         )
-    if "wgan_gp" in config.penalties and getattr(algorithm.discriminator, "norm", "none") == "batch":
+    if (
+        "wgan_gp" in config.get("penalties", {})
+        and getattr(algorithm.discriminator, "norm", "none") == "batch"
+    ):
         found.append(
             "the penalty wgan_gp wants the slope at each image by itself, and discriminator.norm=batch mixes "
             "the images: set discriminator.norm=layer (arXiv:1704.00028, section 4)"
         )
-    adaptive = config.augment.name == "ada" and config.augment.get("adjust_images", 1) != 0
-    if adaptive and config.loss.name in UNBOUNDED:
+    adaptive = augment == "ada" and field(config, "augment", "adjust_images", 1) != 0
+    if adaptive and loss in UNBOUNDED:
         found.append(
-            f"augment=ada adapts to the sign of the logits of the reals, and loss={config.loss.name} leaves "
+            f"augment=ada adapts to the sign of the logits of the reals, and loss={loss} leaves "
             "that free: keep a fixed augment.p with augment.adjust_images=0, or use another loss"
         )
     packing, pool = getattr(algorithm, "packing", 1), getattr(algorithm, "pool_size", 0)

@@ -89,7 +89,7 @@ class Algorithm:
         ema_decay: step -> decay of the generator's moving average; 0 is no averaging.
         discriminator: by default (images, conditioning, train) -> logits [B]; None where nobody judges.
         discriminator_tx: the discriminator's optimizer.
-        start: the step at which the run's phase begins that this algorithm is of.
+        first_step: the step at which the phase begins that this algorithm is of; 0 without phases.
         game: how the players take turns.
         latent_size: L.
         latent: the latents' distribution.
@@ -107,7 +107,7 @@ class Algorithm:
     ema_decay: optax.Schedule
     discriminator: Any = None  # nn.Module | None
     discriminator_tx: Any = None  # optax.GradientTransformation | None
-    start: int = 0
+    first_step: int = 0
     game: Game = dataclasses.field(default_factory=Alternating)
     latent_size: int = 100
     latent: Latent = "normal"

@@ -20,11 +20,11 @@ import ml_collections
 import numpy as np
 
 from gan_jax.config.build import build_algorithm
-from gan_jax.config.components import TABLES
+from gan_jax.config.components import PENALTY_TABLES, TABLES
+from gan_jax.config.phases import phase_configs
 from gan_jax.config.record import to_json
 from gan_jax.core.algorithm import Algorithm
 from gan_jax.data.spec import DataSpec
-from gan_jax.losses.penalties import PENALTIES
 from gan_jax.study.study import Run
 
 Array = jax.Array
@@ -61,16 +61,18 @@ class Group:
         shown = ", ".join(variants[:3]) + (f" and {len(variants) - 3} more" if len(variants) > 3 else "")
         return f"{shown}: {len(self.runs)} run{'s' if len(self.runs) > 1 else ''}"
 
-    def algorithm_of(self, spec: DataSpec) -> Callable[[Mapping[str, Array]], Algorithm]:
-        """One run's `numbers`, scalars that may be traced -> its algorithm."""
+    def algorithm_of(self, spec: DataSpec, phase: int = 0) -> Callable[[Mapping[str, Array]], Algorithm]:
+        """One run's `numbers`, scalars that may be traced -> its algorithm in one of the phases."""
+        chosen = phase_configs(self.config)[phase]
 
         def algorithm(numbers: Mapping[str, Array]) -> Algorithm:
-            config = copy.deepcopy(self.config)
+            config = copy.deepcopy(chosen.config)
             with config.ignore_type():
                 for field, value in numbers.items():
                     every = self.numbers[field]
-                    _set(config, field, Number(value, (float(every.min()), float(every.max()))))
-            return build_algorithm(config, spec)
+                    if _get(config, field) == _get(self.config, field):  # the phase does not set it anew
+                        _set(config, field, Number(value, (float(every.min()), float(every.max()))))
+            return build_algorithm(config, spec, chosen.start)
 
         return algorithm
 
@@ -134,8 +136,12 @@ def split_numbers(config: ml_collections.ConfigDict) -> tuple[str, dict[str, flo
 
 def _makers(config: ml_collections.ConfigDict) -> dict[str, Callable[..., Any]]:
     """The constructors of a config's components and penalties, by where they are."""
-    named = {where: table[config[where].name] for where, table in TABLES.items()}
-    return named | {f"penalties.{name}": PENALTIES[name] for name in config.penalties}
+    named = {where: table[config[where].name] for where, table in TABLES.items() if where in config}
+    return named | {
+        f"{where}.{name}": table[name]
+        for where, table in PENALTY_TABLES.items()
+        for name in config.get(where, {})
+    }
 
 
 def _schedulable(make: Callable[..., Any]) -> set[str]:
@@ -145,6 +151,14 @@ def _schedulable(make: Callable[..., Any]) -> set[str]:
         for name, parameter in inspect.signature(make).parameters.items()
         if "Schedule" in str(parameter.annotation)
     }
+
+
+def _get(config: ml_collections.ConfigDict, field: str) -> Any:
+    for part in field.split("."):
+        if part not in config:
+            return None
+        config = config[part]
+    return config
 
 
 def _set(config: ml_collections.ConfigDict, field: str, value: Any) -> None:

@@ -44,7 +44,7 @@ RAMP = dict(name="cosine", start=1e-3, end=0.0, steps=10)
         ),
         ({"discriminator__axis": "batch"}, "discriminator .* has no field axis"),
         ({"generator__image_shape": (8, 8, 1)}, "generator .* has no field image_shape"),
-        ({"algorithm__penalty": 1.0}, r"algorithm \(gan\) has no field penalty; its fields are disc.*top_k$"),
+        ({"algorithm__penalty": 1.0}, r"algorithm \(gan\) has no field penalty; its fields are adv.*top_k$"),
         (
             {"loss__a": 1.0},
             r"loss \(non_saturating\) has no field a; its fields are fake_target, real_target",

@@ -117,11 +117,11 @@ def test_penalties_that_the_file_does_not_have(overrides, expected):
         (["loss.name=hinge", "loss.real_target=0.9"], "loss has no 'real_target'; it has name"),
         (
             ["algorithm.unrolled_steps=3"],
-            "algorithm has no 'unrolled_steps'; it has discriminator_steps, insta",
+            "algorithm has no 'unrolled_steps'; it has adversarial_weight, disc",
         ),
         (
             ["algorithm.name=unrolled", "algorithm.steps=3"],
-            "it has discriminator_steps, .*top_k, unrolled_steps",
+            "it has adversarial_weight, .*top_k, unrolled_steps",
         ),
         (["ema.name=half_life"], "--config.ema.name=half_life needs --config.ema.images=... beside it"),
         (["ema.name=half_life", "ema.decay=0.9"], "needs --config.ema.images=..."),

@@ -69,7 +69,8 @@ def test_config_has_the_fields_that_it_must_have_and_says_what_it_is(path):
     assert isinstance(config, ml_collections.ConfigDict)
     assert runpy.run_path(str(path))["__doc__"]
     build.check_fields(config)
-    assert set(config) == {"seed", *build.COUNTS, *build.COMPONENTS}
+    every = {"seed", "phases", *build.COUNTS, *build.GROUPS, *components.TABLES, *components.PENALTY_TABLES}
+    assert set(config) == every
 
 
 def test_config_builds_at_full_size_before_anything_is_compiled(path):
