@@ -61,7 +61,7 @@ def test_names_of_chips():
 
 @pytest.mark.parametrize("content", ["not json", "[]", "{}", '{"matches": [{"work": "dcgan28"}]}'])
 def test_other_files_are_refused(tmp_path, content):
-    with pytest.raises(UserError, match="no result of gan-jax bench"):
+    with pytest.raises(UserError, match="no result of experiments"):
         compared(tmp_path, content)
 
 

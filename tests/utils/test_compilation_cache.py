@@ -20,7 +20,7 @@ from tests.runs import ROOT, rows, start
 PROGRAM = """
 import sys
 from absl import logging
-from gan_jax import compilation_cache
+from gan_jax.utils import compilation_cache
 if "late" in sys.argv:
     import jax
 compilation_cache.enable()

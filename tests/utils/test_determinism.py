@@ -16,7 +16,7 @@ from tests.runs import ROOT, recorded, start
 FLAG = "--xla_gpu_deterministic_ops"
 WITH_JAX_STARTED = """
 import sys, jax
-from gan_jax import determinism
+from gan_jax.utils import determinism
 from gan_jax.utils.errors import UserError
 print(determinism.devices_are_in_use())
 print(len(jax.devices()))
