@@ -34,6 +34,7 @@ from gan_jax.core.state import Role
 from gan_jax.data.feed import Placement
 from gan_jax.data.spec import DataSpec
 from gan_jax.evaluation.plan import EvaluationPlan
+from gan_jax.inference.sample import compared_kind
 from gan_jax.optim.optimizers import lazy_regularization_scale
 from gan_jax.utils.checks import is_count
 from gan_jax.utils.errors import UserError
@@ -371,12 +372,11 @@ def build_algorithm(config: ml_collections.ConfigDict, spec: DataSpec, first_ste
         sample = jax.eval_shape(algorithm.sample, state, asked, key)
     except (ValueError, TypeError) as error:
         raise UserError(f"the networks do not fit together or the data: {error}") from error
-    for made in jax.tree.leaves(sample)[:1]:  # the first of several kinds is like the data's images
-        if made.shape != batch["image"].shape:
-            raise UserError(
-                f"generator ({config.generator.name}) makes arrays {made.shape[1:]}, but the images are "
-                f"{spec.image_shape}"
-            )
+    made = compared_kind(sample).shape[1:]
+    if made != spec.image_shape:
+        raise UserError(
+            f"generator ({config.generator.name}) makes arrays {made}, but the images are {spec.image_shape}"
+        )
     return algorithm
 
 

@@ -155,6 +155,11 @@ class Algorithm:
         """The length of the generator's input; that of the latents by default."""
         return self.latent_size
 
+    @property
+    def has_latent_path(self) -> bool:
+        """Whether `draw` makes images of latents and labels alone: one can walk from one latent to another."""
+        return not self.conditions and type(self).sample is Algorithm.sample
+
     def with_axis(self, axis_name: str) -> Self:
         """The same algorithm for a step that is mapped over `axis_name`."""
         return dataclasses.replace(
@@ -279,6 +284,8 @@ class Algorithm:
 
     def sample(self, state: TrainState, batch: Batch, key: Key) -> Array | dict[str, Array]:
         """Images [B, H, W, C] in [-1, 1] from the averaged generator, or several kinds of them by name.
+
+        Of several kinds the one named "image", else the first by name, is what is compared with the data.
 
         Args:
             batch: an unconditional method uses only its size, a conditional one its labels, a translator its

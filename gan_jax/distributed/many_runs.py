@@ -52,33 +52,34 @@ def compile_runs(
     Returns:
         call(states, numbers, constants, items, count): leaves of `states`, `numbers` and `items` begin with
         the runs [R], a multiple of the devices; but for `states.step`, which is []: a step of each run's
-        own would turn the `cond` of lazy updates into a `select`, and they would never be lazy. The states
-        are donated. Metrics are float32 [R, steps_per_call], NaN beyond `count`.
+        own would turn the `cond` of lazy updates into a `select`, and they would never be lazy; and for
+        `states.frozen`, which all runs share. The states are donated. Metrics are float32
+        [R, steps_per_call], NaN beyond `count`.
     """
 
     def run_steps(
-        state: TrainState, step: Array, numbers: PyTree, constants: PyTree, items: PyTree, count: Array
+        state: TrainState, shared: PyTree, numbers: PyTree, constants: PyTree, items: PyTree, count: Array
     ) -> tuple[TrainState, Metrics]:
         call = several_steps(algorithm_of(numbers), fetch, steps_per_call)
-        state, metrics = call(state.replace(step=step), constants, items, count)
-        return state.replace(step=None), metrics
+        state, metrics = call(state.replace(**shared), constants, items, count)
+        return state.replace(**_SHARED), metrics
 
     def call(
         states: TrainState, numbers: PyTree, constants: PyTree, items: PyTree, count: Array
     ) -> tuple[TrainState, Metrics]:
-        step, states = states.step, states.replace(step=None)
+        shared, states = {name: getattr(states, name) for name in _SHARED}, states.replace(**_SHARED)
         if how == "vmap":
             run = jax.vmap(run_steps, in_axes=(0, None, 0, None, 0, None))
-            states, metrics = run(states, step, numbers, constants, items, count)
+            states, metrics = run(states, shared, numbers, constants, items, count)
         else:
             states, metrics = jax.lax.map(
-                lambda run: run_steps(run[0], step, run[1], constants, run[2], count),
+                lambda run: run_steps(run[0], shared, run[1], constants, run[2], count),
                 (states, numbers, items),
             )
-        return states.replace(step=step + count), metrics
+        return states.replace(step=shared["step"] + count, frozen=shared["frozen"]), metrics
 
     runs, whole = PartitionSpec(AXIS), PartitionSpec()
-    state_specs = _RUNS.replace(step=whole)
+    state_specs = _RUNS.replace(step=whole, frozen=whole)
     mapped = jax.shard_map(
         call,
         mesh=mesh,
@@ -116,9 +117,13 @@ def _init_runs(algorithm: Algorithm, batch: PyTree) -> Callable[[Array], TrainSt
 
 def runs_shardings(mesh: Mesh) -> Any:
     """Where the states of many runs lie: a sharding for each part of a TrainState."""
-    return jax.tree.map(lambda _: split_on(mesh, 0), _RUNS).replace(step=replicated(mesh))
+    return jax.tree.map(lambda _: split_on(mesh, 0), _RUNS).replace(
+        step=replicated(mesh), frozen=replicated(mesh)
+    )
 
 
+# The parts of a TrainState that all runs share, and what stands for them in the state of one run.
+_SHARED: dict[str, Any] = {"step": None, "frozen": ()}
 # Where the leaves of each part of a TrainState lie.
 _PARTS: dict[str, Any] = {part.name: PartitionSpec(AXIS) for part in dataclasses.fields(TrainState)}
 _RUNS: Any = TrainState(**_PARTS)

@@ -146,6 +146,13 @@ def abstract_state(
     )
 
 
+def place_frozen(frozen: PyTree, mesh: Mesh, sharding: Sharding = "replicated") -> PyTree:
+    """Pretrained constants, NumPy arrays, on the devices as `state.frozen`."""
+    if sharding == "sharded":
+        return jax.tree.map(jax.device_put, frozen, split_tree(frozen, mesh))
+    return place(frozen, replicated(mesh))
+
+
 def state_shardings(state: TrainState, mesh: Mesh, sharding: Sharding) -> TrainState:
     """Where the leaves of a state lie, a NamedSharding each; `state` may be arrays or shapes."""
     if sharding == "sharded":

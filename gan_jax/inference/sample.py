@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import jax
 import numpy as np
@@ -11,26 +12,41 @@ from gan_jax.core.algorithm import Algorithm, Batch
 from gan_jax.core.state import Player, TrainState
 from gan_jax.data.spec import DataSpec
 from gan_jax.distributed import parallel
+from gan_jax.utils.tree import PyTree
 
 CHUNK = 64  # images in one compiled call; part of what image number i is, so it never changes
 
-# (state, count, key, labels [count] or None, devices) -> float32 [CHUNK, H, W, C] in [-1, 1], many times
-Chunks = Callable[..., Iterator[jax.Array]]
-# (state, count, key, labels [count] or None) -> float32 [count, H, W, C] in [-1, 1]
-ImageSampler = Callable[..., np.ndarray]
+# Rows of source batches as the networks see them: (first, count) -> their fields, leaves [count, ...]
+Conditions = Callable[[int, int], Mapping[str, np.ndarray]]
+# (state, count, key, labels [count] or None, devices) -> float32 [CHUNK, H, W, C] in [-1, 1], many times; a dict
+# of them for a method that makes several kinds of images
+Chunks = Callable[..., Iterator[Any]]
+# (state, count, key, labels [count] or None) -> float32 [count, H, W, C] in [-1, 1], or a dict of them
+ImageSampler = Callable[..., Any]
 
 
-def make_chunks(algorithm: Algorithm, spec: DataSpec) -> Chunks:
+def make_chunks(algorithm: Algorithm, spec: DataSpec, conditions: Conditions | None = None) -> Chunks:
     """chunks(state, count, key, labels=None, devices=()) -> what `make_sampler` gives, call by call.
 
     Every chunk has CHUNK images; what the last has beyond `count` is not meant. A call starts when its
     chunk is asked for, and nothing waits for its end. The calls take turns on `devices`, each with a copy
     of the state; without any they run on one of this process. Where other processes hold parts of the state,
     give what `drawable` makes of it.
+
+    Args:
+        conditions: gives the fields that the method's `sample` reads, see `Algorithm.conditions`; image i is
+            made of row i.
+
+    Raises:
+        ValueError: the method reads fields and none are given.
     """
+    if algorithm.conditions and conditions is None:
+        raise ValueError(
+            f"{type(algorithm).__name__} samples from a batch's {', '.join(algorithm.conditions)}: give conditions"
+        )
 
     @jax.jit
-    def compiled(state: TrainState, batch: Batch, key: jax.Array, number: int) -> jax.Array:
+    def compiled(state: TrainState, batch: Batch, key: jax.Array, number: int) -> PyTree:
         return algorithm.sample(state, batch, jax.random.fold_in(key, number))
 
     image = np.zeros((CHUNK, *spec.image_shape), np.float32)
@@ -41,17 +57,18 @@ def make_chunks(algorithm: Algorithm, spec: DataSpec) -> Chunks:
         key: jax.Array,
         labels: np.ndarray | None = None,
         devices: Sequence[jax.Device] = (),
-    ) -> Iterator[jax.Array]:
+    ) -> Iterator[Any]:
         state = drawable(state)
         states = [jax.device_put(state, device) for device in devices] or [state]
         if labels is not None and len(labels) != count:
             raise ValueError(f"{len(labels)} labels for {count} images")
         for number in range(-(-count // CHUNK)):
-            label = np.zeros(CHUNK, np.int32)
+            batch = {"image": image, "label": np.zeros(CHUNK, np.int32)}
+            if conditions is not None:
+                batch |= conditions(number * CHUNK, CHUNK)
             if labels is not None:
                 part = labels[number * CHUNK : (number + 1) * CHUNK]
-                label[: len(part)] = part
-            batch = {"image": image, "label": label}
+                batch["label"] = np.pad(part.astype(np.int32), (0, CHUNK - len(part)))
             yield compiled(states[number % len(states)], batch, key, number)
 
     return chunks
@@ -66,19 +83,26 @@ def drawable(state: TrainState) -> TrainState:
     return parallel.gather_to_local_device(state.replace(**kept))
 
 
-def make_sampler(algorithm: Algorithm, spec: DataSpec) -> ImageSampler:
-    """sampler(state, count, key, labels=None) -> float32 [count, H, W, C] in [-1, 1].
+def make_sampler(algorithm: Algorithm, spec: DataSpec, conditions: Conditions | None = None) -> ImageSampler:
+    """sampler(state, count, key, labels=None) -> float32 [count, H, W, C] in [-1, 1], or a dict of them.
 
     Image number i is the same whatever the count. `labels` int32 [count] are read by conditional methods
-    only; None is all zeros.
+    only; None is those of the `conditions`, or all zeros.
     """
-    chunks = make_chunks(algorithm, spec)
+    chunks = make_chunks(algorithm, spec, conditions)
 
-    def sample(state: TrainState, count: int, key: jax.Array, labels: np.ndarray | None = None) -> np.ndarray:
+    def sample(state: TrainState, count: int, key: jax.Array, labels: np.ndarray | None = None) -> Any:
         started = list(chunks(state, count, key, labels))  # all of them, before the first is waited for
-        return np.concatenate([np.asarray(chunk) for chunk in started])[:count]
+        return jax.tree.map(lambda *parts: np.concatenate([np.asarray(p) for p in parts])[:count], *started)
 
     return sample
+
+
+def compared_kind(samples: Any) -> Any:
+    """The images that are compared with the data's, of all kinds that a method makes; see `Algorithm.sample`."""
+    if not isinstance(samples, dict):
+        return samples
+    return samples["image"] if "image" in samples else samples[min(samples)]
 
 
 def class_rows(algorithm: Algorithm, count: int) -> tuple[np.ndarray | None, int | None]:
