@@ -157,7 +157,7 @@ class Algorithm:
 
     @property
     def has_latent_path(self) -> bool:
-        """Whether `draw` makes images of latents and labels alone: one can walk from one latent to another."""
+        """Whether `draw` makes images of latents and labels alone: one can walk between two latents."""
         return not self.conditions and type(self).sample is Algorithm.sample
 
     def with_axis(self, axis_name: str) -> Self:

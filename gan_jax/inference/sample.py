@@ -18,8 +18,8 @@ CHUNK = 64  # images in one compiled call; part of what image number i is, so it
 
 # Rows of source batches as the networks see them: (first, count) -> their fields, leaves [count, ...]
 Conditions = Callable[[int, int], Mapping[str, np.ndarray]]
-# (state, count, key, labels [count] or None, devices) -> float32 [CHUNK, H, W, C] in [-1, 1], many times; a dict
-# of them for a method that makes several kinds of images
+# (state, count, key, labels [count] or None, devices) -> float32 [CHUNK, H, W, C] in [-1, 1], many times; a
+# dict of them for a method that makes several kinds of images
 Chunks = Callable[..., Iterator[Any]]
 # (state, count, key, labels [count] or None) -> float32 [count, H, W, C] in [-1, 1], or a dict of them
 ImageSampler = Callable[..., Any]
@@ -42,7 +42,8 @@ def make_chunks(algorithm: Algorithm, spec: DataSpec, conditions: Conditions | N
     """
     if algorithm.conditions and conditions is None:
         raise ValueError(
-            f"{type(algorithm).__name__} samples from a batch's {', '.join(algorithm.conditions)}: give conditions"
+            f"{type(algorithm).__name__} samples from fields of a batch, {', '.join(algorithm.conditions)}: give "
+            "conditions"
         )
 
     @jax.jit
@@ -99,7 +100,7 @@ def make_sampler(algorithm: Algorithm, spec: DataSpec, conditions: Conditions | 
 
 
 def compared_kind(samples: Any) -> Any:
-    """The images that are compared with the data's, of all kinds that a method makes; see `Algorithm.sample`."""
+    """Of the kinds of images that a method makes the one that is compared with the data's."""
     if not isinstance(samples, dict):
         return samples
     return samples["image"] if "image" in samples else samples[min(samples)]
