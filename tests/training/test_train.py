@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from gan_jax.distributed import parallel
-from gan_jax.training import train as loop
+from gan_jax.training import callbacks as periodic
+from gan_jax.training import train as training
 from gan_jax.training.checkpoint import Checkpoints
 from gan_jax.training.divergence import Diverged, check_finite
 from gan_jax.utils.errors import UserError
@@ -136,8 +137,8 @@ def test_the_loop_waits_for_the_devices_only_where_something_is_written(tmp_path
         return [(count, {"generator_loss": np.zeros(count, np.float32)}) for count, _ in pending]
 
     monkeypatch.setattr(parallel, "compile_step", compile_step)
-    monkeypatch.setattr(loop, "check_state", lambda step, state: None)
-    monkeypatch.setattr(loop.Loop, "picture", lambda self, step, state: None)
+    monkeypatch.setattr(periodic, "check_state", lambda step, state: None)
+    monkeypatch.setattr(periodic.SamplePictures, "draw", lambda self, step, state: None)
     monkeypatch.setattr(Checkpoints, "save", lambda self, state: None)
     monkeypatch.setattr(jax, "device_get", device_get)
     intervals = {"log_every_steps": 12, "checkpoint_every_steps": 24, "sample_every_steps": 24}
@@ -167,9 +168,9 @@ def finite_checkpoints(workdir, config):
 
 
 def abstract_state(config):
-    plan = loop.build(config)
+    plan = training.build(config)
     mesh = parallel.make_mesh(jax.devices()[:1])
-    return parallel.abstract_state(plan.algorithm, loop.example_batch(plan.spec, 1), mesh)
+    return parallel.abstract_state(plan.algorithm, training.example_batch(plan.spec, 1), mesh)
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_before_anything_of_it_is_saved(tmp_path, data_dir):
@@ -193,7 +194,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_before_anything_of_it_is_saved(
 
 
 def test_a_state_that_is_not_finite_is_not_saved_while_the_losses_still_are(tmp_path, data_dir, monkeypatch):
-    restore_or_init = loop.restore_or_init
+    restore_or_init = training.restore_or_init
 
     def overflown(*arguments):
         """An Adam whose second moment is infinite moves nothing any more."""
@@ -202,7 +203,7 @@ def test_a_state_that_is_not_finite_is_not_saved_while_the_losses_still_are(tmp_
         adam = adam._replace(nu=jax.tree.map(lambda x: x + jax.numpy.inf, adam.nu))
         return state.replace(generator=state.generator.replace(opt=(adam, *others)))
 
-    monkeypatch.setattr(loop, "restore_or_init", overflown)
+    monkeypatch.setattr(training, "restore_or_init", overflown)
     with pytest.raises(Diverged, match=r"at step 8 a number of the generator .* is inf\."):
         run(tiny(data_dir), tmp_path / "run")
     losses = losses_of(tmp_path / "run")["generator_loss"]
