@@ -66,7 +66,7 @@ def check_callbacks(callbacks: Sequence[Callback]) -> None:
         if not callable(callback) or not is_count(every):
             raise ValueError(
                 f"callbacks[{index}] is {callback!r} with every_steps={every!r}: a callback is called with "
-                "(step, state, metrics), and its attribute every_steps is a positive integer; "
+                "(step, state, metrics), and its attribute every_steps must be a positive integer; "
                 "gan_jax.core.loop.Every(100, function) makes one of a function"
             )
 
@@ -95,7 +95,12 @@ class PeriodicWork:
         return min([self._last_step, *due])
 
     def collect(self, step: int, pending: list[tuple[int, Metrics]]) -> None:
-        """Brings metrics to the host: of each call since the last boundary its number of steps, and they."""
+        """Brings the metrics of calls to the host and records them.
+
+        Args:
+            step: completed steps.
+            pending: the number of steps and the metrics of each call since metrics were last collected.
+        """
         fetched = jax.device_get(pending)
         metrics = _joined([{name: x[..., :count] for name, x in found.items()} for count, found in fetched])
         self._record(step, metrics)
@@ -120,7 +125,7 @@ def run_steps(
     work: PeriodicWork,
     stop: Callable[[], Any] = lambda: None,
 ) -> tuple[State, int, Any]:
-    """A stretch of steps with one compiled call, with the run's periodic work.
+    """A stretch of steps with one compiled call, and the run's periodic work between the calls.
 
     Args:
         call: makes at most `steps_per_call` steps; it may write over its state.

@@ -87,7 +87,6 @@ def train(
         if hosts.is_first:
             note_start(folder, record)
         stop = held.enter_context(StopRequest())
-        held.enter_context(hosts.propagate_errors())
         step, steps = int(state.step), TrainSteps(plan, feed, mesh)
         log = held.enter_context(closing(open_log(plan, folder, step, hosts)))
         pictures = SamplePictures(plan, folder, log, hosts)
@@ -97,6 +96,7 @@ def train(
             held.enter_context(closing(evaluator)).begin(log)
             own.append(evaluator)
         work = PeriodicWork([*own, *callbacks, save], plan.num_steps, RecordLosses(log))
+        held.enter_context(hosts.propagate_errors())  # last: the others know before anything here is closed
         if step == 0:
             log.say(parameter_report(state))
             if hosts.is_first:

@@ -1,6 +1,7 @@
 """Studies that are trained: alone or together, interrupted, in shards, with runs that diverge."""
 
 import json
+import re
 from pathlib import Path
 from unittest import mock
 
@@ -121,7 +122,7 @@ def test_a_second_start_has_nothing_to_do(whole):
 
 
 @pytest.mark.parametrize(("at", "devices"), [(5, 2), (6, 2), (7, 4), (12, 2)])
-def test_a_study_that_was_stopped_continues_as_if_it_had_not_been(whole, tmp_path, at, devices):
+def test_a_study_that_was_stopped_continues_as_if_it_had_not_been(whole, tmp_path, at, devices, capfd):
     """At a checkpoint, at an evaluation, between both on other devices, and at the end of a group."""
     out, _ = whole
     with (
@@ -130,9 +131,12 @@ def test_a_study_that_was_stopped_continues_as_if_it_had_not_been(whole, tmp_pat
     ):
         run(tiny.study(), tmp_path)
     assert stopped == [at]
+    capfd.readouterr()
     with mock.patch.object(parallel, "make_mesh", lambda d=None: MAKE_MESH((d or jax.devices())[:devices])):
         run(tiny.study(), tmp_path).report("tiny", "gan-jax study tiny")
     assert tiny.rows(tmp_path) == tiny.rows(out)
+    done, steps = re.findall(r"step (\d+)/(\d+)", capfd.readouterr().err)[-1]
+    assert done == steps
 
 
 def test_shards_merge_into_the_study(whole, tmp_path):

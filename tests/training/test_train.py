@@ -8,6 +8,7 @@ import jax
 import numpy as np
 import pytest
 
+from gan_jax.core.loop import Every
 from gan_jax.distributed import parallel
 from gan_jax.training import callbacks as periodic
 from gan_jax.training import train as training
@@ -217,3 +218,87 @@ def test_the_first_bad_step_and_its_player_are_named():
     with pytest.raises(Diverged, match=r"at step 19 discriminator_loss is inf\."):
         check_finite(20, {"generator_loss": ones, "discriminator_loss": discriminator})
     check_finite(20, {"generator_loss": ones, "penalty": discriminator})  # a lazy update's NaN is no loss
+
+
+# A user's callback
+
+
+class Seen:
+    """What a callback was given; breaks at one step."""
+
+    def __init__(self, every_steps, breaks_at=None):
+        self.every_steps = every_steps
+        self.breaks_at = breaks_at
+        self.calls = []
+
+    def __call__(self, step, state, metrics):
+        if step == self.breaks_at:
+            raise Crash
+        self.calls.append((step, jax.device_get(state.generator.params), metrics))
+
+
+def test_a_callback_gets_the_state_and_every_steps_metrics_and_changes_no_bit(straight, tmp_path, data_dir):
+    seen = Seen(7)
+    state = run(tiny(data_dir), tmp_path / "run", callbacks=[seen])
+    assert_same_bits(state, straight(1)[0])
+    assert_same_records(tmp_path / "run", straight(1)[1])
+    assert [step for step, _, _ in seen.calls] == [7, 14, 21, 28, STEPS]
+    losses = losses_of(tmp_path / "run")
+    for name, values in losses.items():
+        found = [metrics[name] for _, _, metrics in seen.calls]
+        assert [len(part) for part in found] == [7, 7, 7, 7, 2]
+        np.testing.assert_array_equal(np.concatenate(found), values)
+    jax.tree.map(np.testing.assert_array_equal, seen.calls[-1][1], jax.device_get(state.generator.params))
+    first, second = (jax.tree.leaves(params) for _, params, _ in seen.calls[:2])
+    assert any((one != other).any() for one, other in zip(first, second, strict=True))
+
+
+def test_a_callback_comes_after_the_row_and_the_pictures_and_before_the_checkpoint(tmp_path, data_dir):
+    workdir, found = tmp_path / "run", []
+
+    def look(step, state, metrics):
+        row = runs.rows(workdir)[-1]["step"]
+        samples = sorted(path.stem for path in (workdir / "samples").iterdir())[-1]
+        checkpoints = Checkpoints(workdir / "checkpoints")
+        found.append((step, row, samples, step in checkpoints.steps()))
+        checkpoints.close()
+
+    every = {"log_every_steps": 4, "sample_every_steps": 4, "checkpoint_every_steps": 4, "num_steps": 8}
+    run(tiny(data_dir, **every), workdir, callbacks=[Every(4, look)])
+    assert found == [(4, 4, "step_0000004", False), (8, 8, "step_0000008", False)]
+
+
+def test_a_callback_that_raises_ends_the_run_with_its_error_and_loses_nothing(straight, tmp_path, data_dir):
+    config, workdir = tiny(data_dir), tmp_path / "run"
+    with pytest.raises(Crash):
+        run(config, workdir, callbacks=[Seen(5, breaks_at=20)])
+    assert [row["step"] for row in runs.rows(workdir)] == [5, 10, 15, 20]
+    checkpoints = Checkpoints(workdir / "checkpoints")
+    assert [checkpoints.verify(step) for step in checkpoints.steps()] == [None, None]
+    assert checkpoints.steps() == [8, 16]
+    checkpoints.close()
+    again = Seen(5)
+    assert_same_bits(run(config, workdir, callbacks=[again]), straight(1)[0])
+    assert_same_records(workdir, straight(1)[1])
+    assert [(step, len(metrics["generator_loss"])) for step, _, metrics in again.calls] == [
+        *((20, 4), (25, 5), (STEPS, 5))  # from step 16 on
+    ]
+
+
+@pytest.mark.parametrize(("callback", "every"), [(Seen(0), "0"), (Seen(2.5), "2.5"), (print, "None")])
+def test_a_callback_without_an_interval_is_refused_before_anything_is_done(
+    callback, every, tmp_path, data_dir
+):
+    with pytest.raises(ValueError, match=rf"callbacks\[1\] is .* with every_steps={every}: "):
+        training.train(tiny(data_dir), tmp_path / "run", callbacks=[Seen(1), callback])
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_callback_in_the_readme(tmp_path, data_dir, monkeypatch, capsys):
+    readme = (runs.ROOT / "README.md").read_text()
+    code = next(part for part in readme.split("```") if part.startswith("python") and "callbacks=" in part)
+    monkeypatch.chdir(tmp_path)
+    exec(code.removeprefix("python"), {"config": tiny(data_dir, num_steps=10)})
+    step, loss = capsys.readouterr().out.split()
+    assert step == "10"
+    assert float(loss) == pytest.approx(losses_of(tmp_path / "runs" / "mine")["generator_loss"].mean())
