@@ -10,7 +10,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -22,10 +22,11 @@ import orbax.checkpoint as ocp
 from jax.experimental.compilation_cache import compilation_cache
 
 from gan_jax.config.build import base_config
+from gan_jax.core.loop import Callback
 from gan_jax.core.state import TrainState
 from gan_jax.distributed import parallel
 from gan_jax.summaries.logs import read_losses, read_metrics
-from gan_jax.training import train as loop
+from gan_jax.training import train as training
 
 ROOT = Path(__file__).parent.parent
 STEPS = 30
@@ -97,23 +98,57 @@ def run(
     devices: int = 1,
     stop_at: int | None = None,
     by: signal.Signals | type[Exception] = signal.SIGTERM,
+    callbacks: Sequence[Callback] = (),
 ) -> TrainState:
     """train(config, workdir) on some of the devices; after step `stop_at` a signal, or a crash."""
-    make_mesh, after = parallel.make_mesh, loop.Loop.after
+    make_mesh = parallel.make_mesh
+    with (
+        mock.patch.object(parallel, "make_mesh", lambda d=None: make_mesh(d or jax.devices()[:devices])),
+        stopped_at(training, stop_at, by),
+    ):
+        return training.train(config, workdir, callbacks=callbacks)
 
-    def after_and_stop(self: loop.Loop, step: int, state: TrainState) -> None:
-        after(self, step, state)
-        if step == stop_at:
+
+@contextlib.contextmanager
+def stopped_at(
+    module: Any,
+    at: int | None,
+    by: signal.Signals | type[Exception] = signal.SIGTERM,
+    steps_per_call: int | None = None,
+) -> Iterator[list[int]]:
+    """While it is entered, the first loop of `module` that has made `at` steps gets a signal, or crashes.
+
+    That is after everything that is due at the step. Yields [at] once it is done, before that [].
+    """
+    run_steps = module.run_steps
+    done: list[int] = []
+
+    def stop_after(step: int) -> None:
+        if step == at and not done:
+            done.append(step)
             if isinstance(by, signal.Signals):
                 signal.raise_signal(by)
             else:
                 raise by
 
-    with (
-        mock.patch.object(parallel, "make_mesh", lambda d=None: make_mesh(d or jax.devices()[:devices])),
-        mock.patch.object(loop.Loop, "after", after_and_stop),
-    ):
-        return loop.train(config, workdir)
+    def run_and_stop(call, state, first_step, last_step, per_call, work, stop):
+        reached = -1
+
+        def counted(state, step, count):
+            nonlocal reached
+            reached = step + count
+            return call(state, step, count)
+
+        def asked():
+            stop_after(reached)
+            return stop()
+
+        found = run_steps(counted, state, first_step, last_step, steps_per_call or per_call, work, asked)
+        stop_after(reached)  # at the end nothing is asked
+        return found
+
+    with mock.patch.object(module, "run_steps", run_and_stop):
+        yield done
 
 
 def leaves(state: TrainState) -> dict[str, np.ndarray]:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import sys
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import jax
 import ml_collections
 import numpy as np
 
 from gan_jax import data
-from gan_jax.config.build import build, build_algorithm, example_batch, open_data
+from gan_jax.config.build import build_algorithm, example_batch, open_data
 from gan_jax.config.components import complete
 from gan_jax.core.execution import Execution
 from gan_jax.distributed import parallel
@@ -23,7 +25,7 @@ from gan_jax.summaries.pictures import grid, save_png
 from gan_jax.summaries.point_pictures import points_picture
 from gan_jax.training.checkpoint import Checkpoints
 from gan_jax.training.restore import restored_run
-from gan_jax.training.train import make_fetch
+from gan_jax.training.train import TrainSteps, open_feed, plan_on_devices
 from gan_jax.training.train import train as run_training
 from gan_jax.training.workdir import recorded_run
 from gan_jax.utils.errors import UserError
@@ -41,11 +43,9 @@ def train(config: ml_collections.ConfigDict, workdir: Path, devices: int = 0, ho
 
 def dry_run(config: ml_collections.ConfigDict, devices: int = 0) -> None:
     """gan-jax train --dry_run: the config, the networks, the plan and the memory."""
-    plan = build(config)
-    mesh = parallel.training_mesh(devices)
-    parallel.check_batch(plan.batch_size, mesh, plan.execution.accumulation)
-    batch, sharding = example_batch(plan.spec, plan.batch_size), plan.execution.sharding
-    state = parallel.abstract_state(plan.algorithm, batch, mesh, sharding)
+    plan, mesh = plan_on_devices(config, devices)
+    batch = example_batch(plan.spec, plan.batch_size)
+    state = parallel.abstract_state(plan.algorithm, batch, mesh, plan.execution.sharding)
     _say(f"{config}\n{parameter_report(state)}")
     epochs = plan.num_steps * plan.algorithm.minibatches / plan.sampler.minibatches_per_epoch
     _say(
@@ -54,14 +54,10 @@ def dry_run(config: ml_collections.ConfigDict, devices: int = 0) -> None:
         f"from {plan.dataset.name}; on {mesh.size} x {mesh.devices.flat[0].device_kind}"
     )
     _say(execution_line(plan.execution, plan.batch_size, mesh.size))
-    feed = data.make_feed(
-        plan.dataset, plan.sampler, steps_per_call=plan.steps_per_call, placement=plan.placement
-    )
-    fetch = make_fetch(feed, plan.flip)
-    call = parallel.compile_step(plan.algorithm, fetch, mesh, plan.steps_per_call, sharding)
-    items = feed.get(0, 1)
-    feed.close()
-    memory = call.lower(state, feed.constants, items, np.int32(1)).compile().memory_analysis()  # type: ignore[attr-defined]
+    with closing(open_feed(plan)) as feed:
+        steps = TrainSteps(plan, feed, mesh)
+        memory: Any = steps.compile(state, 0).memory_analysis()
+        items = steps.items(0, 1)
     _say(
         f"memory of each device: state {mebibytes(parallel.device_bytes(state))}, "
         f"data {mebibytes(tree_bytes(feed.constants))}, "

@@ -20,6 +20,7 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from gan_jax.core.algorithm import Algorithm, Batch, Metrics
 from gan_jax.core.execution import Sharding
+from gan_jax.core.loop import repeat_step
 from gan_jax.core.randomness import INPUT
 from gan_jax.core.state import TrainState
 from gan_jax.distributed.sharding import SplitGame, lay_out, split_tree
@@ -167,10 +168,7 @@ def compile_step(
     steps_per_call: int,
     sharding: Sharding = "replicated",
 ) -> Call:
-    """Up to `steps_per_call` train steps as one compiled call.
-
-    The number of steps is an argument of the call, so one program serves every interval of the
-    loop, and the bits never depend on how the steps were grouped.
+    """Up to `steps_per_call` train steps as one compiled call; see `repeat_step`.
 
     Args:
         fetch: makes a step's batches, leaves [minibatches, B, ...], inside the program.
@@ -216,24 +214,12 @@ def several_steps(
 ) -> Call:
     """The call of `compile_step`, not compiled; `kept` lays the state out after each step."""
 
-    def step(state: TrainState, constants: PyTree, items: PyTree, index: Array) -> tuple[TrainState, Metrics]:
-        item = jax.tree.map(lambda x: x[index], items)
+    def step(state: TrainState, constants: PyTree, item: PyTree) -> tuple[TrainState, Metrics]:
         key = jax.random.fold_in(jax.random.fold_in(state.key, state.step), INPUT)
-        return algorithm.step(state, fetch(constants, item, key))
+        state, metrics = algorithm.step(state, fetch(constants, item, key))
+        return kept(state) if kept else state, metrics
 
-    def call(state: TrainState, constants: PyTree, items: PyTree, count: Array) -> tuple[TrainState, Metrics]:
-        shapes = jax.eval_shape(step, state, constants, items, jnp.int32(0))[1]
-        metrics = jax.tree.map(lambda x: jnp.full((steps_per_call, *x.shape), jnp.nan, x.dtype), shapes)
-
-        def body(index: Array, carry: tuple[TrainState, Metrics]) -> tuple[TrainState, Metrics]:
-            state, metrics = carry
-            state, new = step(state, constants, items, index)
-            state = kept(state) if kept else state
-            return state, jax.tree.map(lambda all_, x: all_.at[index].set(x), metrics, new)
-
-        return jax.lax.fori_loop(0, count, body, (state, metrics))
-
-    return call
+    return repeat_step(step, steps_per_call)
 
 
 def place(tree: PyTree, sharding: NamedSharding) -> PyTree:

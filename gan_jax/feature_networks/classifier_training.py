@@ -8,17 +8,18 @@ on the device, and a compiled call makes many steps.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 
+from gan_jax.core.loop import PeriodicWork, StepMetrics, repeat_step, run_steps
 from gan_jax.core.randomness import INIT
+from gan_jax.core.update import Metrics
 from gan_jax.data.feed import random_flip, to_float
 from gan_jax.data.sampler import IndexSampler
 from gan_jax.feature_networks.classifier import NUM_FEATURES, Classifier, layers_of
@@ -32,6 +33,12 @@ Array = jax.Array
 
 _STEPS_PER_CALL = 50
 _SETTLING_STEPS = 50  # at the end, with the rate 0: the statistics are those of the final weights
+
+
+class _State(NamedTuple):
+    weights: PyTree  # {"params": ..., "batch_stats": ...}
+    opt: optax.OptState
+    step: Array  # int32 [], completed steps
 
 
 @dataclass(frozen=True)
@@ -98,28 +105,33 @@ def train_classifier(
     key = jax.random.key(seed)
     one = jnp.zeros((1, *images.shape[1:]))
     weights: PyTree = Classifier(num_classes).init(jax.random.fold_in(key, INIT), one)
-    opt = optax.scale_by_adam().init(weights["params"])
     steps = num_steps(recipe, len(images))
-    shown = jnp.asarray(_bordered(images, recipe.shift))
-    answers = jnp.asarray(labels, jnp.int32)
+    constants = {
+        "images": jnp.asarray(_bordered(images, recipe.shift)),
+        "labels": jnp.asarray(labels, jnp.int32),
+        "key": key,
+        "steps": jnp.int32(steps),
+    }
+    sampler = IndexSampler(len(images), min(recipe.batch_size, len(images)), seed=seed, remainder="carry")
+
+    def call(state: _State, step: int, count: int) -> tuple[_State, Metrics]:
+        indices = np.pad(sampler.minibatch(step, count), ((0, _STEPS_PER_CALL - count), (0, 0)))
+        return _train_steps(state, constants, indices, count, recipe, num_classes)
+
+    state = _State(weights, optax.scale_by_adam().init(weights["params"]), jnp.int32(0))
+    losses: list[float] = []
     last = steps + _SETTLING_STEPS
-    bar = Progress(num_steps=last, first_step=0) if progress else None
-    begun = time.monotonic()
-    for first, count, indices in _calls(recipe, len(images), last, seed):
-        weights, opt, loss = _train_steps(
-            weights, opt, shown, answers, indices, key, first, count, steps, recipe, num_classes
-        )
-        if bar is not None:
-            done, value = first + count, float(loss)  # waits for the call
-            bar.update(done, {"loss": value}, done / max(time.monotonic() - begun, 1e-9))
-    if bar is not None:
+    bars = [_Bar(last)] if progress else []
+    work = PeriodicWork(bars, last, lambda step, metrics: losses.append(float(metrics["loss"][-1])))
+    state, _, _ = run_steps(call, state, 0, last, _STEPS_PER_CALL, work)
+    for bar in bars:
         bar.close()
-    if not np.isfinite(loss):
+    if not np.isfinite(losses[-1]):
         raise UserError(
-            f"the training of the classifier ended with a loss of {float(loss)}: choose a smaller "
+            f"the training of the classifier ended with a loss of {losses[-1]}: choose a smaller "
             f"learning_rate than {recipe.learning_rate:g}"
         )
-    return weights
+    return state.weights
 
 
 def num_steps(recipe: Recipe, num_images: int) -> int:
@@ -149,41 +161,20 @@ def _rate(recipe: Recipe, steps: Array | int, step: Array) -> Array:
     )
 
 
-def _calls(recipe: Recipe, count: int, steps: int, seed: int) -> Iterator[tuple[int, int, np.ndarray]]:
-    """For every compiled call the first step, the number of steps, and indices [_STEPS_PER_CALL, B]."""
-    sampler = IndexSampler(count, min(recipe.batch_size, count), seed=seed, remainder="carry")
-    for first in range(0, steps, _STEPS_PER_CALL):
-        number = min(_STEPS_PER_CALL, steps - first)
-        indices = sampler.minibatch(first, number)
-        yield first, number, np.pad(indices, ((0, _STEPS_PER_CALL - number), (0, 0)))
-
-
-@partial(jax.jit, static_argnames=("recipe", "num_classes"), donate_argnums=(0, 1))
+@partial(jax.jit, static_argnames=("recipe", "num_classes"), donate_argnums=0)
 def _train_steps(
-    weights: PyTree,
-    opt: optax.OptState,
-    images: Array,
-    labels: Array,
-    indices: Array,
-    key: Array,
-    first: int,
-    count: int,
-    steps: int,
-    recipe: Recipe,
-    num_classes: int,
-) -> tuple[PyTree, optax.OptState, Array]:
-    """`count` steps from the step `first` on, and the last one's loss; images with a border of `shift`."""
+    state: _State, constants: PyTree, indices: Array, count: int, recipe: Recipe, num_classes: int
+) -> tuple[_State, Metrics]:
+    """`count` steps on the images with the indices [_STEPS_PER_CALL, B]; images with a border of `shift`."""
     model = Classifier(num_classes)
 
-    def step(number: Array, carry: tuple) -> tuple:
-        weights, opt, _ = carry
-        chosen = indices[number]
-        drawn, dropped = jax.random.split(jax.random.fold_in(key, first + number))
-        image = to_float(_augmented(images, chosen, drawn, recipe))
+    def step(state: _State, constants: PyTree, chosen: Array) -> tuple[_State, Metrics]:
+        drawn, dropped = jax.random.split(jax.random.fold_in(constants["key"], state.step))
+        image = to_float(_augmented(constants["images"], chosen, drawn, recipe))
 
         def loss(params: PyTree) -> tuple[Array, PyTree]:
             outputs: Any = model.apply(
-                {**weights, "params": params},
+                {**state.weights, "params": params},
                 image,
                 True,
                 recipe.dropout,
@@ -192,16 +183,33 @@ def _train_steps(
             )
             (_, logits, _), stats = outputs
             return optax.losses.softmax_cross_entropy_with_integer_labels(
-                logits, labels[chosen]
+                logits, constants["labels"][chosen]
             ).mean(), stats
 
-        (value, stats), gradient = jax.value_and_grad(loss, has_aux=True)(weights["params"])
-        direction, opt = optax.scale_by_adam().update(gradient, opt)
-        rate = _rate(recipe, steps, first + number)
-        params = jax.tree.map(lambda old, change: old - rate * change, weights["params"], direction)
-        return {"params": params, **stats}, opt, value
+        (value, stats), gradient = jax.value_and_grad(loss, has_aux=True)(state.weights["params"])
+        direction, opt = optax.scale_by_adam().update(gradient, state.opt)
+        rate = _rate(recipe, constants["steps"], state.step)
+        params = jax.tree.map(lambda old, change: old - rate * change, state.weights["params"], direction)
+        return _State({"params": params, **stats}, opt, state.step + 1), {"loss": value}
 
-    return jax.lax.fori_loop(0, count, step, (weights, opt, jnp.zeros(())))
+    return repeat_step(step, _STEPS_PER_CALL)(state, constants, indices, jnp.int32(count))
+
+
+class _Bar:
+    """Shows how far the training is, after every call."""
+
+    every_steps = _STEPS_PER_CALL
+
+    def __init__(self, last_step: int) -> None:
+        self._progress = Progress(num_steps=last_step, first_step=0)
+        self._begun = time.monotonic()
+
+    def __call__(self, step: int, state: _State, metrics: StepMetrics) -> None:
+        rate = step / max(time.monotonic() - self._begun, 1e-9)
+        self._progress.update(step, {"loss": float(metrics["loss"][-1])}, rate)
+
+    def close(self) -> None:
+        self._progress.close()
 
 
 def _bordered(images: np.ndarray, shift: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Trains the runs of one group together: the loop of `train.py` for many runs, with one state of all.
+"""Trains the runs of one group together, with one state of all.
 
 Every interval is that of the config. What is measured is kept in history.jsonl of the group's folder, and
 the states in its checkpoints, until all runs are done: then their results are handed over.
@@ -17,8 +17,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from gan_jax.config.build import Plan, example_batch
-from gan_jax.core.algorithm import Metrics
+from gan_jax.core.loop import Every, PeriodicWork, StepMetrics, StepsCall, run_steps
 from gan_jax.core.state import TrainState
+from gan_jax.core.update import Metrics
 from gan_jax.data import Feed, IndexSampler, make_feed
 from gan_jax.distributed import many_runs, parallel
 from gan_jax.evaluation.evaluate import Evaluator
@@ -32,7 +33,8 @@ from gan_jax.summaries.pictures import save_png
 from gan_jax.training.callbacks import SEED
 from gan_jax.training.checkpoint import Checkpoints
 from gan_jax.training.divergence import find_divergence
-from gan_jax.training.train import make_fetch, samples_picture
+from gan_jax.training.input import make_fetch
+from gan_jax.training.pictures import samples_picture
 from gan_jax.utils import files
 from gan_jax.utils.errors import UserError
 from gan_jax.utils.interrupt import Interrupted, StopRequest
@@ -78,7 +80,7 @@ class GroupTrainer:
         self.diverged: dict[int, int] = {}  # run -> step
         self.scores: list[dict[str, list[tuple[int, float]]]] = [{} for _ in group.runs]
         self.last: Record | None = None
-        self.seconds = 0.0
+        self.seconds = 0.0  # of training and measuring, in all starts
 
     def run(self, stop: StopRequest) -> tuple[list[Result], TrainState]:
         """Trains to the end; the results of all runs, and their last states.
@@ -86,20 +88,48 @@ class GroupTrainer:
         Raises:
             Interrupted: it was asked to stop; the states were saved.
         """
-        plan, states = self.plan, self.restore_or_init()
+        states = self.restore_or_init()
         feeds = [self.feed(run.seed) for run in self.group.runs]
         try:
-            return self.loop(states, feeds, stop, int(states.step), plan.num_steps)
+            return self.train(states, feeds, stop)
         finally:
             for feed in feeds:
                 feed.close()
             self.checkpoints.close()
 
-    def loop(
-        self, states: TrainState, feeds: list[Feed], stop: StopRequest, step: int, last: int
+    def train(
+        self, states: TrainState, feeds: list[Feed], stop: StopRequest
     ) -> tuple[list[Result], TrainState]:
-        """Calls, and what is due between them."""
-        plan, begun, spent = self.plan, time.monotonic(), self.seconds
+        """The steps from these states on."""
+        plan = self.plan
+        self.begun = time.monotonic() - self.seconds  # as if it were the only start
+        work = PeriodicWork(
+            [
+                Every(plan.log_every_steps, self.tell),
+                Every(plan.evaluation.every_steps, self.measure),
+                Every(plan.checkpoint_every_steps, self.save),
+            ],
+            plan.num_steps,
+            self.look,
+        )
+        states, step, _ = run_steps(
+            self.compile(feeds),
+            states,
+            int(states.step),
+            plan.num_steps,
+            plan.steps_per_call,
+            work,
+            lambda: stop.signum or not self.healthy,
+        )
+        if stop.signum and step < plan.num_steps:
+            self.save(step, states)
+            self.checkpoints.wait()
+            raise Interrupted(stop.signum, "stopped and saved; the same command continues the study")
+        return self.results(), states
+
+    def compile(self, feeds: list[Feed]) -> StepsCall[TrainState]:
+        """The train steps of all runs as one compiled call, with their input."""
+        plan = self.plan
         call = many_runs.compile_runs(
             self.group.algorithm_of(plan.spec),
             make_fetch(feeds[0], plan.flip),
@@ -109,30 +139,17 @@ class GroupTrainer:
         )
         constants = parallel.place(feeds[0].constants, parallel.replicated(self.mesh))
         numbers = self.placed([{name: x[i] for name, x in self.group.numbers.items()} for i in self.indices])
-        pending: list[tuple[int, Metrics]] = []
-        while step < last and stop.signum is None and len(self.diverged) < len(self.group.runs):
-            count = min(self.boundary(step) - step, plan.steps_per_call)
+
+        def steps(states: TrainState, step: int, count: int) -> tuple[TrainState, Metrics]:
             items = self.placed([feeds[i].get(step, count) for i in self.indices])
-            states, metrics = call(states, numbers, constants, items, jnp.int32(count))
-            pending.append((count, metrics))
-            step += count
-            self.advance(count * len(self.group.runs))
-            measured = step == last or step % plan.evaluation.every_steps == 0
-            saved = step < last and step % plan.checkpoint_every_steps == 0
-            if measured or saved or step % plan.log_every_steps == 0:
-                self.look(step, pending)
-                pending = []
-            self.seconds = spent + time.monotonic() - begun
-            if measured:
-                self.measure(step, states)
-            if saved:  # last: what is due at a step is there whenever a run continues from that step
-                self.save(step, states)
-        if stop.signum is not None and step < last:
-            self.look(step, pending)
-            self.save(step, states)
-            self.checkpoints.wait()
-            raise Interrupted(stop.signum, "stopped and saved; the same command continues the study")
-        return self.results(), states
+            return call(states, numbers, constants, items, jnp.int32(count))
+
+        return steps
+
+    @property
+    def healthy(self) -> list[int]:
+        """The runs that have not diverged."""
+        return [index for index in range(len(self.group.runs)) if index not in self.diverged]
 
     @property
     def indices(self) -> list[int]:
@@ -156,12 +173,6 @@ class GroupTrainer:
         )
         plan = self.plan
         return make_feed(plan.dataset, sampler, steps_per_call=plan.steps_per_call, placement=plan.placement)
-
-    def boundary(self, step: int) -> int:
-        """The next step after which something is looked at or written."""
-        plan = self.plan
-        intervals = (plan.log_every_steps, plan.checkpoint_every_steps, plan.evaluation.every_steps)
-        return min(plan.num_steps, *((step // every + 1) * every for every in intervals))
 
     # The past.
 
@@ -194,24 +205,13 @@ class GroupTrainer:
                 known = self.scores[row["run"]].setdefault(name, [])
                 known.append((row["step"], float("nan") if value is None else float(value)))
 
-    def save(self, step: int, states: TrainState) -> None:
-        """A checkpoint of all runs, which fits any number of devices."""
-        self.note({"step": step, "seconds": round(self.seconds, 3)})
-        self.checkpoints.save(chosen_runs(states, range(len(self.group.runs))))
-
     # The present.
 
-    def look(self, step: int, pending: list[tuple[int, Metrics]]) -> None:
+    def look(self, step: int, metrics: StepMetrics) -> None:
         """Finds the runs whose losses are not finite; they are measured no more."""
-        fetched = jax.device_get(pending)
-        for index in range(len(self.group.runs)):
-            if index in self.diverged or not fetched:
-                continue
-            parts = [
-                {name: values[index, :count] for name, values in found.items()} for count, found in fetched
-            ]
-            metrics = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-            found = find_divergence(step, metrics)
+        self.seconds = time.monotonic() - self.begun
+        for index in self.healthy:
+            found = find_divergence(step, {name: values[index] for name, values in metrics.items()})
             if found is not None:
                 self.lose(index, step, *found)
 
@@ -221,12 +221,14 @@ class GroupTrainer:
         name = self.group.runs[index].name
         self.say(f"{name} diverged at step {diverged_at} ({why}): it is measured no more")
 
-    def measure(self, step: int, states: TrainState) -> None:
+    def tell(self, step: int, states: TrainState, metrics: StepMetrics) -> None:
+        """Says how many train steps, of all runs, have been made."""
+        self.advance(next(iter(metrics.values())).shape[-1] * len(self.group.runs))
+
+    def measure(self, step: int, states: TrainState, metrics: StepMetrics) -> None:
         """Scores of every run that has not diverged."""
         ema = jax.device_get(states.ema)
-        for index in range(len(self.group.runs)):
-            if index in self.diverged:
-                continue
+        for index in self.healthy:
             try:
                 record = self.evaluator(self.fake(step, index, ema))
             except UserError as error:
@@ -235,6 +237,12 @@ class GroupTrainer:
             values = {name: _value(score.value) for name, score in record.scores.items()}
             self.note({"step": step, "run": index, "scores": values})
             self.last = record
+
+    def save(self, step: int, states: TrainState, metrics: StepMetrics | None = None) -> None:
+        """A checkpoint of all runs, which fits any number of devices; the last step needs none."""
+        if step < self.plan.num_steps:
+            self.note({"step": step, "seconds": round(self.seconds, 3)})
+            self.checkpoints.save(chosen_runs(states, range(len(self.group.runs))))
 
     def fake(self, step: int, index: int, ema: PyTree) -> Any:
         """The images of one run's state, to be measured."""

@@ -1,6 +1,8 @@
-"""Evaluation while a run trains: scores at intervals, and the best checkpoint beside the newest.
+"""The periodic work of a run: rows of the log, pictures, scores and checkpoints.
 
-On many processes the first one measures, on its own devices; the others wait until it says whether to save.
+Each is a `Callback` of the loop. On many processes every one calls all of them: the first one writes the rows
+and pictures and measures, on its own devices, while the others wait until it says whether to save;
+checkpoints are written by all.
 """
 
 from __future__ import annotations
@@ -8,12 +10,14 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import jax
 
 from gan_jax.config.build import Plan
+from gan_jax.core.loop import StepMetrics
 from gan_jax.core.state import TrainState
 from gan_jax.distributed import parallel
 from gan_jax.distributed.hosts import ALONE, Hosts
@@ -22,8 +26,12 @@ from gan_jax.evaluation.generated import GeneratedSet, GeneratedSetMaker
 from gan_jax.evaluation.networks import open_network
 from gan_jax.evaluation.protocol import WHILE_TRAINING, Record, column, from_row
 from gan_jax.evaluation.sources.sources import dataset_source
-from gan_jax.summaries.logs import NoLog, RunLog, read_metrics
+from gan_jax.inference.sample import make_sampler
+from gan_jax.summaries.logs import NoLog, RunLog, read_losses, read_metrics
+from gan_jax.summaries.pictures import curves, save_png
 from gan_jax.training.checkpoint import Checkpoints
+from gan_jax.training.divergence import check_finite, check_state
+from gan_jax.training.pictures import samples_picture
 from gan_jax.training.restore import BEST
 from gan_jax.utils.errors import UserError
 from gan_jax.utils.files import write_json
@@ -32,9 +40,78 @@ NOTE = f"{BEST}/best.json"  # in the run's folder
 SEED = 0  # of the latents: the same at every evaluation, so that their noise does not hide a trend
 
 
-def make_watch(
+@dataclass(frozen=True)
+class RecordLosses:
+    """What is given the metrics of every step, and ends the run where a loss is not finite."""
+
+    log: RunLog | NoLog
+
+    def __call__(self, step: int, metrics: StepMetrics) -> None:
+        """Records the metrics of the steps that end at `step`."""
+        self.log.record(step, metrics)
+        check_finite(step, metrics)
+
+
+@dataclass(frozen=True)
+class LogRow:
+    """A row of the log: the means since the last one."""
+
+    every_steps: int
+    log: RunLog | NoLog
+
+    def __call__(self, step: int, state: TrainState, metrics: StepMetrics) -> None:
+        """Writes it; the log has been given the metrics of every step already."""
+        self.log.row(step)
+
+
+class SamplePictures:
+    """Samples from the run's fixed latents, and the curves of the losses."""
+
+    def __init__(self, plan: Plan, folder: Path, log: RunLog | NoLog, hosts: Hosts = ALONE) -> None:
+        self.every_steps = plan.sample_every_steps
+        self._plan = plan
+        self._folder = folder
+        self._log = log
+        self._hosts = hosts
+        self._sampler = make_sampler(plan.algorithm, plan.spec)
+
+    def __call__(self, step: int, state: TrainState, metrics: StepMetrics) -> None:
+        """Draws both."""
+        check_state(step, state)
+        self.draw(step, state)
+        losses = read_losses(self._folder) if self._hosts.is_first else None
+        if losses is not None:
+            curves(losses, self._folder / "curves.png")
+
+    def draw(self, step: int, state: TrainState) -> None:
+        """Draws the samples."""
+        state = parallel.gather_to_local_device(state)
+        if self._hosts.is_first:
+            picture = samples_picture(self._plan, self._sampler, state)
+            save_png(self.file(step), picture)
+            self._log.picture(step, "samples", picture)
+
+    def file(self, step: int) -> Path:
+        """Where the samples of this step are."""
+        return self._folder / "samples" / f"step_{step:07d}.png"
+
+
+@dataclass(frozen=True)
+class SaveCheckpoint:
+    """A checkpoint; comes last: what else is due at its step is there whenever a run continues from it."""
+
+    every_steps: int
+    checkpoints: Checkpoints
+
+    def __call__(self, step: int, state: TrainState, metrics: StepMetrics) -> None:
+        """Saves the state, in the background."""
+        check_state(step, state)
+        self.checkpoints.save(state)
+
+
+def make_periodic_evaluator(
     plan: Plan, folder: Path, mesh: jax.sharding.Mesh, state: TrainState, hosts: Hosts = ALONE
-) -> Watch | None:
+) -> PeriodicEvaluator | None:
     """What measures this run, or None. Opens the network and the reals' features: minutes, the first time.
 
     Raises:
@@ -43,15 +120,15 @@ def make_watch(
     if not plan.evaluation.names:
         return None
     devices = mesh.local_devices
-    watch = Watch(plan, folder, devices, hosts)
+    periodic = PeriodicEvaluator(plan, folder, devices, hosts)
     own = parallel.gather_to_local_device(state)
 
     def open_here() -> bool:
-        watch.open(open_evaluator(plan, parallel.make_mesh(list(devices))), own)
+        periodic.open(open_evaluator(plan, parallel.make_mesh(list(devices))), own)
         return True
 
     hosts.broadcast_from_first(open_here)
-    return watch
+    return periodic
 
 
 def open_evaluator(plan: Plan, mesh: jax.sharding.Mesh) -> Evaluator:
@@ -86,8 +163,8 @@ def best_note(folder: Path) -> dict[str, Any]:
         raise UserError(f"{folder / NOTE} cannot be read ({error!r})") from None
 
 
-class Watch:
-    """The evaluations of one start of a run."""
+class PeriodicEvaluator:
+    """Scores, and the best checkpoint beside the newest: the evaluations of one start of a run."""
 
     _evaluator: Evaluator
     _log: RunLog | NoLog
@@ -99,12 +176,12 @@ class Watch:
         devices: Sequence[jax.Device] | None = None,
         hosts: Hosts = ALONE,
     ) -> None:
+        self.every_steps = plan.evaluation.every_steps
         self._plan = plan
         self._folder = folder
         self._hosts = hosts
         self._fakes = GeneratedSetMaker(folder.name, plan.algorithm, plan.spec, devices)
         self._best = Checkpoints(folder / BEST, keep=1, hosts=hosts)
-        self._started = time.monotonic()
         self._seconds = 0.0  # spent here
 
     def open(self, evaluator: Evaluator, state: TrainState) -> None:
@@ -123,8 +200,9 @@ class Watch:
         self._so_far = self._best_so_far() if self._hosts.is_first else {}
         self._started = time.monotonic()
 
-    def measure(self, state: TrainState) -> None:
-        """Scores of the state; a best one is saved in the folder `best` too."""
+    def __call__(self, step: int, state: TrainState, metrics: StepMetrics) -> None:
+        """Measures; a best state is saved in the folder `best` too."""
+        check_state(step, state)
         begun, own = time.monotonic(), parallel.gather_to_local_device(state)
         measured: list[Record] = []
 
@@ -132,7 +210,7 @@ class Watch:
             try:
                 measured.append(self._evaluator(self.fake(own)))
             except UserError as error:  # what cannot be measured must not end a training
-                self._log.say(f"step {int(own.step)}: not measured: {error}")
+                self._log.say(f"step {step}: not measured: {error}")
                 return None
             return self._note_if_best(measured[0])
 

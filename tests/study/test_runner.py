@@ -1,9 +1,8 @@
 """Studies that are trained: alone or together, interrupted, in shards, with runs that diverge."""
 
 import json
-import signal
+import re
 from pathlib import Path
-from typing import Any
 from unittest import mock
 
 import jax
@@ -12,6 +11,7 @@ import pytest
 
 from gan_jax import main
 from gan_jax.distributed import parallel
+from gan_jax.study import trainer
 from gan_jax.study.results import Shard
 from gan_jax.study.runner import Runner
 from gan_jax.study.study import runs_of
@@ -21,7 +21,7 @@ from gan_jax.training.train import train
 from gan_jax.utils.errors import UserError
 from gan_jax.utils.files import locked
 from gan_jax.utils.interrupt import Interrupted
-from tests.runs import leaves
+from tests.runs import leaves, stopped_at
 from tests.study import tiny
 
 pytestmark = pytest.mark.usefixtures("compiled_once")
@@ -122,36 +122,21 @@ def test_a_second_start_has_nothing_to_do(whole):
 
 
 @pytest.mark.parametrize(("at", "devices"), [(5, 2), (6, 2), (7, 4), (12, 2)])
-def test_a_study_that_was_stopped_continues_as_if_it_had_not_been(whole, tmp_path, at, devices):
+def test_a_study_that_was_stopped_continues_as_if_it_had_not_been(whole, tmp_path, at, devices, capfd):
     """At a checkpoint, at an evaluation, between both on other devices, and at the end of a group."""
     out, _ = whole
-    advanced: list[int] = []
-    look = GroupTrainer.boundary
-
-    def stop_at(self, step):
-        if step == at and not advanced:
-            advanced.append(step)
-            signal.raise_signal(signal.SIGTERM)
-        return min(look(self, step), at if step < at else tiny.STEPS)
-
-    if at == tiny.STEPS:  # no boundary is asked for there
-        measure = GroupTrainer.measure
-
-        def measure_and_stop(self, step, states):
-            measure(self, step, states)
-            if step == at and not advanced:
-                advanced.append(step)
-                signal.raise_signal(signal.SIGTERM)
-
-        patch: Any = mock.patch.object(GroupTrainer, "measure", measure_and_stop)
-    else:
-        patch = mock.patch.object(GroupTrainer, "boundary", stop_at)
-    with patch, pytest.raises(Interrupted, match="continues the study"):
+    with (
+        stopped_at(trainer, at, steps_per_call=1) as stopped,
+        pytest.raises(Interrupted, match="continues the study"),
+    ):
         run(tiny.study(), tmp_path)
-    assert advanced == [at]
+    assert stopped == [at]
+    capfd.readouterr()
     with mock.patch.object(parallel, "make_mesh", lambda d=None: MAKE_MESH((d or jax.devices())[:devices])):
         run(tiny.study(), tmp_path).report("tiny", "gan-jax study tiny")
     assert tiny.rows(tmp_path) == tiny.rows(out)
+    done, steps = re.findall(r"step (\d+)/(\d+)", capfd.readouterr().err)[-1]
+    assert done == steps
 
 
 def test_shards_merge_into_the_study(whole, tmp_path):

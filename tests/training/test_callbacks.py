@@ -12,7 +12,7 @@ from gan_jax.evaluation.plan import EvaluationPlan
 from gan_jax.evaluation.protocol import from_row
 from gan_jax.evaluation.scores import METRICS
 from gan_jax.summaries.logs import read_metrics
-from gan_jax.training.callbacks import Watch, best_note
+from gan_jax.training.callbacks import PeriodicEvaluator, best_note
 from gan_jax.training.checkpoint import Checkpoints
 from gan_jax.utils.errors import UserError
 from gan_jax.utils.interrupt import Interrupted
@@ -97,10 +97,10 @@ def test_the_best_checkpoint_is_kept_beside_the_newest(watched):
 @pytest.mark.parametrize(("best", "choose"), [("coverage", max), ("fid", min)])
 def test_the_best_is_chosen_by_the_score_that_the_config_names(best, choose, tmp_path, data_dir, monkeypatch):
     given = {"fid": [3.0, 1.0, 2.0, 9.0, 8.0], "coverage": [0.1, 0.2, 0.5, 0.4, 0.3]}
-    evaluate = Watch.measure
+    evaluate = PeriodicEvaluator.__call__
     told = iter(range(5))
 
-    def measure(self, state):
+    def measure(self, step, state, metrics):
         index = next(told)
 
         class Told:
@@ -114,10 +114,10 @@ def test_the_best_is_chosen_by_the_score_that_the_config_names(best, choose, tmp
                 return record
 
         real, self._evaluator = self._evaluator, Told(self._evaluator)
-        evaluate(self, state)
+        evaluate(self, step, state, metrics)
         self._evaluator = real
 
-    monkeypatch.setattr(Watch, "measure", measure)
+    monkeypatch.setattr(PeriodicEvaluator, "__call__", measure)
     run(config_of(data_dir, **{"evaluation.best": best}), tmp_path / "run")
     values = given[best]
     assert best_steps(tmp_path / "run") == [[7, 14, 21, 28, STEPS][values.index(choose(values))]]

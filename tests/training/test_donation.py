@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from gan_jax.distributed import parallel
-from gan_jax.training import train as loop
-from gan_jax.training.callbacks import Watch
+from gan_jax.training.callbacks import PeriodicEvaluator, SamplePictures
 from gan_jax.training.checkpoint import Checkpoints
+from gan_jax.training.train import TrainSteps
 from tests import runs
 from tests.variants import CALL, KEY, MINI, VARIANTS, fetch, quickly, steps_of
 
@@ -69,7 +69,7 @@ def test_the_compiled_call_writes_over_the_state(name, devices):
 
 @pytest.mark.parametrize("devices", [1, 2])
 def test_a_run_holds_one_copy_of_the_state(tmp_path, monkeypatch, devices):
-    """After every call, while pictures, checkpoints and scores are made, and after them.
+    """Before every call, while pictures, checkpoints and scores are made, and after them.
 
     A save in the background needs what it writes until it is written; here each is waited for.
     """
@@ -87,16 +87,18 @@ def test_a_run_holds_one_copy_of_the_state(tmp_path, monkeypatch, devices):
             done = function(self, *arguments)
             if owner is Checkpoints:
                 self.wait()
-            seen.setdefault(name, []).extend([*found, copies(state)])
+            if owner is not TrainSteps:  # which writes over it
+                found.append(copies(state))
+            seen.setdefault(owner.__name__, []).extend(found)
             return done
 
         monkeypatch.setattr(owner, name, watching)
 
     for owner, name in (
-        (loop.Loop, "after"),
-        (loop.Loop, "picture"),
+        (TrainSteps, "__call__"),
+        (SamplePictures, "draw"),
         (Checkpoints, "save"),
-        (Watch, "measure"),
+        (PeriodicEvaluator, "__call__"),
     ):
         watched(owner, name)
     config = runs.tiny(
@@ -119,7 +121,7 @@ def test_a_run_holds_one_copy_of_the_state(tmp_path, monkeypatch, devices):
         gc.enable()
     assert int(state.step) == 20
     assert {name: len(found) >= 4 for name, found in seen.items()} == dict.fromkeys(
-        ("after", "picture", "save", "measure"), True
+        ("TrainSteps", "SamplePictures", "Checkpoints", "PeriodicEvaluator"), True
     )
     for name, found in seen.items():
         assert min(found) > 0.99, name

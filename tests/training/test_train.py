@@ -8,8 +8,10 @@ import jax
 import numpy as np
 import pytest
 
+from gan_jax.core.loop import Every
 from gan_jax.distributed import parallel
-from gan_jax.training import train as loop
+from gan_jax.training import callbacks as periodic
+from gan_jax.training import train as training
 from gan_jax.training.checkpoint import Checkpoints
 from gan_jax.training.divergence import Diverged, check_finite
 from gan_jax.utils.errors import UserError
@@ -136,8 +138,8 @@ def test_the_loop_waits_for_the_devices_only_where_something_is_written(tmp_path
         return [(count, {"generator_loss": np.zeros(count, np.float32)}) for count, _ in pending]
 
     monkeypatch.setattr(parallel, "compile_step", compile_step)
-    monkeypatch.setattr(loop, "check_state", lambda step, state: None)
-    monkeypatch.setattr(loop.Loop, "picture", lambda self, step, state: None)
+    monkeypatch.setattr(periodic, "check_state", lambda step, state: None)
+    monkeypatch.setattr(periodic.SamplePictures, "draw", lambda self, step, state: None)
     monkeypatch.setattr(Checkpoints, "save", lambda self, state: None)
     monkeypatch.setattr(jax, "device_get", device_get)
     intervals = {"log_every_steps": 12, "checkpoint_every_steps": 24, "sample_every_steps": 24}
@@ -167,9 +169,9 @@ def finite_checkpoints(workdir, config):
 
 
 def abstract_state(config):
-    plan = loop.build(config)
+    plan = training.build(config)
     mesh = parallel.make_mesh(jax.devices()[:1])
-    return parallel.abstract_state(plan.algorithm, loop.example_batch(plan.spec, 1), mesh)
+    return parallel.abstract_state(plan.algorithm, training.example_batch(plan.spec, 1), mesh)
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_before_anything_of_it_is_saved(tmp_path, data_dir):
@@ -193,7 +195,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_before_anything_of_it_is_saved(
 
 
 def test_a_state_that_is_not_finite_is_not_saved_while_the_losses_still_are(tmp_path, data_dir, monkeypatch):
-    restore_or_init = loop.restore_or_init
+    restore_or_init = training.restore_or_init
 
     def overflown(*arguments):
         """An Adam whose second moment is infinite moves nothing any more."""
@@ -202,7 +204,7 @@ def test_a_state_that_is_not_finite_is_not_saved_while_the_losses_still_are(tmp_
         adam = adam._replace(nu=jax.tree.map(lambda x: x + jax.numpy.inf, adam.nu))
         return state.replace(generator=state.generator.replace(opt=(adam, *others)))
 
-    monkeypatch.setattr(loop, "restore_or_init", overflown)
+    monkeypatch.setattr(training, "restore_or_init", overflown)
     with pytest.raises(Diverged, match=r"at step 8 a number of the generator .* is inf\."):
         run(tiny(data_dir), tmp_path / "run")
     losses = losses_of(tmp_path / "run")["generator_loss"]
@@ -216,3 +218,87 @@ def test_the_first_bad_step_and_its_player_are_named():
     with pytest.raises(Diverged, match=r"at step 19 discriminator_loss is inf\."):
         check_finite(20, {"generator_loss": ones, "discriminator_loss": discriminator})
     check_finite(20, {"generator_loss": ones, "penalty": discriminator})  # a lazy update's NaN is no loss
+
+
+# A user's callback
+
+
+class Seen:
+    """What a callback was given; breaks at one step."""
+
+    def __init__(self, every_steps, breaks_at=None):
+        self.every_steps = every_steps
+        self.breaks_at = breaks_at
+        self.calls = []
+
+    def __call__(self, step, state, metrics):
+        if step == self.breaks_at:
+            raise Crash
+        self.calls.append((step, jax.device_get(state.generator.params), metrics))
+
+
+def test_a_callback_gets_the_state_and_every_steps_metrics_and_changes_no_bit(straight, tmp_path, data_dir):
+    seen = Seen(7)
+    state = run(tiny(data_dir), tmp_path / "run", callbacks=[seen])
+    assert_same_bits(state, straight(1)[0])
+    assert_same_records(tmp_path / "run", straight(1)[1])
+    assert [step for step, _, _ in seen.calls] == [7, 14, 21, 28, STEPS]
+    losses = losses_of(tmp_path / "run")
+    for name, values in losses.items():
+        found = [metrics[name] for _, _, metrics in seen.calls]
+        assert [len(part) for part in found] == [7, 7, 7, 7, 2]
+        np.testing.assert_array_equal(np.concatenate(found), values)
+    jax.tree.map(np.testing.assert_array_equal, seen.calls[-1][1], jax.device_get(state.generator.params))
+    first, second = (jax.tree.leaves(params) for _, params, _ in seen.calls[:2])
+    assert any((one != other).any() for one, other in zip(first, second, strict=True))
+
+
+def test_a_callback_comes_after_the_row_and_the_pictures_and_before_the_checkpoint(tmp_path, data_dir):
+    workdir, found = tmp_path / "run", []
+
+    def look(step, state, metrics):
+        row = runs.rows(workdir)[-1]["step"]
+        samples = sorted(path.stem for path in (workdir / "samples").iterdir())[-1]
+        checkpoints = Checkpoints(workdir / "checkpoints")
+        found.append((step, row, samples, step in checkpoints.steps()))
+        checkpoints.close()
+
+    every = {"log_every_steps": 4, "sample_every_steps": 4, "checkpoint_every_steps": 4, "num_steps": 8}
+    run(tiny(data_dir, **every), workdir, callbacks=[Every(4, look)])
+    assert found == [(4, 4, "step_0000004", False), (8, 8, "step_0000008", False)]
+
+
+def test_a_callback_that_raises_ends_the_run_with_its_error_and_loses_nothing(straight, tmp_path, data_dir):
+    config, workdir = tiny(data_dir), tmp_path / "run"
+    with pytest.raises(Crash):
+        run(config, workdir, callbacks=[Seen(5, breaks_at=20)])
+    assert [row["step"] for row in runs.rows(workdir)] == [5, 10, 15, 20]
+    checkpoints = Checkpoints(workdir / "checkpoints")
+    assert [checkpoints.verify(step) for step in checkpoints.steps()] == [None, None]
+    assert checkpoints.steps() == [8, 16]
+    checkpoints.close()
+    again = Seen(5)
+    assert_same_bits(run(config, workdir, callbacks=[again]), straight(1)[0])
+    assert_same_records(workdir, straight(1)[1])
+    assert [(step, len(metrics["generator_loss"])) for step, _, metrics in again.calls] == [
+        *((20, 4), (25, 5), (STEPS, 5))  # from step 16 on
+    ]
+
+
+@pytest.mark.parametrize(("callback", "every"), [(Seen(0), "0"), (Seen(2.5), "2.5"), (print, "None")])
+def test_a_callback_without_an_interval_is_refused_before_anything_is_done(
+    callback, every, tmp_path, data_dir
+):
+    with pytest.raises(ValueError, match=rf"callbacks\[1\] is .* with every_steps={every}: "):
+        training.train(tiny(data_dir), tmp_path / "run", callbacks=[Seen(1), callback])
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_callback_in_the_readme(tmp_path, data_dir, monkeypatch, capsys):
+    readme = (runs.ROOT / "README.md").read_text()
+    code = next(part for part in readme.split("```") if part.startswith("python") and "callbacks=" in part)
+    monkeypatch.chdir(tmp_path)
+    exec(code.removeprefix("python"), {"config": tiny(data_dir, num_steps=10)})
+    step, loss = capsys.readouterr().out.split()
+    assert step == "10"
+    assert float(loss) == pytest.approx(losses_of(tmp_path / "runs" / "mine")["generator_loss"].mean())
