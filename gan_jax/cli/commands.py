@@ -46,24 +46,30 @@ def dry_run(config: ml_collections.ConfigDict, devices: int = 0) -> None:
     plan, mesh = plan_on_devices(config, devices)
     batch = example_batch(plan.spec, plan.batch_size)
     state = parallel.abstract_state(plan.algorithm, batch, mesh, plan.execution.sharding)
+    if plan.frozen:
+        state = state.replace(frozen=parallel.place_frozen(plan.frozen, mesh, plan.execution.sharding))
     _say(f"{config}\n{parameter_report(state)}")
-    epochs = plan.num_steps * plan.algorithm.minibatches / plan.sampler.minibatches_per_epoch
-    _say(
-        f"plan: {plan.num_steps} steps of {plan.algorithm.minibatches} x {plan.batch_size} images = "
-        f"{epochs:.2f} epochs of {len(plan.dataset)} images {'x'.join(map(str, plan.dataset.image_shape))} "
-        f"from {plan.dataset.name}; on {mesh.size} x {mesh.devices.flat[0].device_kind}"
-    )
-    _say(execution_line(plan.execution, plan.batch_size, mesh.size))
-    with closing(open_feed(plan)) as feed:
-        steps = TrainSteps(plan, feed, mesh)
-        memory: Any = steps.compile(state, 0).memory_analysis()
-        items = steps.items(0, 1)
-    _say(
-        f"memory of each device: state {mebibytes(parallel.device_bytes(state))}, "
-        f"data {mebibytes(tree_bytes(feed.constants))}, "
-        f"items of a call {mebibytes(tree_bytes(items) // mesh.size)}, "
-        f"temporaries {mebibytes(memory.temp_size_in_bytes)}\nnothing was trained"
-    )
+    for phase in plan.phases:
+        named, length = (f"phase {phase.name}" if phase.name else "plan"), phase.stop - phase.start
+        epochs = length * phase.algorithm.minibatches / phase.sampler.minibatches_per_epoch
+        _say(
+            f"{named}: {length} steps of {phase.algorithm.minibatches} x {phase.batch_size} images = "
+            f"{epochs:.2f} epochs of {len(plan.dataset)} images "
+            f"{'x'.join(map(str, plan.dataset.image_shape))} from {plan.dataset.name}; on {mesh.size} x "
+            f"{mesh.devices.flat[0].device_kind}"
+        )
+        _say(execution_line(plan.execution, phase.batch_size, mesh.size))
+        with closing(open_feed(plan, phase)) as feed:
+            steps = TrainSteps(plan, phase, feed, mesh)
+            memory: Any = steps.compile(state, phase.start).memory_analysis()
+            items = steps.items(phase.start, 1)
+        _say(
+            f"memory of each device: state {mebibytes(parallel.device_bytes(state))}, "
+            f"data {mebibytes(tree_bytes(feed.constants))}, "
+            f"items of a call {mebibytes(tree_bytes(items) // mesh.size)}, "
+            f"temporaries {mebibytes(memory.temp_size_in_bytes)}"
+        )
+    _say("nothing was trained")
 
 
 def execution_line(execution: Execution, batch_size: int, devices: int) -> str:

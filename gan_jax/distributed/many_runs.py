@@ -90,6 +90,25 @@ def compile_runs(
     return jax.jit(mapped, donate_argnums=0, compiler_options=compiler.options(mesh.devices.flat[0].platform))
 
 
+def enter_runs(
+    algorithm_of: Callable[[PyTree], Algorithm], mesh: Mesh
+) -> Callable[[TrainState, PyTree], TrainState]:
+    """`Algorithm.enter` of many runs, compiled: (states, numbers) as for `compile_runs` -> states."""
+
+    def enter_run(state: TrainState, shared: PyTree, numbers: PyTree) -> TrainState:
+        return algorithm_of(numbers).enter(state.replace(**shared)).replace(**_SHARED)
+
+    def enter(states: TrainState, numbers: PyTree) -> TrainState:
+        shared, states = {name: getattr(states, name) for name in _SHARED}, states.replace(**_SHARED)
+        states = jax.lax.map(lambda run: enter_run(run[0], shared, run[1]), (states, numbers))
+        return states.replace(**shared)
+
+    runs, whole = PartitionSpec(AXIS), PartitionSpec()
+    specs = _RUNS.replace(step=whole, frozen=whole)
+    mapped = jax.shard_map(enter, mesh=mesh, in_specs=(specs, runs), out_specs=specs, check_vma=False)
+    return jax.jit(mapped, donate_argnums=0)
+
+
 def initial_runs(algorithm: Algorithm, keys: Array, batch: PyTree, mesh: Mesh) -> TrainState:
     """Fresh states of independent runs with these keys [R], for `compile_runs`; `batch` is one mini-batch."""
     return jax.jit(_init_runs(algorithm, batch), out_shardings=runs_shardings(mesh))(keys)

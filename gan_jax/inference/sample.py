@@ -42,8 +42,8 @@ def make_chunks(algorithm: Algorithm, spec: DataSpec, conditions: Conditions | N
     """
     if algorithm.conditions and conditions is None:
         raise ValueError(
-            f"{type(algorithm).__name__} samples from fields of a batch, {', '.join(algorithm.conditions)}: give "
-            "conditions"
+            f"{type(algorithm).__name__} samples from fields of a batch ({', '.join(algorithm.conditions)}): "
+            "give conditions"
         )
 
     @jax.jit

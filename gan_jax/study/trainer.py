@@ -6,9 +6,11 @@ the states in its checkpoints, until all runs are done: then their results are h
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gan_jax.config.build import Plan, example_batch
+from gan_jax.config.build import Plan, example_batch, phase_seed
+from gan_jax.core.algorithm import Algorithm
 from gan_jax.core.loop import Every, PeriodicWork, StepMetrics, StepsCall, run_steps
 from gan_jax.core.state import TrainState
 from gan_jax.core.update import Metrics
@@ -25,7 +28,7 @@ from gan_jax.distributed import many_runs, parallel
 from gan_jax.evaluation.evaluate import Evaluator
 from gan_jax.evaluation.generated import GeneratedSetMaker
 from gan_jax.evaluation.protocol import WHILE_TRAINING, Record
-from gan_jax.inference.sample import make_sampler
+from gan_jax.inference.sample import compared_kind, make_sampler
 from gan_jax.study.groups import Group
 from gan_jax.study.result import Result
 from gan_jax.summaries.logs import append_row, read_rows
@@ -34,7 +37,7 @@ from gan_jax.training.callbacks import SEED
 from gan_jax.training.checkpoint import Checkpoints
 from gan_jax.training.divergence import find_divergence
 from gan_jax.training.input import make_fetch
-from gan_jax.training.pictures import samples_picture
+from gan_jax.training.pictures import samples_pictures
 from gan_jax.utils import files
 from gan_jax.utils.errors import UserError
 from gan_jax.utils.interrupt import Interrupted, StopRequest
@@ -76,7 +79,7 @@ class GroupTrainer:
         # As many as the devices can share; what the copies of the last run do is not looked at.
         self.slots = -(-len(group.runs) // self.mesh.size) * self.mesh.size
         self.checkpoints = Checkpoints(folder / "checkpoints", keep=1)
-        self.fakes = GeneratedSetMaker("study", plan.algorithm, plan.spec)
+        self.fakes: dict[int, GeneratedSetMaker] = {}  # by the first step of the phase
         self.diverged: dict[int, int] = {}  # run -> step
         self.scores: list[dict[str, list[tuple[int, float]]]] = [{} for _ in group.runs]
         self.last: Record | None = None
@@ -88,20 +91,12 @@ class GroupTrainer:
         Raises:
             Interrupted: it was asked to stop; the states were saved.
         """
-        states = self.restore_or_init()
-        feeds = [self.feed(run.seed) for run in self.group.runs]
-        try:
-            return self.train(states, feeds, stop)
-        finally:
-            for feed in feeds:
-                feed.close()
-            self.checkpoints.close()
+        with closing(self.checkpoints):
+            return self.train(self.restore_or_init(), stop)
 
-    def train(
-        self, states: TrainState, feeds: list[Feed], stop: StopRequest
-    ) -> tuple[list[Result], TrainState]:
+    def train(self, states: TrainState, stop: StopRequest) -> tuple[list[Result], TrainState]:
         """The steps from these states on."""
-        plan = self.plan
+        plan, step = self.plan, int(states.step)
         self.begun = time.monotonic() - self.seconds  # as if it were the only start
         work = PeriodicWork(
             [
@@ -112,39 +107,57 @@ class GroupTrainer:
             plan.num_steps,
             self.look,
         )
-        states, step, _ = run_steps(
-            self.compile(feeds),
-            states,
-            int(states.step),
-            plan.num_steps,
-            plan.steps_per_call,
-            work,
-            lambda: stop.signum or not self.healthy,
-        )
+        for number, phase in enumerate(plan.phases):
+            if step >= phase.stop or stop.signum or not self.healthy:
+                continue
+            with contextlib.ExitStack() as held:
+                feeds = [held.enter_context(closing(self.feed(run.seed, number))) for run in self.group.runs]
+                if step == phase.start:
+                    states = self.enter(states, number)
+                states, step, _ = run_steps(
+                    self.compile(feeds, number),
+                    states,
+                    step,
+                    phase.stop,
+                    phase.steps_per_call,
+                    work,
+                    lambda: stop.signum or not self.healthy,
+                )
         if stop.signum and step < plan.num_steps:
             self.save(step, states)
             self.checkpoints.wait()
             raise Interrupted(stop.signum, "stopped and saved; the same command continues the study")
         return self.results(), states
 
-    def compile(self, feeds: list[Feed]) -> StepsCall[TrainState]:
-        """The train steps of all runs as one compiled call, with their input."""
-        plan = self.plan
+    def compile(self, feeds: list[Feed], number: int) -> StepsCall[TrainState]:
+        """The train steps of all runs in a phase as one compiled call, with their input."""
+        plan, phase = self.plan, self.plan.phases[number]
         call = many_runs.compile_runs(
-            self.group.algorithm_of(plan.spec),
+            self.group.algorithm_of(plan.spec, number),
             make_fetch(feeds[0], plan.flip),
             self.mesh,
-            plan.steps_per_call,
+            phase.steps_per_call,
             many_runs.many_runs_at_once(),
         )
         constants = parallel.place(feeds[0].constants, parallel.replicated(self.mesh))
-        numbers = self.placed([{name: x[i] for name, x in self.group.numbers.items()} for i in self.indices])
+        numbers = self.numbers()
 
         def steps(states: TrainState, step: int, count: int) -> tuple[TrainState, Metrics]:
-            items = self.placed([feeds[i].get(step, count) for i in self.indices])
+            items = self.placed([feeds[i].get(step - phase.start, count) for i in self.indices])
             return call(states, numbers, constants, items, jnp.int32(count))
 
         return steps
+
+    def enter(self, states: TrainState, number: int) -> TrainState:
+        """The states with which a phase begins."""
+        if type(self.plan.phases[number].algorithm).enter is Algorithm.enter:
+            return states
+        enter = many_runs.enter_runs(self.group.algorithm_of(self.plan.spec, number), self.mesh)
+        return enter(states, self.numbers())
+
+    def numbers(self) -> PyTree:
+        """The numbers in which the runs differ, of every slot."""
+        return self.placed([{name: x[i] for name, x in self.group.numbers.items()} for i in self.indices])
 
     @property
     def healthy(self) -> list[int]:
@@ -161,18 +174,18 @@ class GroupTrainer:
         stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *each)
         return parallel.place(stacked, parallel.split_on(self.mesh, 0))
 
-    def feed(self, seed: int) -> Feed:
-        """The batches that the run with this seed has when it is trained alone."""
-        given = self.plan.sampler
+    def feed(self, seed: int, number: int) -> Feed:
+        """The batches that the run with this seed has in a phase when it is trained alone."""
+        plan, phase = self.plan, self.plan.phases[number]
+        given = phase.sampler
         sampler = IndexSampler(
             given.num_examples,
             given.batch_size,
             minibatches=given.minibatches,
-            seed=seed,
+            seed=phase_seed(seed, number),
             remainder=given.remainder,
         )
-        plan = self.plan
-        return make_feed(plan.dataset, sampler, steps_per_call=plan.steps_per_call, placement=plan.placement)
+        return make_feed(plan.dataset, sampler, steps_per_call=phase.steps_per_call, placement=plan.placement)
 
     # The past.
 
@@ -189,9 +202,13 @@ class GroupTrainer:
             self.note(row)
         if states is not None:
             self.advance(step * len(self.group.runs))
-            return jax.device_put(chosen_runs(states, self.indices), many_runs.runs_shardings(self.mesh))
-        keys = jnp.stack([jax.random.key(self.group.runs[i].seed) for i in self.indices])
-        return many_runs.initial_runs(self.plan.algorithm, keys, batch, self.mesh)
+            states = jax.device_put(chosen_runs(states, self.indices), many_runs.runs_shardings(self.mesh))
+        else:
+            keys = jnp.stack([jax.random.key(self.group.runs[i].seed) for i in self.indices])
+            states = many_runs.initial_runs(self.plan.algorithm, keys, batch, self.mesh)
+        if not self.plan.frozen:
+            return states
+        return states.replace(frozen=parallel.place_frozen(self.plan.frozen, self.mesh))
 
     def note(self, row: dict[str, Any]) -> None:
         """Takes a row of the history in, and writes it down."""
@@ -246,9 +263,11 @@ class GroupTrainer:
 
     def fake(self, step: int, index: int, ema: PyTree) -> Any:
         """The images of one run's state, to be measured."""
-        return self.fakes(
-            sampled_state(step, index, ema), seed=SEED, which=WHILE_TRAINING, averaged=self.plan.averaged
-        )
+        phase = self.plan.phase_before(step)
+        if phase.start not in self.fakes:
+            self.fakes[phase.start] = GeneratedSetMaker("study", phase.algorithm, self.plan.spec)
+        state = sampled_state(step, index, ema)
+        return self.fakes[phase.start](state, seed=SEED, which=WHILE_TRAINING, averaged=self.plan.averaged)
 
     def results(self) -> list[Result]:
         """What all runs gave."""
@@ -278,8 +297,9 @@ class GroupTrainer:
 
     def picture(self, state: TrainState, path: Path) -> None:
         """Draws samples of one state, as `sampled_state` makes them; the same latents for every state."""
-        sampler = make_sampler(self.plan.algorithm, self.plan.spec)
-        save_png(path, samples_picture(self.plan, sampler, state))
+        algorithm = self.plan.phase_before(int(state.step)).algorithm
+        pictures = samples_pictures(self.plan, make_sampler(algorithm, self.plan.spec), state)
+        save_png(path, compared_kind(pictures) if "" not in pictures else pictures[""])
 
     def forget(self) -> None:
         """Deletes the group's folder, once its results are written."""
@@ -290,8 +310,8 @@ class GroupTrainer:
 def chosen_runs(states: TrainState, indices: Sequence[int]) -> TrainState:
     """Some of the runs, in this order."""
     places = jnp.array(indices, jnp.int32)
-    chosen: TrainState = jax.tree.map(lambda x: x[places], states.replace(step=None))
-    return chosen.replace(step=states.step)
+    chosen: TrainState = jax.tree.map(lambda x: x[places], states.replace(step=None, frozen=()))
+    return chosen.replace(step=states.step, frozen=states.frozen)
 
 
 def sampled_state(step: int, index: int, ema: PyTree) -> TrainState:

@@ -26,12 +26,12 @@ from gan_jax.evaluation.generated import GeneratedSet, GeneratedSetMaker
 from gan_jax.evaluation.networks import open_network
 from gan_jax.evaluation.protocol import WHILE_TRAINING, Record, column, from_row
 from gan_jax.evaluation.sources.sources import dataset_source
-from gan_jax.inference.sample import make_sampler
+from gan_jax.inference.sample import ImageSampler, make_sampler
 from gan_jax.summaries.logs import NoLog, RunLog, read_losses, read_metrics
 from gan_jax.summaries.pictures import curves, save_png
 from gan_jax.training.checkpoint import Checkpoints
 from gan_jax.training.divergence import check_finite, check_state
-from gan_jax.training.pictures import samples_picture
+from gan_jax.training.pictures import samples_pictures
 from gan_jax.training.restore import BEST
 from gan_jax.utils.errors import UserError
 from gan_jax.utils.files import write_json
@@ -73,7 +73,7 @@ class SamplePictures:
         self._folder = folder
         self._log = log
         self._hosts = hosts
-        self._sampler = make_sampler(plan.algorithm, plan.spec)
+        self._samplers: dict[int, ImageSampler] = {}  # by the first step of the phase
 
     def __call__(self, step: int, state: TrainState, metrics: StepMetrics) -> None:
         """Draws both."""
@@ -86,14 +86,18 @@ class SamplePictures:
     def draw(self, step: int, state: TrainState) -> None:
         """Draws the samples."""
         state = parallel.gather_to_local_device(state)
-        if self._hosts.is_first:
-            picture = samples_picture(self._plan, self._sampler, state)
-            save_png(self.file(step), picture)
-            self._log.picture(step, "samples", picture)
+        if not self._hosts.is_first:
+            return
+        phase = self._plan.phase_before(step)
+        if phase.start not in self._samplers:
+            self._samplers[phase.start] = make_sampler(phase.algorithm, self._plan.spec)
+        for name, picture in samples_pictures(self._plan, self._samplers[phase.start], state).items():
+            save_png(self.file(step, name), picture)
+            self._log.picture(step, f"samples_{name}" if name else "samples", picture)
 
-    def file(self, step: int) -> Path:
-        """Where the samples of this step are."""
-        return self._folder / "samples" / f"step_{step:07d}.png"
+    def file(self, step: int, name: str = "") -> Path:
+        """Where the samples of this step are, those of a kind where the method makes several."""
+        return self._folder / "samples" / f"step_{step:07d}{name and f'_{name}'}.png"
 
 
 @dataclass(frozen=True)
@@ -180,7 +184,8 @@ class PeriodicEvaluator:
         self._plan = plan
         self._folder = folder
         self._hosts = hosts
-        self._fakes = GeneratedSetMaker(folder.name, plan.algorithm, plan.spec, devices)
+        self._devices = devices
+        self._makers: dict[int, GeneratedSetMaker] = {}  # by the first step of the phase
         self._best = Checkpoints(folder / BEST, keep=1, hosts=hosts)
         self._seconds = 0.0  # spent here
 
@@ -236,7 +241,13 @@ class PeriodicEvaluator:
 
     def fake(self, state: TrainState) -> GeneratedSet:
         """The images of a state, to be measured."""
-        return self._fakes(state, seed=SEED, which=WHILE_TRAINING, averaged=self._plan.averaged)
+        plan = self._plan
+        phase = plan.phase_before(int(state.step))
+        if phase.start not in self._makers:
+            self._makers[phase.start] = GeneratedSetMaker(
+                self._folder.name, phase.algorithm, plan.spec, self._devices
+            )
+        return self._makers[phase.start](state, seed=SEED, which=WHILE_TRAINING, averaged=plan.averaged)
 
     def close(self) -> None:
         """Waits until the best checkpoint is on the disk."""

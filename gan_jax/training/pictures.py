@@ -30,12 +30,18 @@ def picture_of_reals(plan: Plan, folder: Path) -> None:
     save_png(folder / "reals.png", picture)
 
 
-def samples_picture(plan: Plan, sampler: ImageSampler, state: TrainState) -> np.ndarray:
-    """Samples from the run's fixed latents, uint8 [h, w, C], a row for each class if there are any."""
+def samples_pictures(plan: Plan, sampler: ImageSampler, state: TrainState) -> dict[str, np.ndarray]:
+    """Samples from the run's fixed latents, uint8 [h, w, C], a row for each class if there are any.
+
+    By the name of their kind, "" where the method makes one kind.
+    """
     density = plan.dataset.density
     wanted = PICTURED if density is None else PICTURED_POINTS
     classes = plan.algorithm.num_classes or 1
     count = wanted // classes * classes or wanted
     labels, columns = class_rows(plan.algorithm, count)
-    images = sampler(state, count, jax.random.fold_in(plan.key, PICTURES), labels)
-    return grid(images, columns) if density is None else points_picture(images, density)
+    made = sampler(state, count, jax.random.fold_in(plan.key, PICTURES), labels)
+    return {
+        name: grid(images, columns) if density is None else points_picture(images, density)
+        for name, images in (made if isinstance(made, dict) else {"": made}).items()
+    }

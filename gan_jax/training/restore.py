@@ -7,6 +7,7 @@ from pathlib import Path
 
 from gan_jax.config.build import DataSpec, build_algorithm, check_fields, example_batch
 from gan_jax.config.components import complete
+from gan_jax.config.phases import phase_configs
 from gan_jax.core.algorithm import Algorithm
 from gan_jax.core.state import TrainState
 from gan_jax.distributed import parallel
@@ -18,7 +19,7 @@ NEWEST, BEST = "checkpoints", "best"  # the folders of a run that hold checkpoin
 
 
 def restored_run(workdir: Path, folder: str = NEWEST) -> tuple[Algorithm, DataSpec, TrainState]:
-    """A run's algorithm, what it knows of the data, and the state of its newest good checkpoint.
+    """A run's algorithm at that step, what it knows of the data, and the state of its newest good checkpoint.
 
     Args:
         folder: NEWEST, or BEST: the one with the best score that was measured while training.
@@ -35,10 +36,12 @@ def restored_run(workdir: Path, folder: str = NEWEST) -> tuple[Algorithm, DataSp
             f"the run in {workdir} was recorded by another version of gan_jax, and this one cannot read its "
             f"config: {error}"
         ) from None
-    algorithm = build_algorithm(config, spec)
+    phases = phase_configs(config)
+    algorithm = build_algorithm(phases[0].config, spec)
     mesh = parallel.mesh_of_at_most(1)
     with closing(Checkpoints(workdir / folder)) as checkpoints:
         state = checkpoints.restore(parallel.abstract_state(algorithm, example_batch(spec, 1), mesh))
     if state is None:
         raise UserError(f"{workdir} has no checkpoint yet; let gan-jax train reach one")
-    return algorithm, spec, state
+    phase = next(phase for phase in phases if int(state.step) <= phase.stop)
+    return build_algorithm(phase.config, spec, phase.start), spec, state

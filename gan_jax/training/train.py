@@ -16,8 +16,9 @@ import jax
 import jax.numpy as jnp
 import ml_collections
 
-from gan_jax.config.build import Plan, build, example_batch
+from gan_jax.config.build import Phase, Plan, build, example_batch
 from gan_jax.config.components import complete
+from gan_jax.core.algorithm import Algorithm
 from gan_jax.core.loop import Callback, PeriodicWork, check_callbacks, run_steps
 from gan_jax.core.state import TrainState
 from gan_jax.core.update import Metrics
@@ -78,16 +79,17 @@ def train(
     with contextlib.ExitStack() as held:
         if record["starts"]:
             claim(held, folder, record, hosts)
-        feed = held.enter_context(closing(open_feed(plan, hosts)))
         checkpoints = held.enter_context(closing(Checkpoints(folder / NEWEST, hosts=hosts)))
         state = restore_or_init(plan, checkpoints, mesh)
+        step = int(state.step)
+        # Before anything is written, so that what is wrong with the data is said first.
+        feed = held.enter_context(closing(open_feed(plan, plan.phase_after(step), hosts)))
         evaluator = make_periodic_evaluator(plan, folder, mesh, state, hosts)
         if not record["starts"]:
             claim(held, folder, record, hosts)  # from here on the folder changes
         if hosts.is_first:
             note_start(folder, record)
         stop = held.enter_context(StopRequest())
-        step, steps = int(state.step), TrainSteps(plan, feed, mesh)
         log = held.enter_context(closing(open_log(plan, folder, step, hosts)))
         pictures = SamplePictures(plan, folder, log, hosts)
         save = SaveCheckpoint(plan.checkpoint_every_steps, checkpoints)
@@ -102,14 +104,30 @@ def train(
             if hosts.is_first:
                 picture_of_reals(plan, folder)
             pictures.draw(0, state)
-        if step < plan.num_steps:
-            log.say(f"from step {step} to {plan.num_steps}; compiling the train step takes a few seconds")
-            if hosts.count > 1:  # none begins before all have their program, however long one of them takes
-                steps.compile(state, step)
-                hosts.barrier()
-        state, step, signum = run_steps(
-            steps, state, step, plan.num_steps, plan.steps_per_call, work, lambda: hosts.stop_signal(stop)
-        )
+        signum = None
+        for phase in [phase for phase in plan.phases if step < phase.stop]:
+            named = f"phase {phase.name}: " if phase.name else ""
+            log.say(f"{named}from step {step} to {phase.stop}; compiling the train step takes a few seconds")
+            with closing(feed):
+                steps = TrainSteps(plan, phase, feed, mesh)
+                if step == phase.start:
+                    state = steps.enter(state)
+                if hosts.count > 1:  # none begins before all have their program, however long one takes
+                    steps.compile(state, step)
+                    hosts.barrier()
+                state, step, signum = run_steps(
+                    steps,
+                    state,
+                    step,
+                    phase.stop,
+                    phase.steps_per_call,
+                    work,
+                    lambda: hosts.stop_signal(stop),
+                )
+            if signum is not None:
+                break
+            if step < plan.num_steps:
+                feed = open_feed(plan, plan.phase_after(step), hosts)
         if signum is not None:
             save(step, state, {})
         checkpoints.wait()
@@ -132,16 +150,17 @@ def plan_on_devices(config: ml_collections.ConfigDict, devices: int = 0) -> tupl
     """
     plan = build(config)
     mesh = parallel.training_mesh(devices)
-    parallel.check_batch(plan.batch_size, mesh, plan.execution.accumulation)
+    for phase in plan.phases:
+        parallel.check_batch(phase.batch_size, mesh, plan.execution.accumulation)
     return plan, mesh
 
 
-def open_feed(plan: Plan, hosts: Hosts = ALONE) -> Feed:
-    """This process's share of the batches."""
+def open_feed(plan: Plan, phase: Phase, hosts: Hosts = ALONE) -> Feed:
+    """This process's share of the batches of a phase."""
     return make_feed(
         plan.dataset,
-        plan.sampler,
-        steps_per_call=plan.steps_per_call,
+        phase.sampler,
+        steps_per_call=phase.steps_per_call,
         placement=plan.placement,
         host=hosts.index,
         hosts=hosts.count,
@@ -158,24 +177,25 @@ def restore_or_init(plan: Plan, checkpoints: Checkpoints, mesh: jax.sharding.Mes
     batch, sharding = example_batch(plan.spec, plan.batch_size), plan.execution.sharding
     state = checkpoints.restore(parallel.abstract_state(plan.algorithm, batch, mesh, sharding))
     if state is None:
-        return parallel.initial_state(plan.algorithm, plan.key, batch, mesh, sharding)
+        state = parallel.initial_state(plan.algorithm, plan.key, batch, mesh, sharding)
     if int(state.step) > plan.num_steps:
         raise UserError(
             f"this run has {int(state.step)} steps already and num_steps={plan.num_steps}: "
             "ask for more, or choose another --workdir"
         )
-    return state
+    return state.replace(frozen=parallel.place_frozen(plan.frozen, mesh, sharding)) if plan.frozen else state
 
 
 class TrainSteps:
-    """A plan's train steps as one compiled call, with their input: what `run_steps` calls."""
+    """A phase's train steps as one compiled call, with their input: what `run_steps` calls."""
 
-    def __init__(self, plan: Plan, feed: Feed, mesh: jax.sharding.Mesh) -> None:
+    def __init__(self, plan: Plan, phase: Phase, feed: Feed, mesh: jax.sharding.Mesh) -> None:
+        self._phase = phase
         self._feed = feed
         self._split = parallel.split_on(mesh, 2)
         self.constants = parallel.place(feed.constants, parallel.replicated(mesh))
         self._call: Any = parallel.compile_step(
-            plan.algorithm, make_fetch(feed, plan.flip), mesh, plan.steps_per_call, plan.execution.sharding
+            phase.algorithm, make_fetch(feed, plan.flip), mesh, phase.steps_per_call, plan.execution.sharding
         )
 
     def __call__(self, state: TrainState, step: int, count: int) -> tuple[TrainState, Metrics]:
@@ -184,7 +204,15 @@ class TrainSteps:
 
     def items(self, step: int, count: int) -> PyTree:
         """The input of `count` steps after `step`, on the devices."""
-        return parallel.place(self._feed.get(step, count), self._split)
+        return parallel.place(self._feed.get(step - self._phase.start, count), self._split)
+
+    def enter(self, state: TrainState) -> TrainState:
+        """The state with which the phase begins, from the one after the phase before, which is given up."""
+        enter = self._phase.algorithm.enter
+        if type(self._phase.algorithm).enter is Algorithm.enter:
+            return state
+        shardings = jax.tree.map(lambda x: x.sharding, state)
+        return jax.jit(enter, donate_argnums=0, out_shardings=shardings)(state)
 
     def compile(self, state: TrainState, step: int) -> jax.stages.Compiled:
         """Compiles the call, which the first call would do; the state may be shapes."""

@@ -93,12 +93,12 @@ def test_a_checkpoint_of_four_processes_continues_in_one(four, data_dir, tmp_pat
 
 def test_each_process_reads_its_share_of_a_batch(data_dir):
     plan = build(tiny(data_dir, **{"data.placement": "stream"}))
-    whole = open_feed(plan, Hosts()).get(0, 2)
+    whole = open_feed(plan, plan.phases[0], Hosts()).get(0, 2)
     shares = []
     for index in range(4):
         hosts = Hosts()
         hosts.index, hosts.count = index, 4
-        feed = open_feed(plan, hosts)
+        feed = open_feed(plan, plan.phases[0], hosts)
         shares.append(feed.get(0, 2))
         feed.close()
     assert {share["image"].shape[2] for share in shares} == {plan.batch_size // 4}
