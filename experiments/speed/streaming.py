@@ -45,7 +45,7 @@ from gan_jax.data.builder import LocalBuilder
 from gan_jax.data.feed import Placement
 from gan_jax.data.prepared import open_folder
 from gan_jax.distributed import parallel
-from gan_jax.training.train import make_fetch
+from gan_jax.training.input import make_fetch
 
 STEPS = 25  # in one compiled call
 SETTLE_SECONDS = 1.0

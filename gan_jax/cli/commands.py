@@ -22,8 +22,8 @@ from gan_jax.summaries.parameter_table import parameter_report
 from gan_jax.summaries.pictures import grid, save_png
 from gan_jax.summaries.point_pictures import points_picture
 from gan_jax.training.checkpoint import Checkpoints
+from gan_jax.training.input import make_fetch
 from gan_jax.training.restore import restored_run
-from gan_jax.training.train import make_fetch
 from gan_jax.training.train import train as run_training
 from gan_jax.training.workdir import recorded_run
 from gan_jax.utils.errors import UserError

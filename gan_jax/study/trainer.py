@@ -32,7 +32,8 @@ from gan_jax.summaries.pictures import save_png
 from gan_jax.training.callbacks import SEED
 from gan_jax.training.checkpoint import Checkpoints
 from gan_jax.training.divergence import find_divergence
-from gan_jax.training.train import make_fetch, samples_picture
+from gan_jax.training.input import make_fetch
+from gan_jax.training.pictures import samples_picture
 from gan_jax.utils import files
 from gan_jax.utils.errors import UserError
 from gan_jax.utils.interrupt import Interrupted, StopRequest

@@ -20,27 +20,24 @@ import numpy as np
 
 from gan_jax.config.build import Plan, build, example_batch
 from gan_jax.config.components import complete
-from gan_jax.core.algorithm import Batch, Metrics
-from gan_jax.core.randomness import PICTURES, example_keys
+from gan_jax.core.algorithm import Metrics
 from gan_jax.core.state import TrainState
-from gan_jax.data import Feed, make_feed, random_flip, to_float
+from gan_jax.data import Feed, make_feed
 from gan_jax.distributed import parallel
 from gan_jax.distributed.hosts import ALONE, Hosts
-from gan_jax.inference.sample import ImageSampler, class_rows, make_sampler
+from gan_jax.inference.sample import make_sampler
 from gan_jax.summaries.logs import NoLog, RunLog, read_losses
 from gan_jax.summaries.parameter_table import parameter_report
-from gan_jax.summaries.pictures import curves, grid, save_png
-from gan_jax.summaries.point_pictures import PICTURED_POINTS, points_picture
+from gan_jax.summaries.pictures import curves, save_png
 from gan_jax.training.callbacks import Watch, make_watch
 from gan_jax.training.checkpoint import Checkpoints
 from gan_jax.training.divergence import check_finite, check_state
+from gan_jax.training.input import make_fetch
+from gan_jax.training.pictures import picture_of_reals, samples_picture
 from gan_jax.training.restore import NEWEST
 from gan_jax.training.workdir import check_same_run, check_workdir, claim, note_start
 from gan_jax.utils.errors import UserError
 from gan_jax.utils.interrupt import Interrupted, StopRequest
-from gan_jax.utils.tree import PyTree
-
-PICTURED = 64  # images in a grid
 
 
 def train(
@@ -108,21 +105,6 @@ def restore_or_init(plan: Plan, checkpoints: Checkpoints, mesh: jax.sharding.Mes
             "ask for more, or choose another --workdir"
         )
     return state
-
-
-def make_fetch(feed: Feed, flip: bool) -> parallel.Fetch:
-    """From a feed's item to a step's batches [minibatches, B, ...]: gathered, scaled, flipped."""
-
-    def fetch(constants: PyTree, item: PyTree, key: jax.Array) -> Batch:
-        batches = dict(feed.fetch(constants, item))
-        image = batches["image"]
-        image = to_float(image) if image.dtype == jnp.uint8 else image  # points are floats already
-        if flip:
-            keys = jax.vmap(lambda i: example_keys(jax.random.fold_in(key, i), image.shape[1]))
-            image = jax.vmap(random_flip)(image, keys(jnp.arange(image.shape[0])))
-        return {**batches, "image": image}
-
-    return fetch
 
 
 class Loop:
@@ -213,19 +195,8 @@ class Loop:
         """What is written once, before the first step."""
         self.log.say(parameter_report(state))
         if self.hosts.is_first:
-            self.picture_of_reals()
+            picture_of_reals(self.plan, self.folder)
         self.picture(0, state)
-
-    def picture_of_reals(self) -> None:
-        """Some of the data."""
-        plan = self.plan
-        if plan.dataset.density is not None:
-            reals = plan.dataset.gather(np.arange(min(PICTURED_POINTS, len(plan.dataset))))["image"]
-            picture = points_picture(reals, plan.dataset.density)
-        else:
-            first = plan.sampler.indices(0, 1)[0, 0, :PICTURED]
-            picture = grid(np.asarray(to_float(jnp.asarray(plan.dataset.gather(first)["image"]))))
-        save_png(self.folder / "reals.png", picture)
 
     def after(self, step: int, state: TrainState) -> None:
         """What is due after this step."""
@@ -297,14 +268,3 @@ class Loop:
             losses = read_losses(self.folder)
             if losses is not None:
                 curves(losses, self.folder / "curves.png")
-
-
-def samples_picture(plan: Plan, sampler: ImageSampler, state: TrainState) -> np.ndarray:
-    """Samples from the run's fixed latents, uint8 [h, w, C], a row for each class if there are any."""
-    density = plan.dataset.density
-    wanted = PICTURED if density is None else PICTURED_POINTS
-    classes = plan.algorithm.num_classes or 1
-    count = wanted // classes * classes or wanted
-    labels, columns = class_rows(plan.algorithm, count)
-    images = sampler(state, count, jax.random.fold_in(plan.key, PICTURES), labels)
-    return grid(images, columns) if density is None else points_picture(images, density)
