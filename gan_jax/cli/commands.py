@@ -10,8 +10,7 @@ import ml_collections
 import numpy as np
 
 from gan_jax import data
-from gan_jax.config.build import build, build_algorithm, example_batch, open_data
-from gan_jax.config.components import complete
+from gan_jax.config.build import build, build_algorithm, example_batch
 from gan_jax.core.execution import Execution
 from gan_jax.distributed import parallel
 from gan_jax.distributed.hosts import ALONE, Hosts
@@ -19,8 +18,7 @@ from gan_jax.evaluation.protocol import from_row
 from gan_jax.inference.sample import class_rows, make_sampler
 from gan_jax.summaries.logs import last_metrics, read_metrics
 from gan_jax.summaries.parameter_table import parameter_report
-from gan_jax.summaries.pictures import grid, save_png
-from gan_jax.summaries.point_pictures import points_picture
+from gan_jax.summaries.pictures import examples_picture, save_png
 from gan_jax.training.checkpoint import Checkpoints
 from gan_jax.training.input import make_fetch
 from gan_jax.training.restore import restored_run
@@ -57,7 +55,7 @@ def dry_run(config: ml_collections.ConfigDict, devices: int = 0) -> None:
     feed = data.make_feed(
         plan.dataset, plan.sampler, steps_per_call=plan.steps_per_call, placement=plan.placement
     )
-    fetch = make_fetch(feed, plan.flip)
+    fetch = make_fetch(feed, plan.transforms)
     call = parallel.compile_step(plan.algorithm, fetch, mesh, plan.steps_per_call, sharding)
     items = feed.get(0, 1)
     feed.close()
@@ -93,9 +91,9 @@ def sample(workdir: Path, *, num: int, seed: int, out: Path, label: int | None) 
             raise UserError(f"--label={label}: the classes are 0 to {algorithm.num_classes - 1}")
         labels, columns = np.full(num, label, np.int32), None
     images = make_sampler(algorithm, spec)(state, num, jax.random.key(seed), labels)
-    density = open_data(complete(recorded_run(workdir)[0])).density if spec.points else None
-    save_png(out, grid(images, columns) if density is None else points_picture(images, density))
-    _say(f"{num} {'points' if spec.points else 'images'} from step {int(state.step)} in {out}")
+    codec = spec.fields["image"].codec
+    save_png(out, examples_picture(images, codec, columns))
+    _say(f"{num} {codec.noun} from step {int(state.step)} in {out}")
 
 
 def info(workdir: Path) -> None:

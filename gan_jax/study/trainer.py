@@ -103,7 +103,7 @@ class GroupTrainer:
         plan, begun, spent = self.plan, time.monotonic(), self.seconds
         call = many_runs.compile_runs(
             self.group.algorithm_of(plan.spec),
-            make_fetch(feeds[0], plan.flip),
+            make_fetch(feeds[0], plan.transforms),
             self.mesh,
             plan.steps_per_call,
             many_runs.many_runs_at_once(),

@@ -130,7 +130,7 @@ class Loop:
         self.constants = parallel.place(self.feed.constants, parallel.replicated(mesh))
         self.call = parallel.compile_step(
             plan.algorithm,
-            make_fetch(self.feed, plan.flip),
+            make_fetch(self.feed, plan.transforms),
             mesh,
             plan.steps_per_call,
             plan.execution.sharding,
