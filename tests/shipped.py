@@ -11,10 +11,10 @@ import ml_collections
 import numpy as np
 
 from gan_jax import data
-from gan_jax.config.build import DataSpec
+from gan_jax.data.spec import DataSpec, Field
 
 FOLDER = Path(__file__).parent.parent / "configs"
-SPEC = DataSpec((12, 10, 3), 4)
+SPEC = DataSpec({"image": Field((12, 10, 3))}, 4)
 
 
 def get_config(name: str | Path = "dcgan_shapes") -> ml_collections.ConfigDict:
@@ -40,7 +40,7 @@ def dataset(labelled: bool = True) -> data.Dataset:
     labels = [{"label": i % 4} if labelled else {} for i in range(64)]
     records = [{"image": np.zeros(SPEC.image_shape, np.uint8), **label} for label in labels]
     classes, names = (4, tuple("abcd")) if labelled else (None, ())
-    return data.Dataset("tiny", "train", records, SPEC.image_shape, classes, names, "none")
+    return data.Dataset("tiny", "train", records, SPEC.fields, classes, names, "none")
 
 
 @contextlib.contextmanager

@@ -15,9 +15,10 @@ import jax.numpy as jnp
 import ml_collections
 import numpy as np
 
-from gan_jax.config.build import DataSpec, base_config, build_algorithm
+from gan_jax.config.build import base_config, build_algorithm
 from gan_jax.core.algorithm import Algorithm
 from gan_jax.core.state import TrainState
+from gan_jax.data.spec import DataSpec, Field
 from gan_jax.distributed import parallel
 
 BATCH, CLASSES = 16, 3
@@ -242,7 +243,7 @@ def config_of(name: str) -> ml_collections.ConfigDict:
 
 @cache
 def _build(name: str) -> Algorithm:
-    return build_algorithm(config_of(name), DataSpec(SHAPE, CLASSES))
+    return build_algorithm(config_of(name), DataSpec({"image": Field(SHAPE)}, CLASSES))
 
 
 VARIANTS: dict[str, Callable[[], Algorithm]] = {name: partial(_build, name) for name in CONFIGS}

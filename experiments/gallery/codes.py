@@ -15,7 +15,8 @@ import numpy as np
 
 from gan_jax.algorithms.infogan import InfoGAN
 from gan_jax.cli.commands import restored_run
-from gan_jax.summaries.pictures import grid, save_png
+from gan_jax.data.codecs import Pixels
+from gan_jax.summaries.pictures import examples_picture, save_png
 
 COLUMNS = 6  # of each kind
 
@@ -43,7 +44,7 @@ def main() -> None:
     for category in range(algorithm.categories):
         asked = jnp.full(len(noise), category)
         rows.append(draw(state, algorithm.with_codes(jnp.asarray(noise), asked, jnp.asarray(codes)), None))
-    save_png(args.out, grid(np.concatenate(rows), columns=len(noise)))
+    save_png(args.out, examples_picture(np.concatenate(rows), Pixels(), columns=len(noise)))
 
 
 if __name__ == "__main__":

@@ -16,10 +16,10 @@ import jax
 import numpy as np
 
 from gan_jax.cli.commands import restored_run
+from gan_jax.data.codecs import Pixels
 from gan_jax.feature_networks.classifier import predict
 from gan_jax.feature_networks.classifier_cache import prepare_classifier
 from gan_jax.inference.sample import make_sampler
-from gan_jax.summaries.pictures import quantised
 from gan_jax.training.workdir import recorded_run
 from gan_jax.utils.errors import UserError
 
@@ -36,7 +36,7 @@ def report(workdir: Path, num: int, seed: int, data_dir: str | None) -> str:
         raise UserError(f"{name} has no labelled test split, so its classifier cannot be trusted")
     asked = np.repeat(np.arange(algorithm.num_classes), num)
     samples = make_sampler(algorithm, spec)(state, len(asked), jax.random.key(seed), asked)
-    found = predict(judge.network, quantised(samples)).reshape(algorithm.num_classes, num)
+    found = predict(judge.network, Pixels().encode(samples)).reshape(algorithm.num_classes, num)
     told = algorithm.generator.conditional
     lines = [
         f"{workdir}: step {int(state.step)}, {num} samples of each class, seed {seed}",

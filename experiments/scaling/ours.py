@@ -17,7 +17,7 @@ from gan_jax.config.config_flag import run_config_file
 from gan_jax.core.algorithm import Algorithm, apply_network
 from gan_jax.core.state import TrainState
 from gan_jax.core.update import Role
-from gan_jax.data.spec import DataSpec
+from gan_jax.data.spec import DataSpec, Field
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 # The config, the images, and the components whose widths are left to the constructors' defaults, which are
@@ -77,7 +77,7 @@ def algorithm_of(name: str) -> tuple[Algorithm, DataSpec]:
     with config.unlocked():
         for component in default:
             del config[component]["widths"]
-    spec = DataSpec(shape, None)
+    spec = DataSpec({"image": Field(shape)}, None)
     return build_algorithm(config, spec), spec
 
 

@@ -22,8 +22,9 @@ import jax.numpy as jnp
 import ml_collections
 import numpy as np
 
-from gan_jax.config.build import DataSpec, build_algorithm, example_batch
+from gan_jax.config.build import build_algorithm, example_batch
 from gan_jax.config.config_flag import run_config_file
+from gan_jax.data import DataSpec, Field
 from gan_jax.distributed import parallel
 from gan_jax.models.layers.layers import conv
 
@@ -32,7 +33,7 @@ STEPS = 10  # in one compiled call
 
 def make_round(config: ml_collections.ConfigDict, batch_size: int, *, loop: bool) -> Callable[[], float]:
     """A function that trains STEPS steps, in one call or one by one, and returns steps per second."""
-    spec = DataSpec((28, 28, 1), None)
+    spec = DataSpec({"image": Field((28, 28, 1))}, None)
     algorithm = build_algorithm(config, spec)
     mesh = parallel.make_mesh()
     batch = example_batch(spec, batch_size)

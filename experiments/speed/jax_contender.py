@@ -19,7 +19,7 @@ from experiments.speed.works import Work
 from gan_jax.algorithms import gan
 from gan_jax.algorithms.gan import GAN
 from gan_jax.config.build import build_algorithm, example_batch
-from gan_jax.data.spec import DataSpec
+from gan_jax.data.spec import DataSpec, Field
 from gan_jax.distributed import parallel
 from gan_jax.models.layers import conv, layers, resample
 from gan_jax.utils import compilation_cache
@@ -52,7 +52,9 @@ def config_of(work: Work, batch_size: int, precision: str = "float32") -> ml_col
 
 def algorithm_of(work: Work, batch_size: int, precision: str = "float32") -> GAN:
     """What `gan-jax train` trains with that config."""
-    algorithm = build_algorithm(config_of(work, batch_size, precision), DataSpec(work.image_shape, None))
+    algorithm = build_algorithm(
+        config_of(work, batch_size, precision), DataSpec({"image": Field(work.image_shape)}, None)
+    )
     assert isinstance(algorithm, GAN)
     return algorithm
 
@@ -104,7 +106,7 @@ class Ours:
     def __init__(self, work: Work, images: np.ndarray, precision: str = "float32") -> None:
         self.algorithm = algorithm_of(work, images.shape[2], precision)
         mesh = parallel.make_mesh()
-        batch = example_batch(DataSpec(work.image_shape, None), images.shape[2])
+        batch = example_batch(DataSpec({"image": Field(work.image_shape)}, None), images.shape[2])
         self.items = parallel.place({"image": images}, parallel.split_on(mesh, 2))
         self.state = parallel.initial_state(self.algorithm, jax.random.key(0), batch, mesh)
         self.call = parallel.compile_step(self.algorithm, lambda _, item, key: item, mesh, len(images))

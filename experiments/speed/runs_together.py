@@ -20,10 +20,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from gan_jax.config.build import base_config, build_algorithm, example_batch
-from gan_jax.data.spec import DataSpec
+from gan_jax.data.codecs import Points
+from gan_jax.data.spec import DataSpec, Field
 from gan_jax.distributed import many_runs, parallel
 
-SPEC = DataSpec((1, 1, 2), None, points=True)
+SPEC = DataSpec({"image": Field((1, 1, 2), Points())}, None)
 POINTS = 100_000
 
 

@@ -40,7 +40,7 @@ from PIL import Image
 from gan_jax.config.build import build, example_batch
 from gan_jax.config.components import complete
 from gan_jax.config.config_flag import run_config_file
-from gan_jax.data import Dataset, Feed, IndexSampler, StreamFeed, make_feed
+from gan_jax.data import Dataset, Feed, Field, IndexSampler, StreamFeed, make_feed
 from gan_jax.data.builder import LocalBuilder
 from gan_jax.data.feed import Placement
 from gan_jax.data.prepared import open_folder
@@ -68,8 +68,8 @@ class Noise(LocalBuilder):
     def config_name(self) -> str:
         return f"{'x'.join(map(str, self.options.shape))}_n{self.options.pictures}"
 
-    def picture_features(self) -> tuple[tuple[int, int, int], tuple[str, ...] | None]:
-        return self.options.shape, None
+    def fields(self) -> dict[str, Field]:
+        return {"image": Field(self.options.shape)}
 
     def num_examples(self, split: str) -> int:
         return int(self.options.pictures)
@@ -149,7 +149,7 @@ def make_run(config: ml_collections.ConfigDict, dataset: Dataset, placement: Pla
     feed = make_feed(dataset, plan.sampler, steps_per_call=STEPS, placement=placement)
     run = Run(
         feed,
-        parallel.compile_step(plan.algorithm, make_fetch(feed, plan.flip), mesh, STEPS),
+        parallel.compile_step(plan.algorithm, make_fetch(feed, plan.transforms), mesh, STEPS),
         parallel.place(feed.constants, parallel.replicated(mesh)),
         parallel.split_on(mesh, 2),
         parallel.initial_state(plan.algorithm, plan.key, example_batch(plan.spec, plan.batch_size), mesh),
@@ -260,7 +260,8 @@ def epochs(args: argparse.Namespace) -> None:
     """The end of an epoch, and the memory, of a set that no disk here could hold."""
     count = args.pictures or 10_000_000
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    dataset = Dataset("made_up", "train", MadeUp(count, args.shape), args.shape, None, (), "made_up")
+    fields = {"image": Field(args.shape)}
+    dataset = Dataset("made_up", "train", MadeUp(count, args.shape), fields, None, (), "made_up")
     sampler = IndexSampler(count, args.batch)
     feed = StreamFeed(dataset, sampler, steps_per_call=STEPS)
     end = count // args.batch

@@ -25,7 +25,7 @@ from matplotlib.figure import Figure
 from gan_jax.evaluation.protocol import Record, from_row
 from gan_jax.inference.sample import make_sampler
 from gan_jax.summaries.logs import METRICS, read_rows
-from gan_jax.summaries.pictures import grid
+from gan_jax.summaries.pictures import examples_picture
 from gan_jax.training.restore import restored_run
 from gan_jax.utils import files
 from gan_jax.utils.errors import UserError
@@ -137,7 +137,8 @@ def curves(axes: Axes, groups: list[list[Trained]]) -> None:
 def samples(folder: Path) -> np.ndarray:
     """A row of samples from the last checkpoint, uint8 [h, w, 3]."""
     algorithm, spec, state = restored_run(folder)
-    return grid(make_sampler(algorithm, spec)(state, DRAWN, jax.random.key(0)), columns=DRAWN)
+    images = make_sampler(algorithm, spec)(state, DRAWN, jax.random.key(0))
+    return examples_picture(images, spec.fields["image"].codec, columns=DRAWN)
 
 
 def main() -> None:

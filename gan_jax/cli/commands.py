@@ -12,8 +12,7 @@ import ml_collections
 import numpy as np
 
 from gan_jax import data
-from gan_jax.config.build import build_algorithm, example_batch, open_data
-from gan_jax.config.components import complete
+from gan_jax.config.build import build_algorithm, example_batch
 from gan_jax.core.execution import Execution
 from gan_jax.distributed import parallel
 from gan_jax.distributed.hosts import ALONE, Hosts
@@ -21,8 +20,7 @@ from gan_jax.evaluation.protocol import from_row
 from gan_jax.inference.sample import class_rows, make_sampler
 from gan_jax.summaries.logs import last_metrics, read_metrics
 from gan_jax.summaries.parameter_table import parameter_report
-from gan_jax.summaries.pictures import grid, save_png
-from gan_jax.summaries.point_pictures import points_picture
+from gan_jax.summaries.pictures import examples_picture, save_png
 from gan_jax.training.checkpoint import Checkpoints
 from gan_jax.training.restore import restored_run
 from gan_jax.training.train import TrainSteps, open_feed, plan_on_devices
@@ -95,9 +93,9 @@ def sample(workdir: Path, *, num: int, seed: int, out: Path, label: int | None) 
             raise UserError(f"--label={label}: the classes are 0 to {algorithm.num_classes - 1}")
         labels, columns = np.full(num, label, np.int32), None
     images = make_sampler(algorithm, spec)(state, num, jax.random.key(seed), labels)
-    density = open_data(complete(recorded_run(workdir)[0])).density if spec.points else None
-    save_png(out, grid(images, columns) if density is None else points_picture(images, density))
-    _say(f"{num} {'points' if spec.points else 'images'} from step {int(state.step)} in {out}")
+    codec = spec.fields["image"].codec
+    save_png(out, examples_picture(images, codec, columns))
+    _say(f"{num} {codec.noun} from step {int(state.step)} in {out}")
 
 
 def info(workdir: Path) -> None:

@@ -12,7 +12,7 @@ from gan_jax.config.components import complete
 from gan_jax.core.state import TrainState
 from gan_jax.evaluation.evaluate import Evaluator, chosen, held_out_of
 from gan_jax.evaluation.generated import GeneratedSet, GeneratedSetMaker, not_averaged
-from gan_jax.evaluation.names import DEFAULT, OF_POINTS
+from gan_jax.evaluation.names import DEFAULT, USUAL_METRICS
 from gan_jax.evaluation.neighbours import neighbours_picture
 from gan_jax.evaluation.networks import open_network
 from gan_jax.evaluation.protocol import WHILE_TRAINING, Record, from_row, table
@@ -44,7 +44,7 @@ class Request:
     Attributes:
         fake, real: a run's folder, a folder of pictures, an .npz of images, or NAME[:SPLIT] of a data set;
             real may be None for a run: the split that it was trained on.
-        metrics: names with commas between; "" for `DEFAULT`, or `OF_POINTS` where the reals are points.
+        metrics: names with commas between; "" for `DEFAULT`, or `USUAL_METRICS` of what is no image.
         num: images of the fakes; None for 50,000 of a generator and for all of files.
         num_real: so many of the reals, as `image_source.subset` chooses them; None for all.
         network, resizer, inception_weights: as `metrics.networks.open_network` takes them.
@@ -145,7 +145,7 @@ def _evaluator(request: Request, real: ImageSource, fake: GeneratedSet) -> Evalu
         inception_weights=request.inception_weights,
     )
     return Evaluator(
-        _names(request.metrics or (OF_POINTS if real.points else DEFAULT)),
+        _names(request.metrics or USUAL_METRICS.get(real.codec.name, DEFAULT)),
         real,
         network,
         num_fakes=request.num or fake.source.size or FAKES,

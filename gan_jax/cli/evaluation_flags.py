@@ -12,7 +12,7 @@ from typing import Any
 from absl import flags
 
 from gan_jax.cli.command_flags import no_arguments, required
-from gan_jax.evaluation.names import DEFAULT, METRICS, OF_POINTS, RESIZERS
+from gan_jax.evaluation.names import DEFAULT, METRICS, OF_OTHERS, OF_POINTS, RESIZERS
 
 DATA_DIR = "Default: $TFDS_DATA_DIR, else ~/tensorflow_datasets."
 
@@ -28,13 +28,14 @@ def define_evaluate(values: flags.FlagValues, argv: list[str]) -> list[str]:
         "real": (None, f"The real ones: {side}. Default for a run: the split that it was trained on."),
         "metrics": (
             "",
-            f"Of {', '.join(METRICS)}, with commas between. Default: {DEFAULT}; for points: {OF_POINTS}.",
+            f"Of {', '.join(METRICS)}, with commas between. Default: {DEFAULT}; for points: {OF_POINTS}; for "
+            f"tiles and sounds: {OF_OTHERS}.",
         ),
         "network": (
             "auto",
             "auto, classifier (of the real data set), classifier:NAME or classifier:FILE, inception, "
             "inception:torchvision, random, pixels, pca, points. auto is the classifier for small grey "
-            "labelled data sets, points for points of a density, otherwise inception.",
+            "labelled data sets, points for points of a density, pca for tiles and sounds, else inception.",
         ),
         "inception_weights": (None, "A file with Inception's weights. Default: the cache, else download."),
         "data_dir": (None, DATA_DIR),

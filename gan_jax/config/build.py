@@ -33,6 +33,7 @@ from gan_jax.core.execution import Execution
 from gan_jax.core.state import Role
 from gan_jax.data.feed import Placement
 from gan_jax.data.spec import DataSpec
+from gan_jax.data.transforms import Transform, enlarge_and_crop, flip
 from gan_jax.evaluation.plan import EvaluationPlan
 from gan_jax.inference.sample import compared_kind
 from gan_jax.optim.optimizers import lazy_regularization_scale
@@ -49,7 +50,10 @@ COUNTS = (
     "sample_every_steps",
 )
 GROUPS = ("data", "evaluation", "execution")
-DATA_FIELDS = ("name", "dir", "split", "remainder", "placement", "flip")  # the others are the data set's own
+DATA_FIELDS = ("name", "dir", "split", "remainder", "placement", "flip")
+# A config may have it or not: enlarge every side by so many pixels and cut the old size out at random. The
+# other fields of `data` are the data set's own.
+CROP = "crop"
 
 
 def base_config() -> ml_collections.ConfigDict:
@@ -69,7 +73,7 @@ def base_config() -> ml_collections.ConfigDict:
                 split="train",
                 remainder="drop",  # the last partial mini-batch of an epoch: "drop" or "carry" over
                 placement="auto",  # "device", "stream", or by size
-                flip=False,  # mirror half of the reals
+                flip=False,  # mirror half of the examples; see also CROP
             ),
             **copy.deepcopy(DEFAULTS),  # loss, penalties, generator_penalties, augment
             game=dict(name="alternating"),
@@ -113,7 +117,7 @@ class Plan:
     checkpoint_every_steps: int
     sample_every_steps: int
     placement: Placement
-    flip: bool
+    transforms: tuple[Transform, ...]  # of the decoded fields, in turn
     evaluation: EvaluationPlan
     execution: Execution
     averaged: bool  # whether pictures are drawn with averaged weights
@@ -155,7 +159,7 @@ class Plan:
     @property
     def spec(self) -> DataSpec:
         """What the networks know about the data."""
-        return data_spec(self.dataset)
+        return self.dataset.spec
 
 
 def build(config: ml_collections.ConfigDict, dataset: data.Dataset | None = None) -> Plan:
@@ -172,7 +176,7 @@ def build(config: ml_collections.ConfigDict, dataset: data.Dataset | None = None
     check_fields(config)
     chosen = config.data.to_dict()
     dataset = dataset or open_data(config)
-    spec = data_spec(dataset)
+    spec = dataset.spec
     phases = []
     frozen: dict[str, PyTree] = {}
     for number, phase in enumerate(phase_configs(config)):
@@ -212,7 +216,7 @@ def build(config: ml_collections.ConfigDict, dataset: data.Dataset | None = None
         checkpoint_every_steps=config.checkpoint_every_steps,
         sample_every_steps=config.sample_every_steps,
         placement=chosen["placement"],
-        flip=chosen["flip"],
+        transforms=data_transforms(config, spec),
         evaluation=evaluation_plan(config),
         execution=execution_of(config),
         averaged=is_averaged(config),
@@ -263,15 +267,23 @@ def open_data(config: ml_collections.ConfigDict, data_dir: str | None = None) ->
         UserError: as `data.load`.
     """
     chosen = config.data.to_dict()
-    options = {name: value for name, value in chosen.items() if name not in DATA_FIELDS}
+    options = {name: value for name, value in chosen.items() if name not in (*DATA_FIELDS, CROP)}
     return data.load(
         chosen["name"], data_dir=data_dir or data_folder(config), split=chosen["split"], **options
     )
 
 
-def data_spec(dataset: data.Dataset) -> DataSpec:
-    """What the networks know about the data."""
-    return DataSpec(dataset.image_shape, dataset.num_classes, dataset.density is not None)
+def data_transforms(config: ml_collections.ConfigDict, spec: DataSpec) -> tuple[Transform, ...]:
+    """What the config does to the decoded fields; `check_contradictions` refuses what their codecs forbid.
+
+    Raises:
+        UserError: a crop that is no number of pixels.
+    """
+    pixels = config.data.get(CROP, 0)
+    if not (type(pixels) is int and pixels >= 0):
+        raise UserError(f"data.{CROP}={pixels!r}: it must be a number of pixels, 0 or more")
+    found = [enlarge_and_crop(spec.fields, pixels)] if pixels else []
+    return (*found, flip(spec.fields)) if config.data.flip else tuple(found)
 
 
 def data_folder(config: ml_collections.ConfigDict) -> str | None:
@@ -404,7 +416,9 @@ def trace_step(
 
 def example_batch(spec: DataSpec, size: int) -> dict[str, jax.ShapeDtypeStruct]:
     """The shapes of one mini-batch as the networks see it."""
-    batch = {"image": jax.ShapeDtypeStruct((size, *spec.image_shape), jnp.float32)}
+    batch = {
+        name: jax.ShapeDtypeStruct((size, *field.shape), jnp.float32) for name, field in spec.fields.items()
+    }
     if spec.num_classes is not None:
         batch["label"] = jax.ShapeDtypeStruct((size,), jnp.int32)
     return batch

@@ -15,24 +15,28 @@ UNBOUNDED = ("wasserstein", "relativistic_average", "relativistic_paired")  # a 
 def check_contradictions(config: ml_collections.ConfigDict, algorithm: Algorithm, spec: DataSpec) -> None:
     """Raises a ValueError that names both sides, why they exclude each other, and a way out."""
     algorithm.game.minibatches(algorithm.updates())
-    for reason in [*contradictions(config, algorithm), *(of_points(config) if spec.points else [])]:
+    for reason in [*contradictions(config, algorithm), *of_codecs(config, spec)]:
         raise ValueError(reason)
 
 
-def of_points(config: ml_collections.ConfigDict) -> list[str]:
-    """What is made for images alone."""
+def of_codecs(config: ml_collections.ConfigDict, spec: DataSpec) -> list[str]:
+    """What is not made for the kind of data."""
     found = []
-    if config.data.flip:
-        found.append(f"data.flip mirrors images, and {config.data.name} holds points: set data.flip=False")
-    if field(config, "augment", "name", "none") != "none":
+    name, image = config.data.name, spec.fields["image"].codec
+    for codec in [one.codec for one in spec.fields.values()]:
+        if config.data.flip and not codec.flips:
+            found.append(f"data.flip mirrors images, and {name} holds {codec.noun}: set data.flip=False")
+        if config.data.get("crop", 0) and not codec.is_image:
+            found.append(f"data.crop enlarges images, and {name} holds {codec.noun}: set data.crop=0")
+    if field(config, "augment", "name", "none") != "none" and not image.is_image:
         found.append(
-            f"augment={config.augment.name} is for images, and {config.data.name} holds points: "
+            f"augment={config.augment.name} is for images, and {name} holds {image.noun}: "
             "set augment.name=none"
         )
-    if config.generator.get("output", "tanh") == "tanh":
+    if config.generator.get("output", "tanh") == "tanh" and not image.bounded:
         found.append(
             f"generator ({config.generator.name}) ends in tanh and reaches no point beyond 1, as those of "
-            f"{config.data.name} can be: use mlp_generator with generator.output=linear"
+            f"{name} can be: use mlp_generator with generator.output=linear"
         )
     return found
 

@@ -9,8 +9,10 @@ from typing import Any
 import ml_collections
 
 from gan_jax import data
-from gan_jax.config.build import COUNTS, DataSpec
+from gan_jax.config.build import COUNTS
 from gan_jax.core.execution import Execution
+from gan_jax.data.codecs import Points
+from gan_jax.data.spec import DataSpec, Field
 from gan_jax.evaluation.plan import EvaluationPlan
 
 # What may differ when a run is continued, because it does not touch the mathematics.
@@ -58,14 +60,27 @@ def describe_data(dataset: data.Dataset) -> dict[str, Any]:
         "fingerprint": dataset.fingerprint,
         "examples": len(dataset),
         "image_shape": list(dataset.image_shape),
+        "fields": {name: field.describe() for name, field in dataset.fields.items()},
         "num_classes": dataset.num_classes,
         "class_names": list(dataset.class_names),
         "options": dataset.options,
-        "points": dataset.density is not None,
     }
 
 
 def recorded_spec(record: dict[str, Any]) -> DataSpec:
-    """The DataSpec in what `describe_data` recorded; records of before there were points are of images."""
-    height, width, channels = record["image_shape"]
-    return DataSpec((height, width, channels), record["num_classes"], record.get("points", False))
+    """The DataSpec in what `describe_data` recorded."""
+    if "fields" in record:
+        fields = {name: Field.from_described(field) for name, field in record["fields"].items()}
+    else:
+        fields = {"image": _image_of_old(record)}
+    return DataSpec(fields, record["num_classes"])
+
+
+def _image_of_old(record: dict[str, Any]) -> Field:
+    """The field "image" in a record of before there were fields."""
+    shape = tuple(record["image_shape"])
+    if not record.get("points", False):
+        return Field(shape)
+    name = record["fingerprint"].split()[0]
+    options = {key: value for key, value in record["options"].items() if key not in ("num_examples", "seed")}
+    return Field(shape, Points.named(name, **options))

@@ -1,15 +1,20 @@
 """Data sets, the sampler that makes a batch a function of the step, and the feeds to the compiled step."""
 
 from gan_jax.data.catalog import DATASETS, load, prepare
+from gan_jax.data.codecs import to_float
 from gan_jax.data.dataset import Dataset
-from gan_jax.data.feed import DeviceFeed, Feed, StreamFeed, make_feed, random_flip, to_float
+from gan_jax.data.feed import DeviceFeed, Feed, StreamFeed, make_feed
 from gan_jax.data.sampler import IndexSampler
+from gan_jax.data.spec import DataSpec, Field
+from gan_jax.data.transforms import random_flip
 
 __all__ = [
     "DATASETS",
+    "DataSpec",
     "Dataset",
     "DeviceFeed",
     "Feed",
+    "Field",
     "IndexSampler",
     "StreamFeed",
     "load",

@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 from tqdm import tqdm
 
+from gan_jax.data.spec import Field
 from gan_jax.utils.errors import UserError
 
 INFO_FILE = "dataset_info.json"  # tfds writes it last, and renames the whole folder after that
@@ -58,9 +59,13 @@ class LocalBuilder(tfds.core.ShardBasedBuilder, skip_registration=True):  # type
         """A digest of what went in, other than the options; empty where the options say it all."""
         return ""
 
-    def picture_features(self) -> tuple[tuple[int, int, int], tuple[str, ...] | None]:
-        """(H, W, C) and the names of the classes; None where there are no labels."""
+    def fields(self) -> dict[str, Field]:
+        """What a batch holds beside the labels; "image" is among them."""
         raise NotImplementedError
+
+    def class_names(self) -> tuple[str, ...] | None:
+        """What the labels mean, in order; None where there are none."""
+        return None
 
     def integer_features(self) -> tuple[str, ...]:
         """Further integers that each record holds."""
@@ -74,7 +79,7 @@ class LocalBuilder(tfds.core.ShardBasedBuilder, skip_registration=True):  # type
         raise NotImplementedError
 
     def records(self, split: str) -> Iterator[dict[str, Any]]:
-        """The records, in order."""
+        """The records, in order: each field as it is stored, and the label."""
         raise NotImplementedError
 
     # What they share.
@@ -113,9 +118,11 @@ class LocalBuilder(tfds.core.ShardBasedBuilder, skip_registration=True):  # type
         return Path(self.data_dir)
 
     def _info(self) -> tfds.core.DatasetInfo:
-        shape, class_names = self.picture_features()
-        encoding = tfds.features.Encoding.BYTES
-        features = {"image": tfds.features.Tensor(shape=shape, dtype=np.uint8, encoding=encoding)}
+        encoding, class_names = tfds.features.Encoding.BYTES, self.class_names()
+        features = {
+            name: tfds.features.Tensor(shape=field.stored_shape, dtype=field.codec.dtype, encoding=encoding)
+            for name, field in self.fields().items()
+        }
         if class_names is not None:
             features["label"] = tfds.features.ClassLabel(names=class_names)
         for name in self.integer_features():
@@ -130,9 +137,9 @@ class LocalBuilder(tfds.core.ShardBasedBuilder, skip_registration=True):  # type
     def _shard_iterators(self, split: str) -> list[_Generate]:
         """For each file of a split what generates its part of the records; called in order, once each."""
         total, title = self.num_examples(split), f"preparing {self.name} ({split})"
-        bar = tqdm(self.records(split), title, total, unit=" pictures", leave=False, disable=None)
+        bar = tqdm(self.records(split), title, total, unit=" examples", leave=False, disable=None)
         examples = iter(enumerate(bar))
-        count = shard_count(total * int(np.prod(self.picture_features()[0])), total)
+        count = shard_count(total * sum(field.stored_bytes for field in self.fields().values()), total)
         ends = [round(total * number / count) for number in range(count)]
         parts = [last - first for first, last in pairwise(ends)]
         return [partial(_part, examples, length) for length in (*parts, None)]  # the last takes what is left

@@ -1,7 +1,7 @@
 """The data sets by name: `load` opens one, `prepare` gets one ready."""
 
+import dataclasses
 import importlib.util
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from gan_jax.data.points import PointSet
 from gan_jax.data.prepared import data_dir_flag, data_root, find_folder, open_folder
 from gan_jax.data.shapes import Shapes
 from gan_jax.data.stacked_mnist import StackedMnist
+from gan_jax.data.zipped import zipped
 from gan_jax.densities import DENSITIES
 from gan_jax.utils.errors import UserError
 
@@ -28,6 +29,7 @@ BUILDERS: dict[str, type[LocalBuilder]] = {  # prepared once, as files
     "stacked_mnist": StackedMnist,
 }
 POINTS = {name: PointSet(name, make) for name, make in DENSITIES.items()}  # drawn when they are read
+ZIP = "zip"  # of other data sets
 DATASETS: dict[str, type[LocalBuilder] | PointSet] = {**BUILDERS, **POINTS}
 
 
@@ -36,10 +38,11 @@ def load(name: str, *, data_dir: str | None = None, split: str = "train", **opti
 
     `shapes`, `image_folder` and, from a prepared `mnist`, `stacked_mnist` are prepared at their first use;
     the others by `prepare`. The points of a density (`ring`, `swiss_roll`, ...) lie in no file: they need
-    neither, and no data folder.
+    neither, and no data folder. `zip` makes one of unpaired sets (see `zipped`): its option `parts` is
+    {"image": {"name": "mnist", "split": "train", ...}, "source": {...}}, with the options of each.
 
     Args:
-        name: one of DATASETS, or a tfds name that has been prepared as array_record.
+        name: one of DATASETS, "zip", or a tfds name that has been prepared as array_record.
         data_dir: the data folder; None or "" is TFDS_DATA_DIR, else ~/tensorflow_datasets.
         split: "train", "test", or a part of one as tfds writes it, such as "train[:1000]".
         **options: the data set's own, such as `resolution=64`.
@@ -47,6 +50,8 @@ def load(name: str, *, data_dir: str | None = None, split: str = "train", **opti
     Raises:
         UserError: not prepared (with the command that does it), unknown name, split or option, damage.
     """
+    if name == ZIP:
+        return _open_zip(data_dir, split, options)
     if name in POINTS:
         return POINTS[name].open(split, options)
     root = data_root(data_dir)
@@ -68,6 +73,7 @@ def load(name: str, *, data_dir: str | None = None, split: str = "train", **opti
         split=split,
         content=builder.content_digest(),
         options=builder.recorded_options,
+        fields=builder.fields(),
     )
 
 
@@ -91,6 +97,8 @@ def prepare(name: str, *, data_dir: str | None = None, source: str | None = None
         raise UserError(
             f"Nothing is to be prepared: the points of {name} are drawn whenever the data set is opened."
         )
+    if name == ZIP:
+        raise UserError(f"Nothing is to be prepared of a {ZIP}: prepare its parts.")
     root = data_root(data_dir)
     if source is not None and not (name in BUILDERS and issubclass(BUILDERS[name], IdxBuilder)):
         raise UserError(f"The data set {name} is not made from files in a folder: leave out --from {source}.")
@@ -105,13 +113,30 @@ def prepare(name: str, *, data_dir: str | None = None, source: str | None = None
 
 def _builder(name: str, root: Path, options: dict[str, Any]) -> LocalBuilder:
     cls = BUILDERS[name]
-    known = [field.name for field in fields(cls.OPTIONS)]
+    known = [field.name for field in dataclasses.fields(cls.OPTIONS)]
     if unknown := sorted(set(options) - set(known)):
         raise UserError(
             f"Unknown option {', '.join(unknown)} of the data set {name}: "
             + (f"it has {', '.join(known)}." if known else "it has none.")
         )
     return cls(cls.OPTIONS(**options), data_dir=root)
+
+
+def _open_zip(data_dir: str | None, split: str, options: dict[str, Any]) -> Dataset:
+    parts = options.get("parts")
+    if set(options) != {"parts"} or not isinstance(parts, dict):
+        raise UserError(
+            f"The data set {ZIP} has the option parts and no other: dict(image=dict(name=...), "
+            f"source=dict(name=...)), not {options}."
+        )
+    if wrong := [name for name, part in parts.items() if not isinstance(part, dict) or "name" not in part]:
+        raise UserError(
+            f"The part {wrong[0]} of a {ZIP} must be dict(name=..., and the options of that name)."
+        )
+    return zipped(
+        {name: load(**{"split": split, **part}, data_dir=data_dir) for name, part in parts.items()},
+        options,
+    )
 
 
 def _no_options(name: str, options: dict[str, Any]) -> None:

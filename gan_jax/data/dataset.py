@@ -1,13 +1,13 @@
 """A data set that is ready to be read: records by index, or all of it as arrays."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
 
-from gan_jax.data.records import PreparedRecords
+from gan_jax.data.spec import DataSpec, Field
 from gan_jax.densities.density import Density
 from gan_jax.utils.errors import UserError
 
@@ -15,7 +15,11 @@ _CHUNK = 2048  # records decoded at a time: enough to amortise the call, little 
 
 
 class Source(Protocol):
-    """Random access to records: a list of dicts, or what tfds's `as_data_source` returns."""
+    """Random access to records: a list of dicts, or what tfds's `as_data_source` returns.
+
+    It may have `__getitems__(indices)`, which reads many records, and `read_into(indices, out)`, which fills
+    the arrays of a batch, as `Dataset.read_into`, and raises a RuntimeError where files are damaged.
+    """
 
     def __len__(self) -> int: ...
 
@@ -29,37 +33,47 @@ class Dataset:
     Attributes:
         name: as given to `load`, for example "fashion_mnist".
         split: for example "train".
-        source: `source[i]` is {"image": [H, W, C] of `dtype`, "label": int (where labelled), ...}.
-        image_shape: (H, W, C), the same for every example.
+        source: `source[i]` is {"image": [H, W, C], ... as stored, "label": int (where labelled), ...}.
+        fields: what a batch holds beside the labels; "image" is among them.
         num_classes: number of labels; None where there are none.
         class_names: what the labels mean, in order; empty where there are none.
-        fingerprint: text that is the same only for the same pixels in the same order.
+        fingerprint: text that is the same only for the same examples in the same order.
         options: the options it was made with; a run records them.
-        density: the known density that the examples are points of; None for images.
+        parts: of a set that is zipped from unpaired ones (see `zipped`) each field's own set; else empty.
     """
 
     name: str
     split: str
     source: Source
-    image_shape: tuple[int, int, int]
+    fields: Mapping[str, Field]
     num_classes: int | None
     class_names: tuple[str, ...]
     fingerprint: str
     options: dict[str, Any] = field(default_factory=dict)
-    density: Density | None = None
+    parts: Mapping[str, "Dataset"] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.source)
 
     @property
-    def dtype(self) -> np.dtype:
-        """Of the images: uint8; of points: float32."""
-        return np.dtype(np.uint8 if self.density is None else np.float32)
+    def spec(self) -> DataSpec:
+        """What the networks know about it."""
+        return DataSpec(self.fields, self.num_classes)
 
     @property
-    def fields(self) -> tuple[str, ...]:
-        """The fields of a batch: ("image", "label"), or ("image",) where there are no labels."""
-        return ("image",) if self.num_classes is None else ("image", "label")
+    def image_shape(self) -> tuple[int, int, int]:
+        """(H, W, C) of what is generated, the same for every example."""
+        return self.spec.image_shape
+
+    @property
+    def density(self) -> Density | None:
+        """The known density that the examples are points of; None where there is none."""
+        return self.fields["image"].codec.density
+
+    @property
+    def example_bytes(self) -> int:
+        """Of the stored fields of one example."""
+        return sum(field.stored_bytes for field in self.fields.values())
 
     def records(self, indices: Sequence[int]) -> Sequence[dict[str, Any]]:
         """The records with these indices, read in one call where the source can.
@@ -75,14 +89,17 @@ class Dataset:
             raise self._unreadable(error) from error
 
     def gather(self, indices: np.ndarray) -> dict[str, np.ndarray]:
-        """A batch: {"image": [B, H, W, C] of `dtype`, "label": int32 [B] (where labelled)} of indices [B]."""
+        """A batch of indices [B]: {"image": [B, H, W, C], ... as stored, "label": int32 [B] (if there)}."""
         batch = self.empty(len(indices))
         self.read_into(indices, batch)
         return batch
 
     def empty(self, *lead: int) -> dict[str, np.ndarray]:
-        """Arrays for examples, unset: {"image": [*lead, H, W, C], "label": [*lead] (where labelled)}."""
-        batch = {"image": np.empty((*lead, *self.image_shape), self.dtype)}
+        """Arrays for examples, unset: [*lead, *stored shape] of each field, "label" [*lead] (if there)."""
+        batch = {
+            name: np.empty((*lead, *field.stored_shape), field.codec.dtype)
+            for name, field in self.fields.items()
+        }
         if self.num_classes is not None:
             batch["label"] = np.empty(lead, np.int32)
         return batch
@@ -93,20 +110,21 @@ class Dataset:
         Raises:
             UserError: as `records`.
         """
-        if isinstance(self.source, PreparedRecords):
+        read_into = getattr(self.source, "read_into", None)
+        if read_into is not None:
             try:
-                return self.source.read_into(indices, out)
+                read_into(indices, out)
             except RuntimeError as error:
                 raise self._unreadable(error) from error
+            return
         for row, record in enumerate(self.records([int(i) for i in indices])):
-            given = np.asarray(record["image"]).dtype
-            if given != self.dtype:  # NumPy would cast it without a word
-                raise UserError(
-                    f"{self.name} should hold {self.dtype} and example {indices[row]} is {given}."
-                )
             for name, values in out.items():
-                values[row] = record[name]
-        return None
+                given = np.asarray(record[name])
+                if name in self.fields and given.dtype != values.dtype:  # NumPy would cast it without a word
+                    raise UserError(
+                        f"{self.name} should hold {values.dtype} and example {indices[row]} is {given.dtype}."
+                    )
+                values[row] = given
 
     def _unreadable(self, error: RuntimeError) -> UserError:
         if "open files" in str(error):
@@ -119,7 +137,7 @@ class Dataset:
         )
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """All of it: {"image": [N, H, W, C] of `dtype`, "label": int32 [N] (where labelled)}.
+        """All of it: {"image": [N, H, W, C], ... as stored, "label": int32 [N] (where labelled)}.
 
         Decoded at the first call and kept; the arrays are read-only because every caller gets the same ones.
         """

@@ -1,20 +1,22 @@
 """From a data set and a sampler to the arrays of a compiled call of several train steps.
 
 Two ways with the same batches. `DeviceFeed`: the whole set lives on the device, and only indices cross.
-`StreamFeed`: pictures are read, decoded and stacked in the background and cross as uint8.
-Points of a density are float32 from the start; all else is the same.
+`StreamFeed`: examples are read and stacked in the background and cross as they are stored.
 """
 
+import zlib
+from collections.abc import Mapping
 from typing import Literal, Protocol, get_args
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from gan_jax.data.dataset import Dataset
 from gan_jax.data.sampler import IndexSampler
+from gan_jax.data.spec import Field
 from gan_jax.data.stream import CallStream
 from gan_jax.utils.errors import UserError
+from gan_jax.utils.tree import PyTree
 
 Placement = Literal["auto", "device", "stream"]
 DEVICE_LIMIT_BYTES = 2**30  # "auto" puts a decoded set below this on the device
@@ -23,30 +25,31 @@ DEVICE_LIMIT_BYTES = 2**30  # "auto" puts a decoded set below this on the device
 class Feed(Protocol):
     """What the training loop needs of either way.
 
-    `constants` go to the devices once and are passed to every compiled call. `get` returns the arrays of
-    one call. `fetch` is traced inside the compiled step: it makes the mini-batch, {"image": uint8
-    (points: float32) [B, H, W, C], "label": int32 [B] (where labelled)}, from the constants and one
-    mini-batch's item.
+    `fields` say how the arrays of a mini-batch are decoded. `constants` go to the devices once and are
+    passed to every compiled call. `get` returns the arrays of one call. `fetch` is traced inside the compiled
+    step: it makes the mini-batch, {"image": [B, H, W, C], ... as stored, "label": int32 [B] (where
+    labelled)}, from the constants and one mini-batch's item.
     """
 
-    constants: dict[str, np.ndarray]
+    fields: Mapping[str, Field]
+    constants: PyTree
 
-    def get(self, step: int, num_steps: int) -> dict[str, np.ndarray]: ...
+    def get(self, step: int, num_steps: int) -> PyTree: ...
 
-    @staticmethod
-    def fetch(constants: dict[str, jax.Array], item: dict[str, jax.Array]) -> dict[str, jax.Array]: ...
+    def fetch(self, constants: PyTree, item: PyTree) -> dict[str, jax.Array]: ...
 
     def close(self) -> None: ...
 
 
 class DeviceFeed:
-    """All pictures are constants of the compiled call; a step's item is its indices."""
+    """All examples are constants of the compiled call; a step's item is its indices."""
 
     def __init__(
         self, dataset: Dataset, sampler: IndexSampler, *, steps_per_call: int, host: int = 0, hosts: int = 1
     ) -> None:
         _check(dataset, sampler, steps_per_call)
         self._rows = host_rows(sampler.batch_size, host, hosts)
+        self.fields = dataset.fields
         self.constants = dataset.arrays()
         self._sampler = sampler
         self._steps_per_call = steps_per_call
@@ -67,13 +70,14 @@ class DeviceFeed:
 
 
 class StreamFeed:
-    """Pictures are read in the background, a call or two ahead of the training loop; see `stream`."""
+    """Examples are read in the background, a call or two ahead of the training loop; see `stream`."""
 
     def __init__(
         self, dataset: Dataset, sampler: IndexSampler, *, steps_per_call: int, host: int = 0, hosts: int = 1
     ) -> None:
         _check(dataset, sampler, steps_per_call)
         self._rows = host_rows(sampler.batch_size, host, hosts)
+        self.fields = dataset.fields
         self.constants: dict[str, np.ndarray] = {}
         self._dataset = dataset
         self._sampler = sampler
@@ -82,7 +86,7 @@ class StreamFeed:
         self._next_step = -1
 
     def get(self, step: int, num_steps: int) -> dict[str, np.ndarray]:
-        """{"image": [steps_per_call, minibatches, B, H, W, C] of its dtype, "label": int32 [.., .., B]}.
+        """{"image": [steps_per_call, minibatches, B, H, W, C], ... as stored, "label": int32 [.., .., B]}.
 
         Only the first `num_steps` rows are meant. Fast where each call starts at the step at which the last
         one ended; any other step restarts the reading there.
@@ -121,6 +125,29 @@ class StreamFeed:
             self.close()
 
 
+class ZipFeed:
+    """The feeds of unpaired data sets as one: each part's images are the field with the part's name."""
+
+    def __init__(self, fields: Mapping[str, Field], feeds: Mapping[str, Feed]) -> None:
+        self.fields = fields
+        self.constants = {name: feed.constants for name, feed in feeds.items()}
+        self._feeds = feeds
+
+    def get(self, step: int, num_steps: int) -> PyTree:
+        """{part: what its feed gives}."""
+        return {name: feed.get(step, num_steps) for name, feed in self._feeds.items()}
+
+    def fetch(self, constants: PyTree, item: PyTree) -> dict[str, jax.Array]:
+        """The images of every part, and the labels of the part "image"."""
+        batches = {name: feed.fetch(constants[name], item[name]) for name, feed in self._feeds.items()}
+        return {**batches["image"], **{name: batch["image"] for name, batch in batches.items()}}
+
+    def close(self) -> None:
+        """Stops all parts."""
+        for feed in self._feeds.values():
+            feed.close()
+
+
 def make_feed(
     dataset: Dataset,
     sampler: IndexSampler,
@@ -136,8 +163,9 @@ def make_feed(
         dataset: what is read.
         sampler: which examples make which mini-batch.
         steps_per_call: train steps in one compiled call.
-        placement: "device", "stream", or "auto" (on the device if one host trains and the decoded set is
-            below 1 GiB). With "device" every host holds the whole set, with "stream" it reads its share.
+        placement: "device", "stream", or "auto" (on the device if one host trains and the stored set is
+            below 1 GiB). With "device" every host holds the whole set, with "stream" it reads its share. The
+            parts of a zip are placed one by one.
         host, hosts: this host's number and how many share each mini-batch. `get` returns the rows
             host * B / hosts to (host + 1) * B / hosts - 1 of it; the sampler is the same on all hosts.
 
@@ -147,11 +175,40 @@ def make_feed(
     """
     if placement not in get_args(Placement):
         raise UserError(f"Unknown placement {placement!r}: choose one of {', '.join(get_args(Placement))}.")
-    num_bytes = len(dataset) * int(np.prod(dataset.image_shape)) * dataset.dtype.itemsize
-    small = num_bytes < DEVICE_LIMIT_BYTES
+    if dataset.parts:
+        _check(dataset, sampler, steps_per_call)
+        feeds = {
+            name: make_feed(
+                part,
+                _part_sampler(sampler, name, len(part)),
+                steps_per_call=steps_per_call,
+                placement=placement,
+                host=host,
+                hosts=hosts,
+            )
+            for name, part in dataset.parts.items()
+        }
+        return ZipFeed(dataset.fields, feeds)
+    small = len(dataset) * dataset.example_bytes < DEVICE_LIMIT_BYTES
     if placement == "device" or (placement == "auto" and small and hosts == 1):
         return DeviceFeed(dataset, sampler, steps_per_call=steps_per_call, host=host, hosts=hosts)
     return StreamFeed(dataset, sampler, steps_per_call=steps_per_call, host=host, hosts=hosts)
+
+
+def _part_sampler(sampler: IndexSampler, name: str, num_examples: int) -> IndexSampler:
+    """What draws from a part of a zip: the sampler itself for "image", else one with a stream of its own."""
+    if name == "image":
+        return sampler
+    try:
+        return IndexSampler(
+            num_examples,
+            sampler.batch_size,
+            minibatches=sampler.minibatches,
+            seed=(sampler.seed + (zlib.crc32(name.encode()) << 32)) % 2**64,  # runs' seeds are below 2**32
+            remainder=sampler.remainder,
+        )
+    except UserError as error:
+        raise UserError(f"The part {name} of the zip: {error}") from error
 
 
 def host_rows(batch_size: int, host: int, hosts: int) -> slice:
@@ -171,25 +228,6 @@ def host_rows(batch_size: int, host: int, hosts: int) -> slice:
         )
     share = batch_size // hosts
     return slice(host * share, (host + 1) * share)
-
-
-def to_float(image: jax.Array) -> jax.Array:
-    """uint8 pictures of any shape -> float32 in [-1, 1]: x / 127.5 - 1, with 0 and 255 exactly at the ends.
-
-    Written as a product, because a device may divide inexactly; 127.5 * float32(1 / 127.5) is exactly 1.
-    """
-    return (image.astype(jnp.float32) - 127.5) * np.float32(1 / 127.5)
-
-
-def random_flip(image: jax.Array, keys: jax.Array) -> jax.Array:
-    """Mirrors each picture left to right with probability one half.
-
-    Args:
-        image: [B, H, W, C], any dtype.
-        keys: typed PRNG keys [B], one per example: the draw doesn't depend on the layout of the batch.
-    """
-    flip = jax.vmap(jax.random.bernoulli)(keys)
-    return jnp.where(flip[:, None, None, None], image[:, :, ::-1], image)
 
 
 def _check(dataset: Dataset, sampler: IndexSampler, steps_per_call: int) -> None:

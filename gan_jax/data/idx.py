@@ -16,6 +16,7 @@ import numpy as np
 
 from gan_jax.data.builder import LocalBuilder
 from gan_jax.data.download import download
+from gan_jax.data.spec import Field
 from gan_jax.utils.errors import UserError
 
 _FILES = {
@@ -32,8 +33,11 @@ class IdxBuilder(LocalBuilder):
     DIGEST_OF: ClassVar[Literal["content", "gz"]] = "content"
     CLASS_NAMES: ClassVar[tuple[str, ...]]
 
-    def picture_features(self) -> tuple[tuple[int, int, int], tuple[str, ...] | None]:
-        return (28, 28, 1), self.CLASS_NAMES
+    def fields(self) -> dict[str, Field]:
+        return {"image": Field((28, 28, 1))}
+
+    def class_names(self) -> tuple[str, ...]:
+        return self.CLASS_NAMES
 
     def content_digest(self) -> str:
         return hashlib.sha256("".join(sorted(self.DIGESTS.values())).encode()).hexdigest()

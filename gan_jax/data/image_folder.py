@@ -15,6 +15,7 @@ from PIL import Image, ImageOps
 from tqdm import tqdm
 
 from gan_jax.data.builder import LocalBuilder
+from gan_jax.data.spec import Field
 from gan_jax.utils.errors import UserError
 
 Crop = Literal["center", "none"]
@@ -90,8 +91,11 @@ class ImageFolder(LocalBuilder):
     def content_digest(self) -> str:
         return self._digest
 
-    def picture_features(self) -> tuple[tuple[int, int, int], tuple[str, ...] | None]:
-        return (self.options.height, self._width, self.options.channels), self._class_names
+    def fields(self) -> dict[str, Field]:
+        return {"image": Field((self.options.height, self._width, self.options.channels))}
+
+    def class_names(self) -> tuple[str, ...] | None:
+        return self._class_names
 
     def num_examples(self, split: str) -> int:
         return len(self._files)

@@ -16,7 +16,9 @@ from typing import Any, ClassVar
 import jax
 import numpy as np
 
+from gan_jax.data.codecs import Points
 from gan_jax.data.dataset import Dataset
+from gan_jax.data.spec import Field
 from gan_jax.densities.density import Density
 from gan_jax.utils.checks import check_count
 from gan_jax.utils.errors import UserError
@@ -77,13 +79,12 @@ class PointSet:
             name=self.name,
             split=split,
             source=drawn,
-            image_shape=(1, 1, density.dimension),
+            fields={"image": Field((1, 1, density.dimension), Points(density, {"name": self.name, **own}))},
             num_classes=None,
             class_names=(),
             fingerprint=f"{self.name} {json.dumps(chosen, sort_keys=True)} [{split}] {len(drawn)} points, "
             f"drawn by version {VERSION}",
             options=chosen,
-            density=density,
         )
 
     def _chosen(self, options: dict[str, Any]) -> dict[str, Any]:

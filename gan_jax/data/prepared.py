@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import tensorflow_datasets as tfds
 from gan_jax.data.builder import INFO_FILE
 from gan_jax.data.dataset import Dataset
 from gan_jax.data.records import quick_source
+from gan_jax.data.spec import Field
 from gan_jax.utils.errors import UserError
 
 _VERSION = re.compile(r"\d+\.\d+\.\d+")
@@ -62,7 +64,13 @@ def find_folder(root: Path, name: str) -> Path | None:
 
 
 def open_folder(
-    folder: Path, *, name: str, split: str, content: str | None, options: dict[str, Any]
+    folder: Path,
+    *,
+    name: str,
+    split: str,
+    content: str | None,
+    options: dict[str, Any],
+    fields: Mapping[str, Field] | None = None,
 ) -> Dataset:
     """One split of the prepared set in a folder.
 
@@ -72,6 +80,7 @@ def open_folder(
         split: "train", "test", or any of tfds's sub-splits such as "train[:1000]".
         content: digest of what went in; None to take tfds's own account of the split.
         options: for the record; the folder's name tells them apart.
+        fields: of a batch, as the set's builder has them; None: the pictures in the feature "image".
 
     Raises:
         UserError: unknown split, another file format, no pictures of one size, a damaged set.
@@ -98,15 +107,16 @@ def open_folder(
     except Exception as error:
         advice = f"Write a part of one as 'train[:1000]' or 'train[10%:]'. If that is right: {again}"
         raise UserError(f"Cannot read the split {split!r} of {name}: {error!r}. {advice}") from error
-    shape, class_names = _features(builder.info.features, name)
+    fields = fields or _picture(builder.info.features, name)
+    class_names = _class_names(builder.info.features)
     if content is None:
         whole = builder.info.splits[split.partition("[")[0]]
         content = f"{int(whole.num_bytes)} bytes in shards of {','.join(map(str, whole.shard_lengths))}"
     return Dataset(
         name=name,
         split=split,
-        source=quick_source(source, builder.info, split),
-        image_shape=shape,
+        source=quick_source(source, builder.info, split, fields),
+        fields=fields,
         num_classes=None if class_names is None else len(class_names),
         class_names=class_names or (),
         fingerprint=f"{builder.info.full_name} [{split}] {info.num_examples} examples {content}".strip(),
@@ -114,8 +124,8 @@ def open_folder(
     )
 
 
-def _features(features: Any, name: str) -> tuple[tuple[int, int, int], tuple[str, ...] | None]:
-    """(H, W, C) and the class names (None without labels) of a set."""
+def _picture(features: Any, name: str) -> dict[str, Field]:
+    """The feature "image" as the only field of a set."""
     if "image" not in features:
         raise UserError(f"The data set {name} has no feature 'image', only {_listed(features)}.")
     shape = tuple(features["image"].shape)
@@ -124,10 +134,13 @@ def _features(features: Any, name: str) -> tuple[tuple[int, int, int], tuple[str
             f"The pictures of {name} have shape {shape}: all must have one size and three dimensions. Write "
             "them to a folder and use the data set image_folder, which resizes and crops."
         )
+    return {"image": Field(shape)}
+
+
+def _class_names(features: Any) -> tuple[str, ...] | None:
+    """What the labels of a set mean; None where there are none."""
     label = features["label"] if "label" in features else None  # noqa: SIM401  (not a dict)
-    if not isinstance(label, tfds.features.ClassLabel):
-        return shape, None
-    return shape, tuple(label.names)
+    return tuple(label.names) if isinstance(label, tfds.features.ClassLabel) else None
 
 
 def _listed(names: Any) -> str:

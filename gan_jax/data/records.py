@@ -6,8 +6,9 @@ as reading the record. It serves everything but batches.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from threading import Lock
 from typing import Any
 
@@ -15,6 +16,8 @@ import numpy as np
 import tensorflow_datasets as tfds
 from array_record.python.array_record_module import ArrayRecordReader
 from tensorflow_datasets.proto import tf_example_pb2
+
+from gan_jax.data.spec import Field
 
 _AS_BYTES = tfds.features.Encoding.BYTES.value
 # Examples are asked for in random order: nothing that lies behind one in the file is read with it.
@@ -38,18 +41,18 @@ class PreparedRecords:
     Args:
         source: what tfds's `as_data_source` returns; it gives whole records.
         shards: the files behind it, in order.
-        decode: from the stored bytes of a picture to uint8 [H, W, C]; None where they are the picture.
+        unpack: for each field from the bytes of a record to its array, of any shape.
     """
 
     def __init__(
         self,
         source: Any,
         shards: Sequence[Shard],
-        decode: Callable[[bytes], np.ndarray] | None,
+        unpack: Mapping[str, Callable[[bytes], np.ndarray]],
     ) -> None:
         self._source = source
         self._shards = shards
-        self._decode = decode
+        self._unpack = unpack
         self._ends = np.cumsum([shard.last - shard.first for shard in shards])
         self._readers: dict[int, ArrayRecordReader] = {}
         self._opening = Lock()
@@ -66,7 +69,7 @@ class PreparedRecords:
         return records
 
     def read_into(self, indices: np.ndarray, out: dict[str, np.ndarray]) -> None:
-        """Fills `out`, {"image": uint8 [B, H, W, C], "label": int32 [B] (if it is wanted)}, from indices [B].
+        """Fills `out`, [B, *stored shape] of some fields and "label" [B] (if it is wanted), from indices [B].
 
         Raises:
             RuntimeError: a file is missing, cut off or changed; each record carries a checksum.
@@ -85,13 +88,11 @@ class PreparedRecords:
 
     def _fill(self, record: bytes, row: int, out: dict[str, np.ndarray]) -> None:
         features = tf_example_pb2.Example.FromString(record).features.feature
-        stored, picture = features["image"].bytes_list.value[0], out["image"][row]
-        if self._decode is None:
-            picture[...] = np.frombuffer(stored, np.uint8).reshape(picture.shape)
-        else:
-            picture[...] = self._decode(stored).reshape(picture.shape)
-        if "label" in out:
-            out["label"][row] = features["label"].int64_list.value[0]
+        for name, values in out.items():
+            if name == "label":
+                values[row] = features[name].int64_list.value[0]
+            else:
+                values[row] = self._unpack[name](features[name].bytes_list.value[0]).reshape(values.shape[1:])
 
     def _reader(self, number: int) -> ArrayRecordReader:
         """The reader of a shard, opened when it is first needed and kept."""
@@ -101,19 +102,24 @@ class PreparedRecords:
             return self._readers[number]
 
 
-def quick_source(source: Any, info: tfds.core.DatasetInfo, split: str) -> Any:
-    """`PreparedRecords` where a picture is stored as bytes, as in nearly all sets; else `source` itself.
+def quick_source(source: Any, info: tfds.core.DatasetInfo, split: str, fields: Mapping[str, Field]) -> Any:
+    """`PreparedRecords` where all fields are stored as bytes, as in nearly all sets; else `source` itself.
 
     Args:
         source: the split as tfds's `as_data_source` gives it.
+        fields: of a batch.
     """
-    feature, decode = info.features["image"], None
-    if isinstance(feature, tfds.features.Image):
-        decode = feature.decode_example_np
-    elif type(feature) is not tfds.features.Tensor or feature.to_json_content().encoding != _AS_BYTES:
-        return source
-    if feature.np_dtype != np.uint8:
-        return source
+    unpack: dict[str, Callable[[bytes], np.ndarray]] = {}
+    for name, field in fields.items():
+        feature = info.features[name]
+        if feature.np_dtype != field.codec.dtype:
+            return source
+        if isinstance(feature, tfds.features.Image):
+            unpack[name] = feature.decode_example_np
+        elif type(feature) is tfds.features.Tensor and feature.to_json_content().encoding == _AS_BYTES:
+            unpack[name] = partial(np.frombuffer, dtype=field.codec.dtype)
+        else:
+            return source
     files = info.splits[split].file_instructions
     shards = [Shard(str(file.filename), file.skip, file.skip + file.take) for file in files]
-    return PreparedRecords(source, shards, decode)
+    return PreparedRecords(source, shards, unpack)

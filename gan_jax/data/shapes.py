@@ -14,6 +14,7 @@ from gan_jax.data.builder import LocalBuilder
 from gan_jax.data.dataset import Dataset
 from gan_jax.data.drawing import BACKGROUNDS, COLOURS, FACTORS, SHAPES, SIZES, draw
 from gan_jax.data.recogniser import recover
+from gan_jax.data.spec import Field
 from gan_jax.utils.errors import UserError
 
 __all__ = [
@@ -71,8 +72,11 @@ class Shapes(LocalBuilder):
         o = self.options
         return f"{o.resolution}x{o.resolution}x{o.channels}_n{o.num_examples}_seed{o.seed}"
 
-    def picture_features(self) -> tuple[tuple[int, int, int], tuple[str, ...] | None]:
-        return (self.options.resolution, self.options.resolution, self.options.channels), SHAPES
+    def fields(self) -> dict[str, Field]:
+        return {"image": Field((self.options.resolution, self.options.resolution, self.options.channels))}
+
+    def class_names(self) -> tuple[str, ...]:
+        return SHAPES
 
     def integer_features(self) -> tuple[str, ...]:
         return tuple(FACTORS)

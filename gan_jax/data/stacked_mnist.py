@@ -18,6 +18,7 @@ import numpy as np
 from gan_jax.data.builder import INFO_FILE, LocalBuilder, NoOptions
 from gan_jax.data.idx import Mnist
 from gan_jax.data.prepared import open_folder
+from gan_jax.data.spec import Field
 from gan_jax.utils.errors import UserError
 
 _SPLIT_NUMBER = {"train": 0, "test": 1}
@@ -59,8 +60,11 @@ class StackedMnist(LocalBuilder):
     def content_digest(self) -> str:
         return hashlib.sha256(f"stacked {self._mnist.content_digest()}".encode()).hexdigest()
 
-    def picture_features(self) -> tuple[tuple[int, int, int], tuple[str, ...] | None]:
-        return (28, 28, 3), tuple(f"{number:03d}" for number in range(1000))
+    def fields(self) -> dict[str, Field]:
+        return {"image": Field((28, 28, 3))}
+
+    def class_names(self) -> tuple[str, ...]:
+        return tuple(f"{number:03d}" for number in range(1000))
 
     def collect(self, source: Path | None) -> None:
         if not self._mnist.is_prepared:

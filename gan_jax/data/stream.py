@@ -117,11 +117,10 @@ class CallStream:
 def read_ahead(
     dataset: Dataset, sampler: IndexSampler, rows: slice, first_step: int, steps_per_call: int
 ) -> Iterator[Arrays]:
-    """Endless pieces of steps, {"image": [steps, minibatches, rows, H, W, C], "label": [..]}, in order."""
+    """Endless pieces of steps, in order: [steps, minibatches, rows, ...] of each field and of the labels."""
     share = rows.stop - rows.start
     steps = max(1, _EXAMPLES_AT_ONCE // (sampler.minibatches * share))
-    example_bytes = int(np.prod(dataset.image_shape)) * dataset.dtype.itemsize
-    piece_bytes = steps * sampler.minibatches * share * example_bytes
+    piece_bytes = steps * sampler.minibatches * share * dataset.example_bytes
     ahead = max(1, min(-(-steps_per_call // steps) + 1, _AHEAD_BYTES // piece_bytes))
 
     def read(indices: np.ndarray) -> Arrays:

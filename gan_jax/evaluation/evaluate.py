@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import math
 import time
@@ -14,13 +15,14 @@ import numpy as np
 from absl import logging
 
 from gan_jax.data import load
+from gan_jax.data.codecs import Pixels
 from gan_jax.densities import DENSITIES
-from gan_jax.evaluation.extract import BATCH, POINTS, PRECISION, ExtractedSet, Extractor
+from gan_jax.evaluation.extract import BATCH, PRECISION, VALUES, ExtractedSet, Extractor
 from gan_jax.evaluation.generated import GeneratedSet
 from gan_jax.evaluation.metric import ALL, Comparison, Metric
 from gan_jax.evaluation.protocol import Record, Score, Setting
 from gan_jax.evaluation.scores import METRICS
-from gan_jax.evaluation.sources.image_source import spelled
+from gan_jax.evaluation.sources.image_source import seen_by, spelled
 from gan_jax.evaluation.sources.sources import ImageSource, dataset_source
 from gan_jax.feature_networks.network import FeatureNetwork
 from gan_jax.utils.errors import UserError
@@ -72,6 +74,8 @@ class Evaluator:
         mesh: jax.sharding.Mesh | None = None,
         progress: bool = True,
     ) -> None:
+        real = seen_by(real, network.codec)
+        held_out = held_out and seen_by(held_out, network.codec)
         self.metrics = chosen(metrics)
         self.network = network
         self.num_fakes = num_fakes
@@ -95,7 +99,7 @@ class Evaluator:
                 min(num_fakes, available),
                 network.num_features,
             )
-        batch_size = POINTS if real.points else BATCH
+        batch_size = max(BATCH, VALUES // math.prod(real.image_shape))
         self.extract = Extractor(network, mesh=mesh, batch_size=batch_size, progress=progress)
         self.setting = Setting(
             num_fakes=num_fakes,
@@ -174,8 +178,10 @@ class Evaluator:
                     f"{name} needs reals of a known density, and {real.name} has none: leave it out, or give "
                     f"one of {', '.join(DENSITIES)} as --real"
                 )
-            if real.points and (metric.images or metric.needs & {"logits", "maps"}):
-                raise UserError(f"{name} is for images, and {real.name} holds points: leave it out")
+            if real.codec != Pixels() and (metric.images or metric.needs & {"logits", "maps"}):
+                raise UserError(
+                    f"{name} is for images, and {real.name} holds {real.codec.noun}: leave it out"
+                )
             if "logits" in metric.needs and self.network.num_classes is None:
                 raise UserError(
                     f"{name} needs a network that classifies, and {self.network.name} does not: "
@@ -194,19 +200,27 @@ class Evaluator:
                     "a data set that has a test split as --real, or leave it out"
                 )
 
+    def seen(self, source: ImageSource) -> ImageSource:
+        """A source of fakes as the network takes it.
+
+        Raises:
+            UserError: its images are not like the reals.
+        """
+        real = self.real_source
+        if source.codec.name != real.codec.name and not (real.codec == Pixels() and source.codec.pictured):
+            raise UserError(
+                f"{source.name} holds {source.codec.noun} and {real.name} {real.codec.noun}: they cannot be "
+                "compared"
+            )
+        return seen_by(source, self.network.codec)
+
     def check_fake(self, fake: GeneratedSet) -> None:
         """Raises a UserError if a metric needs what these fakes do not have."""
-        real = self.real_source
+        real, fake = self.real_source, dataclasses.replace(fake, source=self.seen(fake.source))
         if fake.source.size is not None and fake.source.size < self.num_fakes:
             raise UserError(
                 f"{fake.source.name} holds {fake.source.size} images, and {self.num_fakes} are asked for: "
                 f"set --num={fake.source.size} or less"
-            )
-        if fake.source.points != real.points:
-            kinds = ("images", "points")
-            raise UserError(
-                f"{fake.source.name} holds {kinds[fake.source.points]} and {real.name} {kinds[real.points]}: "
-                "they cannot be compared"
             )
         if fake.source.image_shape != real.image_shape:
             raise UserError(
@@ -216,8 +230,8 @@ class Evaluator:
         for name, metric in self.metrics.items():
             if "generator" in metric.needs and fake.generate is None:
                 raise UserError(
-                    f"{name} needs a generator, and {fake.source.name} is not a run of one whose latents are "
-                    "all it takes: leave it out"
+                    f"{name} needs a generator, and {fake.source.name} is not a run of one of images whose "
+                    "latents are all it takes: leave it out"
                 )
             if "labels" not in metric.needs:
                 continue
@@ -240,7 +254,8 @@ class Evaluator:
         """
         self.check_fake(fake)
         begun = time.monotonic()
-        sample = self.extract(fake.source, self.num_fakes, images=_count(self._images, self.num_fakes))
+        source = self.seen(fake.source)
+        sample = self.extract(source, self.num_fakes, images=_count(self._images, self.num_fakes))
         comparison = Comparison(
             real=self.real,
             fake=sample,

@@ -27,7 +27,7 @@ from gan_jax.utils.cache import cache_folder
 from gan_jax.utils.errors import UserError
 
 BATCH = 128  # images in one call, over all devices
-POINTS = 4096  # the same of points, of which a call takes longer to start than to run
+VALUES = 8192  # in one call at least: one of a few points takes longer to start than to run
 PRECISION = "float32"  # of the network: highest matmul precision, also where the hardware has less by default
 _FORMAT = 2  # of the cached files
 
@@ -41,7 +41,7 @@ class ExtractedSet:
         features: float32 [N, D].
         logits: float32 [N, K]; None where the network is no classifier.
         labels: int32 [N], the data set's or those that were asked for; None where there are none.
-        images: uint8 [n, H, W, C], or points float32, n <= N of them, as many as were asked for, at random.
+        images: [n, ...] as stored (pixels: uint8 [n, H, W, C]), n <= N, as many as were asked for, at random.
         image_labels: int32 [n], theirs.
         num_classes: of the labels.
     """
@@ -179,7 +179,7 @@ class Extractor:
     def _padded(self, batch: np.ndarray) -> np.ndarray:
         """Always the same shape, so that there is one program."""
         missing = self._batch_size - len(batch)
-        return np.pad(batch, [(0, missing), (0, 0), (0, 0), (0, 0)]) if missing else batch
+        return np.pad(batch, [(0, missing), *[(0, 0)] * (batch.ndim - 1)]) if missing else batch
 
 
 class _Kept:
@@ -190,7 +190,8 @@ class _Kept:
 
     def __init__(self, count: int, wanted: int, source: ImageSource) -> None:
         self.places = np.random.default_rng(0).permutation(count)[:wanted]
-        self.images = np.empty((wanted, *source.image_shape), source.dtype)
+        codec = source.codec
+        self.images = np.empty((wanted, *codec.stored_shape(source.image_shape)), codec.dtype)
         self._done = 0
 
     def offer(self, batch: np.ndarray) -> None:

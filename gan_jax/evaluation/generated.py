@@ -11,6 +11,7 @@ import numpy as np
 from gan_jax.core.algorithm import Algorithm
 from gan_jax.core.randomness import Latent
 from gan_jax.core.state import TrainState
+from gan_jax.data.codecs import Pixels
 from gan_jax.data.spec import DataSpec
 from gan_jax.evaluation.sources.sources import ImageSource, generator_source
 from gan_jax.feature_networks.network import digest_of
@@ -27,7 +28,7 @@ class GeneratedSet:
         source: the images.
         identity: as `protocol.Record.fake_id`; "" for the source's fingerprint.
         step, which, averaged, labels, seed: as in `protocol.Record`.
-        generate, latent: as in `metric.Comparison`; None where the images are files.
+        generate, latent: as in `metric.Comparison`; None where no generator makes pixels of latents alone.
     """
 
     source: ImageSource
@@ -83,7 +84,7 @@ class GeneratedSetMaker:
             chunks=self._chunks,
         )
         # InfoGAN's generator takes codes beside the noise: there is no one path between two of its inputs.
-        plain = algorithm.input_size == algorithm.latent_size
+        plain = source.codec == Pixels() and algorithm.input_size == algorithm.latent_size
         return GeneratedSet(
             source=source,
             identity=digest_of(state.ema, "generator"),

@@ -6,7 +6,7 @@ import numpy as np
 
 from gan_jax.evaluation.evaluate import Evaluator
 from gan_jax.evaluation.generated import GeneratedSet
-from gan_jax.evaluation.sources.image_source import ImageSource
+from gan_jax.evaluation.sources.image_source import ImageSource, pictured
 from gan_jax.metrics.nearest import nearest_training
 from gan_jax.summaries.pictures import grid
 from gan_jax.utils.errors import UserError
@@ -28,19 +28,23 @@ def neighbours_picture(
         A picture, uint8 [h, w, C].
 
     Raises:
-        UserError: points, not images.
+        UserError: points, which are no pictures.
     """
-    if fake.source.points:
-        raise UserError(f"{fake.source.name} holds points, which are no pictures: leave out --neighbours")
+    if not fake.source.codec.pictured:
+        raise UserError(
+            f"{fake.source.name} holds {fake.source.codec.noun}, which are no pictures: leave out "
+            "--neighbours"
+        )
+    fakes, all_reals = pictured(fake.source), pictured(evaluator.real_source)
     rows = min(rows, evaluator.num_fakes)
     num_reals = evaluator.setting.num_reals
     k = min(k, num_reals)
-    features = evaluator.extract(fake.source, rows).features
-    images = np.concatenate([batch for batch, _ in fake.source.batches(rows, rows)])  # in the same order
+    features = evaluator.extract(evaluator.seen(fake.source), rows).features
+    images = np.concatenate([batch for batch, _ in fakes.batches(rows, rows)])  # in the same order
     indices, _ = nearest_training(features, evaluator.real.features, k)
-    reals = picked(evaluator.real_source, num_reals, indices.ravel()).reshape(rows, k, *images.shape[1:])
+    reals = picked(all_reals, num_reals, indices.ravel()).reshape(rows, k, *images.shape[1:])
     shown = np.concatenate([images[:, None], reals], axis=1).reshape(-1, *images.shape[1:])
-    return grid(shown / 127.5 - 1, columns=k + 1)
+    return grid(shown, columns=k + 1)
 
 
 def picked(source: ImageSource, count: int, indices: np.ndarray) -> np.ndarray:

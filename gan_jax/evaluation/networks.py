@@ -5,14 +5,26 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+import jax.numpy as jnp
+import numpy as np
+
 from gan_jax.data import load
-from gan_jax.evaluation.sources.image_source import spelled
+from gan_jax.data.codecs import Pixels
+from gan_jax.evaluation.names import USUAL_NETWORKS
+from gan_jax.evaluation.sources.image_source import seen_by, spelled
 from gan_jax.evaluation.sources.sources import ImageSource
 from gan_jax.feature_networks.classifier_cache import classifier, load_classifier
 from gan_jax.feature_networks.inception import VARIANTS
 from gan_jax.feature_networks.inception_weights import inception
 from gan_jax.feature_networks.network import FeatureNetwork
-from gan_jax.feature_networks.simple_networks import pca_network, pixel_network, point_network, random_network
+from gan_jax.feature_networks.simple_networks import (
+    as_pixels,
+    decoding_network,
+    pca_network,
+    pixel_network,
+    point_network,
+    random_network,
+)
 from gan_jax.feature_networks.stacked import stacked
 from gan_jax.utils.errors import UserError
 
@@ -34,11 +46,13 @@ def open_network(
     """The network that `text` names.
 
     Args:
-        text: "auto": "points" where the real set holds points, its classifier where its images are small,
-            grey and labelled, or stacked digits, otherwise Inception; "classifier" (of the real set),
+        text: "auto": "points" where the real set holds points, "pca" where it holds tiles or sounds, its
+            classifier where its images are small, grey and labelled, or stacked digits, otherwise Inception;
+            "classifier" (of the real set),
             "classifier:NAME" (of another data set) or "classifier:FILE"; "inception" (FID's),
             "inception:torchvision", "random", "pixels", "pca" (fitted to the real set), "points" (the
-            coordinates of points, which no other takes).
+            coordinates of points, which no other takes). "random", "pixels" and "pca" see what the real set
+            holds decoded; Inception sees pictures of it.
         real: the real side.
         data_dir: the data folder, where a classifier has yet to be trained.
         resizer: of Inception, as `resize.RESIZERS` has them.
@@ -65,20 +79,29 @@ def open_network(
         network = _classifier(which, real, data_dir)
     elif name == "inception":
         network = _inception(text, real, which or "fid", resizer, inception_weights)
-    elif name == "random":
-        network = random_network(real.image_shape)
-    elif name == "pixels":
-        network = pixel_network(real.image_shape)
     elif name == "points":
         network = point_network(real.image_shape[2])
     else:
+        network = _simple(name, real)
+    network.check_shape(seen_by(real, network.codec).image_shape)
+    return network
+
+
+def _simple(name: str, real: ImageSource) -> FeatureNetwork:
+    """A network without weights from elsewhere: random, pixels or pca."""
+    if name == "random":
+        network = random_network(real.image_shape)
+    elif name == "pixels":
+        network = pixel_network(real.image_shape)
+    else:
         count = FITTED if real.size is None else min(real.size, FITTED)
         images = [batch for batch, _ in real.batches(count, 1024)]
+        if real.codec != Pixels():
+            images = [np.asarray(as_pixels(jnp.asarray(batch), real.codec)) for batch in images]
         network = pca_network(
             images, components=max(1, min(COMPONENTS, count - 1, math.prod(real.image_shape)))
         )
-    network.check_shape(real.image_shape)
-    return network
+    return network if real.codec == Pixels() else decoding_network(network, real.codec)
 
 
 def _inception(
@@ -97,22 +120,27 @@ def _inception(
 
 def _usual(real: ImageSource) -> str:
     """What "auto" is."""
-    if real.points:
-        return "points"
+    if real.codec.name in USUAL_NETWORKS:
+        return USUAL_NETWORKS[real.codec.name]
     return "classifier" if _has_usual_classifier(real) else "inception"
 
 
 def _check_kind(text: str, name: str, real: ImageSource) -> None:
-    """Raises a UserError where a network of images is asked for points, or the other way round."""
-    if real.points and name != "points":
+    """Raises a UserError where a network is asked for what it does not take."""
+    if not real.codec.pictured and name != "points":
         raise UserError(
-            f"--network={text}: it takes images, and {real.name} holds points of {real.image_shape[2]} "
-            "coordinates: choose points, or leave --network out"
+            f"--network={text}: it takes images, and {real.name} holds {real.codec.noun} of "
+            f"{real.image_shape[2]} coordinates: choose points, or leave --network out"
         )
-    if name == "points" and not real.points:
+    if name == "points" and real.codec.pictured:
         raise UserError(
-            f"--network=points: it takes points, and {real.name} holds images: choose one of "
+            f"--network=points: it takes points, and {real.name} holds {real.codec.noun}: choose one of "
             f"{', '.join(NETWORKS[:-1])}"
+        )
+    if name == "classifier" and not real.codec.is_image:
+        raise UserError(
+            f"--network={text}: it takes images, and {real.name} holds {real.codec.noun}: choose one of "
+            f"{', '.join(NETWORKS[2:-1])}"
         )
 
 

@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gan_jax.data.feed import to_float
+from gan_jax.data.codecs import to_float
 from gan_jax.feature_networks.labelled import SMALLEST_SIDE, check_labelled
 from gan_jax.feature_networks.network import FeatureNetwork, Outputs, digest_of
 from gan_jax.models.layers.layers import Conv, Dense, Dropout

@@ -20,8 +20,9 @@ import optax
 from gan_jax.core.loop import PeriodicWork, StepMetrics, repeat_step, run_steps
 from gan_jax.core.randomness import INIT
 from gan_jax.core.update import Metrics
-from gan_jax.data.feed import random_flip, to_float
+from gan_jax.data.codecs import to_float
 from gan_jax.data.sampler import IndexSampler
+from gan_jax.data.transforms import random_flip
 from gan_jax.feature_networks.classifier import NUM_FEATURES, Classifier, layers_of
 from gan_jax.feature_networks.labelled import SMALLEST_SIDE, check_labelled
 from gan_jax.utils.checks import check_count, check_range

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import jax
 import numpy as np
 
+from gan_jax.data.codecs import Codec, Pixels
 from gan_jax.utils.errors import UserError
 from gan_jax.utils.tree import PyTree
 
@@ -40,10 +41,12 @@ class FeatureNetwork:
         num_features: D.
         num_classes: K; None where it gives no logits.
         params: its weights.
-        apply: (params, images [B, H, W, C], uint8, or float32 in 0 to 255) -> Outputs. Pure; works under jit.
+        apply: (params, images [B, ...] as `codec` stores them) -> Outputs; of pixels uint8 [B, H, W, C], or
+            float32 in 0 to 255. Pure; works under jit.
         note: how good it is, where that is known: "right on 99.47% of the test images".
         maps: the same arguments -> activations float32 [B, h, w, c] of several layers, first to last, for
             perceptual distances; None where there are none.
+        codec: of the images that it takes.
     """
 
     name: str
@@ -56,6 +59,7 @@ class FeatureNetwork:
     apply: Callable[[PyTree, Array], Outputs]
     maps: Callable[[PyTree, Array], list[Array]] | None = None
     note: str = ""
+    codec: Codec = field(default_factory=Pixels)
 
     def check_shape(self, image_shape: tuple[int, ...]) -> None:
         """Raises a UserError if the network does not take images [H, W, C] of this shape."""

@@ -7,12 +7,15 @@ with each other, and do not stand for those in Inception's features.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from dataclasses import replace
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from gan_jax.data.codecs import Codec, Points
 from gan_jax.feature_networks.network import FeatureNetwork, Outputs, digest_of
 from gan_jax.models.layers.layers import conv
 from gan_jax.utils.checks import check_count
@@ -112,7 +115,25 @@ def point_network(dimension: int) -> FeatureNetwork:
         num_classes=None,
         params={},
         apply=lambda params, images: Outputs(images.reshape(images.shape[0], -1)),
+        codec=Points(),
     )
+
+
+def decoding_network(network: FeatureNetwork, codec: Codec) -> FeatureNetwork:
+    """A network of this module that takes what another codec stores, and sees it as `as_pixels`."""
+    described = json.dumps(codec.describe(), sort_keys=True)
+    return replace(
+        network,
+        digest=digest_of({}, f"{network.digest} of {described}"),
+        apply=lambda params, stored: network.apply(params, as_pixels(stored, codec)),
+        maps=None,
+        codec=codec,
+    )
+
+
+def as_pixels(stored: Array, codec: Codec) -> Array:
+    """Decoded, with [-1, 1] brought to float32 0 to 255."""
+    return (codec.decode(stored) + 1.0) * 127.5
 
 
 def pca_network(
@@ -125,20 +146,22 @@ def pca_network(
     positive.
 
     Args:
-        images: uint8 [N, H, W, C], the set that it is fitted on, whole or in batches.
+        images: [N, H, W, C], uint8 or float32 in 0 to 255, the set that it is fitted on, whole or in batches.
         components: D, at most the rank of the centred images, which is at most N - 1.
         whiten: divides each component by its standard deviation on `images`, so that all count the same in
             a distance. Without, distances between features are those between the images' projections.
 
     Raises:
         UserError: more components than the images have, or more than 4096 of both images and pixels.
-        ValueError: not uint8 [N, H, W, C].
+        ValueError: not uint8 or float32 [N, H, W, C].
     """
     check_count(components, "components")
     if not isinstance(images, np.ndarray):
         images = np.concatenate(images)
-    if images.ndim != 4 or images.dtype != np.uint8 or not images.size:
-        raise ValueError(f"pca_network takes images uint8 [N, H, W, C], not {images.dtype} {images.shape}")
+    if images.ndim != 4 or images.dtype not in (np.uint8, np.float32) or not images.size:
+        raise ValueError(
+            f"pca_network takes images uint8 or float32 [N, H, W, C], not {images.dtype} {images.shape}"
+        )
     count, image_shape = len(images), (images.shape[1], images.shape[2], images.shape[3])
     rows = images.reshape(count, -1)
     _check_components(components, *rows.shape)
@@ -215,7 +238,8 @@ def _check_components(components: int, count: int, num_pixels: int) -> None:
 
 def _mean(rows: np.ndarray) -> np.ndarray:
     """float64 [P], of rows / 255; the sums of uint8 are exact."""
-    return rows.sum(axis=0, dtype=np.int64) / (255.0 * len(rows))
+    exact = np.int64 if rows.dtype == np.uint8 else np.float64
+    return rows.sum(axis=0, dtype=exact) / (255.0 * len(rows))
 
 
 def _principal(rows: np.ndarray, mean: np.ndarray, components: int) -> tuple[np.ndarray, np.ndarray]:

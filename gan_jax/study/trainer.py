@@ -134,7 +134,7 @@ class GroupTrainer:
         plan, phase = self.plan, self.plan.phases[number]
         call = many_runs.compile_runs(
             self.group.algorithm_of(plan.spec, number),
-            make_fetch(feeds[0], plan.flip),
+            make_fetch(feeds[0], plan.transforms),
             self.mesh,
             phase.steps_per_call,
             many_runs.many_runs_at_once(),

@@ -8,48 +8,64 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jax.typing import ArrayLike
 from PIL import Image
 
+from gan_jax.data.codecs import Codec
+from gan_jax.summaries.point_pictures import PICTURED_POINTS, points_picture
 from gan_jax.utils import files
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+PICTURED = 64  # images in a grid
 _COMFORTABLE = 448  # pixels: a smaller grid's images are enlarged until its longer side comes near this
 _POINTS = 2000  # drawn per line: more than the picture has columns
 
 
-def quantised(images: np.ndarray) -> np.ndarray:
-    """Finite images of any shape in [-1, 1] as uint8: round((x + 1) * 127.5), values outside clipped."""
-    x = np.asarray(images, np.float32)
-    return np.rint(np.clip((x + 1) * 127.5, 0, 255)).astype(np.uint8)
+def examples_picture(examples: np.ndarray, codec: Codec, columns: int | None = None) -> np.ndarray:
+    """A picture of examples: each one's own, laid out by `grid`, or all of them as `points_picture` draws.
+
+    Args:
+        examples: float32 [N, H, W, C], decoded.
+        columns: pictures per row.
+
+    Returns:
+        uint8 [h, w, C] with C = 1, 3 or 4.
+    """
+    if codec.pictured:
+        return grid(codec.picture(examples), columns)
+    return points_picture(examples, codec.density)
 
 
-def grid(images: ArrayLike, columns: int | None = None, pad: int = 2) -> np.ndarray:
-    """Lays images out row by row, white between them.
+def pictured_examples(codec: Codec) -> int:
+    """How many examples a picture of a run shows."""
+    return PICTURED if codec.pictured else PICTURED_POINTS
+
+
+def grid(images: np.ndarray, columns: int | None = None, pad: int = 2) -> np.ndarray:
+    """Lays pictures out row by row, white between them.
 
     Small images are enlarged by a whole number (nearest neighbour), so that 64 of 28 x 28 are
     comfortable to look at.
 
     Args:
-        images: [N, H, W, C] in [-1, 1], N >= 1; values outside are clipped.
+        images: uint8 [N, H, W, C], N >= 1.
         columns: images per row; by default the grid is as near to a square as can be.
         pad: pixels between images, before enlarging.
 
     Returns:
-        uint8 [h, w, C], as `quantised`.
+        uint8 [h, w, C].
     """
-    x = np.asarray(images, np.float32)
-    if x.ndim != 4 or not len(x):
-        raise ValueError(f"a grid is made of images [N, H, W, C] with N >= 1, not of shape {x.shape}")
-    n, height, width, channels = x.shape
+    if images.dtype != np.uint8 or images.ndim != 4 or not len(images):
+        raise ValueError(
+            f"a grid is made of images uint8 [N, H, W, C] with N >= 1, not {images.dtype} {images.shape}"
+        )
+    n, height, width, channels = images.shape
     columns = columns or math.ceil(math.sqrt(n))
     rows = math.ceil(n / columns)
-    pixels = quantised(x)
     cell_h, cell_w = height + pad, width + pad
     cells = np.full((rows * columns, cell_h, cell_w, channels), 255, np.uint8)
-    cells[:n, :height, :width] = pixels
+    cells[:n, :height, :width] = images
     board = cells.reshape(rows, columns, cell_h, cell_w, channels).swapaxes(1, 2)
     board = board.reshape(rows * cell_h, columns * cell_w, channels)[
         : rows * cell_h - pad, : columns * cell_w - pad

@@ -23,7 +23,7 @@ _BINS = 100
 _BEHIND, _FRONT = "0.75", "C0"  # grey and blue
 
 
-def points_picture(points: np.ndarray, density: Density) -> np.ndarray:
+def points_picture(points: np.ndarray, density: Density | None) -> np.ndarray:
     """Draws points over the density that they should have.
 
     In the plane: the points in blue, as many draws of the density in grey behind them. On the line: a
@@ -35,6 +35,9 @@ def points_picture(points: np.ndarray, density: Density) -> np.ndarray:
         points: [N, 1, 1, D] or [N, D], finite, N >= 1, D = 1 or 2.
         density: of the same dimension.
 
+    Raises:
+        ValueError: no density is known, no points, or points in more than two dimensions.
+
     Returns:
         uint8 [600, 600, 3]; the same for the same input.
     """
@@ -42,6 +45,8 @@ def points_picture(points: np.ndarray, density: Density) -> np.ndarray:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
+    if density is None:
+        raise ValueError("points of an unknown density cannot be drawn: give Points the density")
     if density.dimension not in (1, 2):
         raise ValueError(f"points in {density.dimension} dimensions cannot be drawn: expected 1 or 2")
     if not len(points) or np.size(points) != len(points) * density.dimension:

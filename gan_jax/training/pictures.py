@@ -1,4 +1,4 @@
-"""Pictures of a run's data and of its samples."""
+"""The pictures of a run: some of the data, and samples from the run's fixed latents."""
 
 from __future__ import annotations
 
@@ -11,23 +11,20 @@ import numpy as np
 from gan_jax.config.build import Plan
 from gan_jax.core.randomness import PICTURES
 from gan_jax.core.state import TrainState
-from gan_jax.data import to_float
 from gan_jax.inference.sample import ImageSampler, class_rows
-from gan_jax.summaries.pictures import grid, save_png
-from gan_jax.summaries.point_pictures import PICTURED_POINTS, points_picture
-
-PICTURED = 64  # images in a grid
+from gan_jax.summaries.pictures import examples_picture, pictured_examples, save_png
 
 
 def picture_of_reals(plan: Plan, folder: Path) -> None:
-    """Some of the data."""
-    if plan.dataset.density is not None:
-        reals = plan.dataset.gather(np.arange(min(PICTURED_POINTS, len(plan.dataset))))["image"]
-        picture = points_picture(reals, plan.dataset.density)
-    else:
-        first = plan.sampler.indices(0, 1)[0, 0, :PICTURED]
-        picture = grid(np.asarray(to_float(jnp.asarray(plan.dataset.gather(first)["image"]))))
-    save_png(folder / "reals.png", picture)
+    """Writes the first of the data that are drawn: reals.png, and reals_NAME.png of every other field."""
+    fields = plan.dataset.fields
+    count = min(pictured_examples(fields["image"].codec), len(plan.dataset))
+    indices = plan.sampler.minibatch(0, -(-count // plan.batch_size)).ravel()[:count]
+    stored = plan.dataset.gather(indices)
+    for name, field in fields.items():
+        shown = np.asarray(field.codec.decode(jnp.asarray(stored[name][: pictured_examples(field.codec)])))
+        picture = examples_picture(shown, field.codec)
+        save_png(folder / ("reals.png" if name == "image" else f"reals_{name}.png"), picture)
 
 
 def samples_pictures(plan: Plan, sampler: ImageSampler, state: TrainState) -> dict[str, np.ndarray]:
@@ -35,13 +32,10 @@ def samples_pictures(plan: Plan, sampler: ImageSampler, state: TrainState) -> di
 
     By the name of their kind, "" where the method makes one kind.
     """
-    density = plan.dataset.density
-    wanted = PICTURED if density is None else PICTURED_POINTS
-    classes = plan.algorithm.num_classes or 1
+    codec = plan.spec.fields["image"].codec
+    wanted, classes = pictured_examples(codec), plan.algorithm.num_classes or 1
     count = wanted // classes * classes or wanted
     labels, columns = class_rows(plan.algorithm, count)
     made = sampler(state, count, jax.random.fold_in(plan.key, PICTURES), labels)
-    return {
-        name: grid(images, columns) if density is None else points_picture(images, density)
-        for name, images in (made if isinstance(made, dict) else {"": made}).items()
-    }
+    kinds = made if isinstance(made, dict) else {"": made}
+    return {name: examples_picture(images, codec, columns) for name, images in kinds.items()}

@@ -5,11 +5,12 @@ from __future__ import annotations
 from contextlib import closing
 from pathlib import Path
 
-from gan_jax.config.build import DataSpec, build_algorithm, check_fields, example_batch
+from gan_jax.config.build import build_algorithm, check_fields, example_batch
 from gan_jax.config.components import complete
 from gan_jax.config.phases import phase_configs
 from gan_jax.core.algorithm import Algorithm
 from gan_jax.core.state import TrainState
+from gan_jax.data import DataSpec
 from gan_jax.distributed import parallel
 from gan_jax.training.checkpoint import Checkpoints
 from gan_jax.training.workdir import recorded_run

@@ -195,7 +195,11 @@ class TrainSteps:
         self._split = parallel.split_on(mesh, 2)
         self.constants = parallel.place(feed.constants, parallel.replicated(mesh))
         self._call: Any = parallel.compile_step(
-            phase.algorithm, make_fetch(feed, plan.flip), mesh, phase.steps_per_call, plan.execution.sharding
+            phase.algorithm,
+            make_fetch(feed, plan.transforms),
+            mesh,
+            phase.steps_per_call,
+            plan.execution.sharding,
         )
 
     def __call__(self, state: TrainState, step: int, count: int) -> tuple[TrainState, Metrics]:

@@ -17,10 +17,9 @@ from typing import Any
 
 import ml_collections
 
-from gan_jax.config.build import DataSpec
 from gan_jax.config.components import complete
 from gan_jax.config.record import describe_data, differences, from_json, recorded_spec, to_json
-from gan_jax.data import Dataset
+from gan_jax.data import Dataset, DataSpec
 from gan_jax.distributed.hosts import ALONE, Hosts, differing
 from gan_jax.utils.errors import UserError
 from gan_jax.utils.files import locked, write_atomically, write_json

@@ -13,9 +13,10 @@ from gan_jax import data
 from gan_jax.augment import NoAugment
 from gan_jax.augment.diffaugment import DiffAugment
 from gan_jax.config import build, components
-from gan_jax.config.build import DataSpec, build_algorithm
+from gan_jax.config.build import build_algorithm
 from gan_jax.config.components import complete
 from gan_jax.core.games import GAMES
+from gan_jax.data.spec import DataSpec, Field
 from gan_jax.losses.penalties import R1, R2, LeCam
 from gan_jax.optim.schedules import SCHEDULES
 from gan_jax.utils.errors import UserError
@@ -306,7 +307,7 @@ def test_labels_that_the_data_do_not_have_are_refused(changes):
     built(**changes)
     (condition,) = changes.values()
     message = f"condition='{condition}' needs labels, and the data have none; use condition='none'"
-    refused(message, DataSpec(SPEC.image_shape, None), **changes)
+    refused(message, DataSpec({"image": Field(SPEC.image_shape)}, None), **changes)
 
 
 def test_the_number_of_classes_comes_from_the_data():
@@ -370,7 +371,7 @@ def test_a_plan_is_what_the_config_says(monkeypatch):
     assert (plan.batch_size, plan.num_steps, plan.steps_per_call) == (16, 7, 25)
     assert (plan.log_every_steps, plan.checkpoint_every_steps, plan.sample_every_steps) == (50, 400, 500)
     assert plan.sampler.indices(0, 2).shape == (2, 3, 16)
-    assert (plan.placement, plan.flip) == ("auto", False)
+    assert (plan.placement, plan.transforms) == ("auto", ())
     assert jax.random.key_data(plan.key).tolist() == jax.random.key_data(jax.random.key(5)).tolist()
     assert float(plan.algorithm.ema_decay(10**6)) == pytest.approx(0.99)
     assert plan.algorithm.generator.image_shape == SPEC.image_shape
@@ -471,6 +472,6 @@ def test_a_complete_config_builds_the_same_algorithm():
 
 @pytest.mark.parametrize("classes", [None, 4])
 def test_example_batch(classes):
-    batch = build.example_batch(DataSpec((12, 10, 3), classes), 6)
+    batch = build.example_batch(DataSpec({"image": Field((12, 10, 3))}, classes), 6)
     assert batch["image"].shape == (6, 12, 10, 3)
     assert ("label" in batch) == (classes is not None)

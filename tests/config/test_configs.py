@@ -10,6 +10,7 @@ import pytest
 
 from gan_jax.config import build, components
 from gan_jax.data import to_float
+from gan_jax.data.spec import DataSpec, Field
 from gan_jax.densities import DENSITIES
 from gan_jax.losses.penalties import PENALTIES
 from gan_jax.optim.schedules import SCHEDULES
@@ -75,7 +76,7 @@ def test_config_has_the_fields_that_it_must_have_and_says_what_it_is(path):
 
 def test_config_builds_at_full_size_before_anything_is_compiled(path):
     config = components.complete(get_config(path))
-    spec = build.DataSpec(image_shape(config.data), 10)
+    spec = DataSpec({"image": Field(image_shape(config.data))}, 10)
     with no_compiler():
         algorithm = build.build_algorithm(config, spec)
         build.trace_step(algorithm, spec, config.batch_size)
@@ -104,7 +105,7 @@ def says_it_all(fields, make):
 
 def trained(config, steps):
     """The states before and after, and the last metrics."""
-    spec = build.DataSpec(image_shape(config.data), 10)
+    spec = DataSpec({"image": Field(image_shape(config.data))}, 10)
     algorithm = build.build_algorithm(config, spec)
     lead = (algorithm.minibatches, config.batch_size)
     numbers = np.random.default_rng(0)

@@ -3,7 +3,8 @@
 import pytest
 
 from gan_jax.config import build, components
-from gan_jax.data.spec import DataSpec
+from gan_jax.data.codecs import Points
+from gan_jax.data.spec import DataSpec, Field
 from gan_jax.utils.errors import UserError
 from tests.shipped import SPEC, config_with, no_compiler
 
@@ -137,7 +138,7 @@ def test_their_neighbours_are_accepted(changes):
 
 # Points of a density
 
-POINTS = DataSpec((1, 1, 2), None, points=True)
+POINTS = DataSpec({"image": Field((1, 1, 2), Points())}, None)
 PLANE = dict(
     generator=dict(name="mlp_generator", output="linear"),
     discriminator=dict(name="mlp_discriminator"),

@@ -1,10 +1,12 @@
 """What a run writes down of itself, and what may differ when it is continued."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import jax
 import ml_collections
+import numpy as np
 import pytest
 
 from gan_jax import data
@@ -12,6 +14,9 @@ from gan_jax.config import build
 from gan_jax.config.build import build_algorithm
 from gan_jax.config.components import complete
 from gan_jax.config.record import FREE_FIELDS, describe_data, differences, from_json, recorded_spec, to_json
+from gan_jax.data.codecs import Lab, Points, Tiles, Wave
+from gan_jax.data.spec import DataSpec, Field
+from gan_jax.densities import ring
 from tests.shipped import SPEC, config_with, dataset, get_config
 
 RAMP = dict(name="linear", start=1.0, end=0.5, steps=9)
@@ -81,15 +86,36 @@ def test_described_data_give_the_spec_again():
 
 def test_an_unlabelled_set_is_described_as_such():
     described = json.loads(json.dumps(describe_data(dataset(labelled=False))))
-    assert recorded_spec(described) == build.DataSpec(SPEC.image_shape, None)
+    assert recorded_spec(described) == DataSpec({"image": Field(SPEC.image_shape)}, None)
 
 
 def test_points_are_described_as_such_and_old_records_are_of_images():
     described = json.loads(json.dumps(describe_data(data.load("ring", num_examples=10))))
-    assert recorded_spec(described) == build.DataSpec((1, 1, 2), None, points=True)
+    spec = DataSpec({"image": Field((1, 1, 2), Points(ring()))}, None)
+    assert recorded_spec(described) == spec
     assert described["options"] == dict(modes=8, radius=2.0, std=0.02, num_examples=10, seed=0)
-    del described["points"]
-    assert recorded_spec(described) == build.DataSpec((1, 1, 2), None)
+    del described["fields"]
+    assert recorded_spec({**described, "points": True}) == spec
+    assert recorded_spec(described) == DataSpec({"image": Field((1, 1, 2))}, None)
+
+
+def test_a_density_with_lists_among_its_options_is_recorded():
+    dataset = data.load("mixture", means=[0, 4], stds=(1.0, 2.0), weights=[1, 3])
+    described = json.loads(json.dumps(describe_data(dataset)))
+    assert recorded_spec(described) == dataset.spec
+    del described["fields"]
+    assert recorded_spec({**described, "points": True}) == dataset.spec
+
+
+def test_fields_of_every_codec_are_recorded():
+    fields = {
+        "image": Field((4, 6, 2), Tiles(np.array([[0, 0, 0], [255, 9, 0]]))),
+        "source": Field((8, 1, 1), Wave(16_000), aligned=False),
+        "colour": Field((4, 6, 3), Lab()),
+        "many": Field((4, 6, 5)),
+    }
+    described = json.loads(json.dumps(describe_data(replace(dataset(), fields=fields))))
+    assert recorded_spec(described) == DataSpec(fields, 4)
 
 
 def test_every_component_survives_its_record():

@@ -14,12 +14,13 @@ import pytest
 from gan_jax.algorithms import ALGORITHMS
 from gan_jax.algorithms.gan import GAN
 from gan_jax.augment import AUGMENTS
-from gan_jax.config.build import DataSpec, base_config, build_algorithm
+from gan_jax.config.build import base_config, build_algorithm
 from gan_jax.core.accumulation import Microbatches, average, take
 from gan_jax.core.execution import Execution
 from gan_jax.core.games import GAMES
 from gan_jax.core.randomness import Microbatch, example_keys, within
 from gan_jax.core.update import LossOut, Update, compute_gradients
+from gan_jax.data.spec import DataSpec, Field
 from gan_jax.distributed import many_runs, parallel
 from gan_jax.losses.adversarial import LOSSES
 from gan_jax.losses.penalties import PENALTIES
@@ -181,7 +182,9 @@ def config_of(changes, accumulation):
 
 
 def built(name, accumulation):
-    return build_algorithm(config_of(FAMILIES[name], accumulation), DataSpec(SHAPE, CLASSES))
+    return build_algorithm(
+        config_of(FAMILIES[name], accumulation), DataSpec({"image": Field(SHAPE)}, CLASSES)
+    )
 
 
 def batches_of(algorithm):
@@ -310,7 +313,7 @@ def temporary_bytes(accumulation):
         discriminator=dict(name="dcgan_discriminator", widths=(8, 16)),
     )
     config = config_of(changes, accumulation)
-    algorithm = build_algorithm(config, DataSpec((16, 16, 1), None))
+    algorithm = build_algorithm(config, DataSpec({"image": Field((16, 16, 1))}, None))
     batch = {"image": jax.ShapeDtypeStruct((64, 16, 16, 1), jnp.float32)}
     state = jax.eval_shape(algorithm.init, KEY, batch)
     batches = {"image": jax.ShapeDtypeStruct((1, 64, 16, 16, 1), jnp.float32)}

@@ -196,7 +196,7 @@ from gan_jax import data
 data.prepare("shapes", num_examples=20)
 dataset = data.load("shapes", num_examples=20)
 dataset.arrays()
-data.StreamFeed(dataset, data.Sampler(20, 4), steps_per_call=2).get(0, 2)
+data.StreamFeed(dataset, data.IndexSampler(20, 4), steps_per_call=2).get(0, 2)
 data.load("toy").arrays()
 try:
     data.load("mnist")

@@ -5,7 +5,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gan_jax.data import Dataset, DeviceFeed, IndexSampler, StreamFeed, make_feed, random_flip, to_float
+from gan_jax.data import (
+    Dataset,
+    DeviceFeed,
+    Field,
+    IndexSampler,
+    StreamFeed,
+    make_feed,
+    random_flip,
+    to_float,
+)
 from gan_jax.utils.errors import UserError
 
 
@@ -14,7 +23,7 @@ def dataset():
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (37, 6, 5, 3), dtype=np.uint8)
     records = [{"image": image, "label": i % 4, "other": 1.5} for i, image in enumerate(images)]
-    return Dataset("tiny", "train", records, (6, 5, 3), 4, ("a", "b", "c", "d"), "tiny")
+    return Dataset("tiny", "train", records, {"image": Field((6, 5, 3))}, 4, ("a", "b", "c", "d"), "tiny")
 
 
 def batches(feed, step, num_steps):
@@ -63,7 +72,7 @@ def test_shapes_are_padded_to_a_whole_call(dataset):
 
 
 def test_unlabelled(dataset):
-    plain = Dataset("plain", "train", dataset.source, (6, 5, 3), None, (), "plain")
+    plain = Dataset("plain", "train", dataset.source, dataset.fields, None, (), "plain")
     sampler = IndexSampler(len(plain), 8)
     assert plain.arrays().keys() == {"image"}
     assert StreamFeed(plain, sampler, steps_per_call=1).get(0, 1).keys() == {"image"}

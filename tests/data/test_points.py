@@ -26,7 +26,7 @@ def test_every_density_is_a_data_set(name, data_dir):
     assert dataset.density == DENSITIES[name]()
     dimension = dataset.density.dimension
     assert dataset.image_shape == (1, 1, dimension)
-    assert (dataset.num_classes, dataset.class_names, dataset.fields) == (None, (), ("image",))
+    assert (dataset.num_classes, dataset.class_names, [*dataset.fields]) == (None, (), ["image"])
     assert len(dataset) == 30
     drawn = dataset.arrays()["image"]
     assert drawn.shape == (30, 1, 1, dimension)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gan_jax import data
-from gan_jax.data import Dataset, IndexSampler, StreamFeed, make_feed, stream
+from gan_jax.data import Dataset, Field, IndexSampler, StreamFeed, make_feed, stream
 from gan_jax.utils.errors import UserError
 
 
@@ -36,7 +36,7 @@ def images():
 
 
 def dataset_of(source):
-    return Dataset("tiny", "train", source, (4, 5, 3), 3, ("a", "b", "c"), "tiny")
+    return Dataset("tiny", "train", source, {"image": Field((4, 5, 3))}, 3, ("a", "b", "c"), "tiny")
 
 
 def threads():

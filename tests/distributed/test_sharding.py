@@ -11,8 +11,9 @@ import ml_collections
 import numpy as np
 import pytest
 
-from gan_jax.config.build import DataSpec, build_algorithm
+from gan_jax.config.build import build_algorithm
 from gan_jax.core.execution import Execution, Sharding
+from gan_jax.data.spec import DataSpec, Field
 from gan_jax.distributed import parallel, sharding
 from gan_jax.evaluation.generated import GeneratedSetMaker
 from gan_jax.inference.sample import make_sampler
@@ -39,7 +40,7 @@ from tests.variants import (
 pytestmark = pytest.mark.usefixtures("quick_compiler")
 
 STEPS = 3
-SPEC = DataSpec(SHAPE, CLASSES)
+SPEC = DataSpec({"image": Field(SHAPE)}, CLASSES)
 
 
 @pytest.fixture(autouse=True)

@@ -41,7 +41,7 @@ def expected(fakes, reals, rows, k):
     for fake in fakes[:rows]:
         distances = ((fake.astype(float) - reals.astype(float)) ** 2).sum((1, 2, 3))
         shown += [fake, *reals[np.argsort(distances)[:k]]]
-    return grid(np.stack(shown) / 127.5 - 1, columns=k + 1)
+    return grid(np.stack(shown), columns=k + 1)
 
 
 def test_each_row_is_a_fake_and_its_nearest_reals_in_order():

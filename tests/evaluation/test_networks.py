@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from gan_jax import data
+from gan_jax.data import Field
 from gan_jax.evaluation import networks
 from gan_jax.evaluation.extract import Extractor
 from gan_jax.evaluation.networks import COMPONENTS, FITTED, NETWORKS, open_network
@@ -97,7 +98,14 @@ def grey(count=90, shape=(16, 16, 1), labelled=True):
 def as_dataset(source, name="some", **changes):
     """A source that says that it is a data set."""
     dataset = data.Dataset(
-        name, "train", [], source.image_shape, source.num_classes, (), "fingerprint", {"option": 1}
+        name,
+        "train",
+        [],
+        {"image": Field(source.image_shape)},
+        source.num_classes,
+        (),
+        "fingerprint",
+        {"option": 1},
     )
     return replace(source, dataset=dataset, **changes)
 

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from gan_jax.config.build import build_algorithm, example_batch
-from gan_jax.data.spec import DataSpec
+from gan_jax.data.spec import DataSpec, Field
 from gan_jax.densities import Mixture
 from gan_jax.evaluation import scores
 from gan_jax.evaluation.evaluate import Evaluator
@@ -49,7 +49,7 @@ pytestmark = pytest.mark.usefixtures("quick_compiler", "compiled_once")
 
 CLASSES = 3
 SHAPE = (16, 16, 1)
-SPEC = DataSpec(SHAPE, CLASSES)
+SPEC = DataSpec({"image": Field(SHAPE)}, CLASSES)
 RECIPE = Recipe(epochs=1, batch_size=8, shift=0, dropout=0.0)
 FEW = {"SUBSETS": 3, "PAIRS": 12, "PATHS": 10, "PATCHES": 5, "PROJECTIONS": 4}  # what costs time
 SEED = 11

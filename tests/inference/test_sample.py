@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gan_jax.config.build import DataSpec, build
+from gan_jax.config.build import build
 from gan_jax.core.randomness import PICTURES, example_keys, latents
+from gan_jax.data.codecs import Pixels
+from gan_jax.data.spec import DataSpec, Field
 from gan_jax.inference import sample as sampling
 from gan_jax.main import main
 from gan_jax.summaries.pictures import grid
@@ -35,7 +37,7 @@ def sample(workdir, out, *more):
 
 def test_more_pictures_begin_with_the_same_ones(trained):
     config, state, _ = trained
-    sampler = sampling.make_sampler(build(config).algorithm, DataSpec((16, 16, 1), None))
+    sampler = sampling.make_sampler(build(config).algorithm, DataSpec({"image": Field((16, 16, 1))}, None))
     many = sampler(state, 150, jax.random.key(3))
     assert many.shape == (150, 16, 16, 1)
     assert np.abs(many).max() <= 1
@@ -129,7 +131,10 @@ def by_hand(conditional, key, labels):
 
 def assert_shows(path, images, columns=None):
     """The picture is a grid of these images, but for the rounding of a pixel."""
-    shown, expected = np.asarray(Image.open(path)).astype(int), grid(images, columns)[..., 0].astype(int)
+    shown, expected = (
+        np.asarray(Image.open(path)).astype(int),
+        grid(Pixels().encode(images), columns)[..., 0].astype(int),
+    )
     assert shown.shape == expected.shape
     assert np.abs(shown - expected).max() <= 1
 
@@ -193,7 +198,7 @@ def test_class_rows(classes, count, labels, columns):
 def test_labels_are_those_of_their_own_chunk(conditional):
     """Picture 64 and beyond come from another call; its labels must be its own."""
     config, state, _ = conditional
-    sampler = sampling.make_sampler(build(config).algorithm, DataSpec((16, 16, 1), 8))
+    sampler = sampling.make_sampler(build(config).algorithm, DataSpec({"image": Field((16, 16, 1))}, 8))
     labels = np.arange(70, dtype=np.int32) % 5  # which does not divide 64
     mixed = sampler(state, 70, jax.random.key(3), labels)
     for label in range(5):

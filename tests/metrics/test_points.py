@@ -11,7 +11,8 @@ import pytest
 
 from gan_jax import data
 from gan_jax.config.build import base_config, build_algorithm, example_batch
-from gan_jax.data.spec import DataSpec
+from gan_jax.data.codecs import Pixels, Points
+from gan_jax.data.spec import DataSpec, Field
 from gan_jax.densities import ring
 from gan_jax.evaluation import evaluate as evaluation
 from gan_jax.evaluation import scores
@@ -34,7 +35,7 @@ from tests.runs import run, tiny
 
 pytestmark = pytest.mark.usefixtures("quick_compiler", "compiled_once")
 
-SPEC = DataSpec((1, 1, 2), None, points=True)
+SPEC = DataSpec({"image": Field((1, 1, 2), Points())}, None)
 POINTS = 3 * np.random.default_rng(0).standard_normal((50, 1, 1, 2)).astype(np.float32)
 
 
@@ -77,7 +78,7 @@ def read(source, count, batch_size=16):
 def test_generated_points_are_not_rounded(generator):
     algorithm, state = generator
     source = generator_source("run x", algorithm, SPEC, state, seed=5)
-    assert (source.points, source.dtype, source.image_shape) == (True, np.float32, (1, 1, 2))
+    assert (source.codec, source.image_shape) == (Points(), (1, 1, 2))
     found = read(source, 70)
     assert found.dtype == np.float32
     assert np.abs(found).max() > 2
@@ -93,7 +94,7 @@ def test_generated_points_that_are_not_finite_are_refused(generator):
 
 def test_the_points_of_a_data_set_are_as_they_are(reals):
     dataset = reals.dataset
-    assert (reals.points, reals.dtype, reals.density) == (True, np.float32, dataset.density)
+    assert (reals.codec, reals.density) == (Points(ring()), ring())
     found = read(reals, 300)
     assert found.dtype == np.float32
     np.testing.assert_array_equal(found, dataset.arrays()["image"])
@@ -111,27 +112,27 @@ def test_the_points_of_a_data_set_are_as_they_are(reals):
 
 
 def test_points_in_an_array_are_a_source():
-    source = array_source("mine", POINTS, points=True)
+    source = array_source("mine", POINTS, codec=Points())
     np.testing.assert_array_equal(read(source, 30), POINTS[subset(50, 30)])
-    assert (source.points, source.density, source.size) == (True, None, 50)
-    assert array_source("x", POINTS.copy(), points=True).fingerprint == source.fingerprint
-    assert array_source("x", POINTS[::-1], points=True).fingerprint != source.fingerprint
+    assert (source.codec, source.density, source.size) == (Points(), None, 50)
+    assert array_source("x", POINTS.copy(), codec=Points()).fingerprint == source.fingerprint
+    assert array_source("x", POINTS[::-1], codec=Points()).fingerprint != source.fingerprint
 
 
 @pytest.mark.parametrize(
-    ("array", "points"),
+    ("array", "codec"),
     [
-        (POINTS, False),
-        (POINTS.astype(np.float64), True),
-        (POINTS[:, 0], True),
-        (POINTS.reshape(-1, 2, 1, 1), True),
-        (POINTS[:0], True),
-        (np.zeros((4, 1, 1, 2), np.uint8), True),
+        (POINTS, Pixels()),
+        (POINTS.astype(np.float64), Points()),
+        (POINTS[:, 0], Points()),
+        (POINTS.reshape(-1, 2, 1, 1), Points()),
+        (POINTS[:0], Points()),
+        (np.zeros((4, 1, 1, 2), np.uint8), Points()),
     ],
 )
-def test_wrong_points(array, points):
+def test_wrong_points(array, codec):
     with pytest.raises(ValueError, match="mine: expected "):
-        array_source("mine", array, points=points)
+        array_source("mine", array, codec=codec)
 
 
 def test_the_features_of_points_are_their_coordinates_and_points_are_kept(reals):
@@ -139,7 +140,7 @@ def test_the_features_of_points_are_their_coordinates_and_points_are_kept(reals)
     assert (network.name, network.num_features, network.num_classes) == ("points", 2, None)
     assert network.digest == open_network("points", reals).digest != point_network(3).digest
     extract = Extractor(network, progress=False)
-    for source in (array_source("mine", POINTS, points=True), dataclasses.replace(reals, size=50)):
+    for source in (array_source("mine", POINTS, codec=Points()), dataclasses.replace(reals, size=50)):
         for sample in (extract(source, 50, images=9), extract.cached(source, 50, images=9)):
             points = read(source, 50)
             np.testing.assert_array_equal(sample.features, points[:, 0, 0])
@@ -202,7 +203,7 @@ def test_the_reals_are_projected_once_and_git_is_asked_once(reals, monkeypatch):
     monkeypatch.setattr(evaluation, "describe_environment", environment)
     monkeypatch.setattr(scores, "projected", counted)
     measure = evaluator(reals, "density", num_fakes=50)
-    records = [measure(GeneratedSet(source=array_source("mine", POINTS, points=True))) for _ in range(3)]
+    records = [measure(GeneratedSet(source=array_source("mine", POINTS, codec=Points()))) for _ in range(3)]
     assert sorted(calls) == ["git", "projected"]
     assert records[0].scores == records[2].scores
     assert records[2].environment["cpus"] == 2
@@ -219,7 +220,7 @@ def test_what_points_are_not_measured_by(reals):
     with pytest.raises(
         UserError, match=r"density needs reals of a known density, and mine has none: .* ring, grid"
     ):
-        evaluator(array_source("mine", POINTS, points=True), "density", num_fakes=50)
+        evaluator(array_source("mine", POINTS, codec=Points()), "density", num_fakes=50)
 
 
 def test_points_are_not_compared_with_images(reals):

@@ -9,8 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gan_jax.config.build import DataSpec, build_algorithm
+from gan_jax.config.build import build_algorithm
 from gan_jax.core.randomness import example_keys, latents
+from gan_jax.data.spec import DataSpec, Field
 from gan_jax.models import MODELS
 from gan_jax.models.dcgan import DCGANDiscriminator, DCGANGenerator, halvings
 from gan_jax.models.mlp import MLPDiscriminator, MLPGenerator
@@ -58,7 +59,9 @@ def random_variables(variables):
 @pytest.fixture(scope="module")
 def thesis():
     path = Path(__file__).parents[2] / "configs" / "dcgan_fashion_mnist.py"
-    return build_algorithm(runpy.run_path(str(path))["get_config"](), DataSpec((28, 28, 1), 10))
+    return build_algorithm(
+        runpy.run_path(str(path))["get_config"](), DataSpec({"image": Field((28, 28, 1))}, 10)
+    )
 
 
 def test_thesis_generator_layer_by_layer(thesis):

@@ -13,7 +13,7 @@ from experiments.scaling.counting import Operation, operations, taps, total
 from experiments.scaling.workloads import WORKLOADS
 from experiments.speed import counts, works
 from gan_jax.config.build import build_algorithm
-from gan_jax.data.spec import DataSpec
+from gan_jax.data.spec import DataSpec, Field
 from gan_jax.models.layers.layers import conv
 from tests.shipped import get_config
 
@@ -142,7 +142,7 @@ def test_a_penalty_is_four_passes():
 
     But for the last layer: its output does not matter, and its own gradient is constant.
     """
-    spec = DataSpec((28, 28, 1), None)
+    spec = DataSpec({"image": Field((28, 28, 1))}, None)
     algorithm = build_algorithm(get_config("r3gan_mnist"), spec)
     generator, discriminator = (forward(algorithm, spec, role) for role in ("generator", "discriminator"))
     loss = 4 * sum(generator) - generator[0] + (6 + 3) * sum(discriminator) - 2 * discriminator[0]

@@ -11,7 +11,7 @@ from experiments.scaling import ours
 from experiments.scaling.hlo import Collective, collectives, reduced_elements
 from experiments.scaling.workloads import gradient_reductions, statistic_reductions
 from gan_jax.config.build import build_algorithm, example_batch
-from gan_jax.data.spec import DataSpec
+from gan_jax.data.spec import DataSpec, Field
 from gan_jax.distributed import parallel
 from tests.shipped import config_with
 from tests.variants import quickly
@@ -72,7 +72,7 @@ SNGAN = config_with(
 )
 
 
-SPEC = DataSpec((12, 12, 1), None)
+SPEC = DataSpec({"image": Field((12, 12, 1))}, None)
 
 
 @pytest.mark.parametrize("config", [DCGAN, UNITED, SNGAN], ids=["two_batches", "one_batch", "sngan"])

@@ -16,7 +16,7 @@ from experiments.speed.jax_contender import algorithm_of, plainly
 from experiments.speed.works import WORKS
 from gan_jax.config.build import example_batch
 from gan_jax.core.algorithm import apply_network
-from gan_jax.data.spec import DataSpec
+from gan_jax.data.spec import DataSpec, Field
 from gan_jax.losses.gradient_penalties import norm_penalty
 
 BATCH = 4
@@ -34,7 +34,7 @@ def xla_flops(function, *arguments):
 def test_a_step_is_counted_as_xla_counts_it(name):
     work = WORKS[name]
     algorithm = algorithm_of(work, BATCH)
-    example = example_batch(DataSpec(work.image_shape, None), BATCH)
+    example = example_batch(DataSpec({"image": Field(work.image_shape)}, None), BATCH)
     state = jax.eval_shape(algorithm.init, jax.random.key(0), example)
     latent = jax.ShapeDtypeStruct((BATCH, work.latent_size), jnp.float32)
     image = example["image"]

@@ -9,7 +9,7 @@ from experiments.speed.jax_contender import algorithm_of
 from experiments.speed.works import ON_CPU, WORKS
 from gan_jax.config.build import example_batch
 from gan_jax.core.algorithm import apply_network
-from gan_jax.data.spec import DataSpec
+from gan_jax.data.spec import DataSpec, Field
 from gan_jax.losses.gradient_penalties import norm_penalty
 from tests.speed.bench_weights import dcgan_layers, seeded, small
 
@@ -31,7 +31,7 @@ class Pair:
     def __init__(self, name):
         self.work = work = small(name)
         self.algorithm = algorithm_of(work, BATCH)
-        example = example_batch(DataSpec(work.image_shape, None), BATCH)
+        example = example_batch(DataSpec({"image": Field(work.image_shape)}, None), BATCH)
         batch = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), example)
         state = jax.jit(self.algorithm.init)(jax.random.key(0), batch)
         self.params = {r: seeded(getattr(state, r).params, i) for i, r in enumerate(ROLES)}
@@ -161,7 +161,7 @@ def test_the_same_generator_loss_and_gradient(pair):
 @pytest.mark.parametrize("name", WORKS)
 def test_as_many_parameters_at_full_width(name):
     work = WORKS[name]
-    example = example_batch(DataSpec(work.image_shape, None), 2)
+    example = example_batch(DataSpec({"image": Field(work.image_shape)}, None), 2)
     state = jax.eval_shape(algorithm_of(work, 2).init, jax.random.key(0), example)
     for role, network in zip(ROLES, keras_networks.networks(work), strict=True):
         ours = sum(x.size for x in jax.tree.leaves(getattr(state, role).params))

@@ -12,7 +12,7 @@ from experiments.speed.jax_contender import algorithm_of
 from experiments.speed.works import ON_CPU, WORKS
 from gan_jax.config.build import example_batch
 from gan_jax.core.algorithm import apply_network
-from gan_jax.data.spec import DataSpec
+from gan_jax.data.spec import DataSpec, Field
 from gan_jax.losses.gradient_penalties import norm_penalty
 from tests.speed.bench_weights import dcgan_layers, residual_layers, seeded, small
 
@@ -88,7 +88,7 @@ class Pair:
         self.work, self.last = small(name), channels_last
         work = self.work
         self.algorithm = algorithm_of(work, BATCH)
-        spec = DataSpec(work.image_shape, None)
+        spec = DataSpec({"image": Field(work.image_shape)}, None)
         state = jax.jit(self.algorithm.init)(
             jax.random.key(0), jax.tree.map(zeros, example_batch(spec, BATCH))
         )
@@ -239,7 +239,9 @@ def test_as_many_parameters_at_full_width(name):
     work = WORKS[name]
     algorithm = algorithm_of(work, 2)
     state = jax.eval_shape(
-        algorithm.init, jax.random.key(0), example_batch(DataSpec(work.image_shape, None), 2)
+        algorithm.init,
+        jax.random.key(0),
+        example_batch(DataSpec({"image": Field(work.image_shape)}, None), 2),
     )
     with torch.device("meta"):
         networks = torch_networks.networks(work, channels_last=False)

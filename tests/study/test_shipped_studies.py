@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from gan_jax.config.build import build_algorithm
-from gan_jax.data.spec import DataSpec
+from gan_jax.data.codecs import Points
+from gan_jax.data.spec import DataSpec, Field
 from gan_jax.study.groups import grouped
 from gan_jax.study.study import open_study, runs_of
 from tests.shipped import no_compiler
@@ -13,9 +14,9 @@ from tests.shipped import no_compiler
 FOLDER = Path(__file__).parent.parent.parent / "experiments"
 STUDIES = sorted(path.parent.relative_to(FOLDER).as_posix() for path in FOLDER.rglob("study.py"))
 SPECS = {
-    "ring": DataSpec((1, 1, 2), None, points=True),
-    "grid": DataSpec((1, 1, 2), None, points=True),
-    "stacked_mnist": DataSpec((28, 28, 3), 1000),
+    "ring": DataSpec({"image": Field((1, 1, 2), Points())}, None),
+    "grid": DataSpec({"image": Field((1, 1, 2), Points())}, None),
+    "stacked_mnist": DataSpec({"image": Field((28, 28, 3))}, 1000),
 }
 
 

@@ -9,8 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gan_jax.config.build import DataSpec, build_algorithm, check_fields, trace_step
+from gan_jax.config.build import build_algorithm, check_fields, trace_step
 from gan_jax.config.components import complete
+from gan_jax.data.spec import DataSpec, Field
 from gan_jax.study.study import open_study, runs_of
 from gan_jax.utils.errors import UserError
 from tests.shipped import no_compiler
@@ -19,7 +20,7 @@ FOLDER = Path(__file__).parent.parent.parent / "experiments" / "stacked_mnist"
 PROTOCOLS = runpy.run_path(str(FOLDER / "protocols.py"))
 SUMMARY = runpy.run_path(str(FOLDER / "summary.py"))
 FLOOR = runpy.run_path(str(FOLDER / "floor.py"))
-SPEC = DataSpec((28, 28, 3), 1000)
+SPEC = DataSpec({"image": Field((28, 28, 3))}, 1000)
 # One of each kind; the others differ from it in a count.
 KINDS = ["quarter/unrolled5", "quarter/pacgan3", "quarter/wgan_gp", "quarter/r3gan_loss", "veegan/dcgan"]
 KINDS += ["veegan/wgan_gp", "veegan/r3gan_loss"]

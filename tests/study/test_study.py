@@ -9,14 +9,15 @@ import pytest
 
 from gan_jax.config.build import build_algorithm, example_batch
 from gan_jax.config.components import complete
-from gan_jax.data.spec import DataSpec
+from gan_jax.data.codecs import Points
+from gan_jax.data.spec import DataSpec, Field
 from gan_jax.study.groups import grouped, split_numbers
 from gan_jax.study.results import Shard
 from gan_jax.study.study import Study, digest, grid, open_study, overridden, runs_of
 from gan_jax.utils.errors import UserError
 from tests.study import tiny
 
-SPEC = DataSpec((1, 1, 2), None, points=True)
+SPEC = DataSpec({"image": Field((1, 1, 2), Points())}, None)
 
 
 def test_every_variant_has_every_seed():

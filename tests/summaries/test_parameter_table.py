@@ -8,9 +8,10 @@ import jax.numpy as jnp
 import pytest
 
 from gan_jax.cli.commands import execution_line
-from gan_jax.config.build import DataSpec, build, example_batch
+from gan_jax.config.build import build, example_batch
 from gan_jax.core.execution import Execution
 from gan_jax.core.state import Player
+from gan_jax.data.spec import DataSpec, Field
 from gan_jax.main import main
 from gan_jax.summaries.parameter_table import LayerRow, layer_rows
 from gan_jax.utils.tree import mebibytes, tree_bytes
@@ -56,7 +57,9 @@ def test_bytes_of_arrays_and_keys():
 
 def test_the_tables_add_up_to_what_a_state_holds(data_dir):
     algorithm = build(tiny(data_dir)).algorithm
-    state = jax.eval_shape(algorithm.init, jax.random.key(0), example_batch(DataSpec((16, 16, 1), None), 8))
+    state = jax.eval_shape(
+        algorithm.init, jax.random.key(0), example_batch(DataSpec({"image": Field((16, 16, 1))}, None), 8)
+    )
     for player in (state.generator, state.discriminator):
         rows = layer_rows(player)
         assert sum(row.trained for row in rows) == sum(x.size for x in jax.tree.leaves(player.params))

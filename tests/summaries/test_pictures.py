@@ -5,12 +5,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from PIL import Image
 
+from gan_jax.data.codecs import Pixels, Points, Tiles
+from gan_jax.densities import ring
 from gan_jax.summaries import pictures
+from gan_jax.summaries.point_pictures import points_picture
 from gan_jax.utils.errors import UserError
 
 
@@ -21,25 +23,28 @@ def uint8_picture(*shape, seed=0):
 def test_every_grey_survives_the_way_to_the_grid():
     """Images made from uint8 by x / 127.5 - 1 come back exactly."""
     greys = np.arange(256, dtype=np.uint8).reshape(1, 16, 16, 1)
-    back = pictures.grid(greys.astype(np.float32) / 127.5 - 1, pad=0)
+    back = pictures.examples_picture(greys.astype(np.float32) / 127.5 - 1, Pixels())
     scale = len(back) // 16
     np.testing.assert_array_equal(back[::scale, ::scale], greys[0])
 
 
-@pytest.mark.parametrize(
-    ("value", "pixel"),
-    [(-1, 0), (1, 255), (0, 128), (-7, 0), (9, 255), (-0.998, 0), (-0.992, 1), (0.992, 254)],
-)
-def test_rounding(value, pixel):
-    """round((x + 1) * 127.5), halves to even, clipped."""
-    assert set(pictures.grid(np.full((1, 2, 2, 3), value, np.float32)).ravel()) == {pixel}
+def test_a_picture_of_points_shows_all_of_them_and_of_tiles_each():
+    points = np.random.default_rng(0).normal(size=(30, 1, 1, 2)).astype(np.float32)
+    shown = pictures.examples_picture(points, Points(ring()))
+    np.testing.assert_array_equal(shown, points_picture(points, ring()))
+    tiles = Tiles(np.array([[0, 0, 0], [255, 0, 0]]))
+    levels = np.eye(2, dtype=np.float32)[np.arange(24).reshape(6, 2, 2) % 2]
+    shown = pictures.examples_picture(levels, tiles, columns=6)
+    np.testing.assert_array_equal(shown, pictures.grid(tiles.picture(levels), columns=6))
+    assert pictures.pictured_examples(tiles) == 64
+    assert pictures.pictured_examples(Points()) == 2500
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4])
 def test_layout_is_row_by_row(channels):
     n, height, width, pad, columns = 5, 4, 6, 2, 3
     images = uint8_picture(n, height, width, channels)
-    board = pictures.grid(jnp.asarray(images, jnp.float32) / 127.5 - 1, columns=columns, pad=pad)
+    board = pictures.grid(images, columns=columns, pad=pad)
     scale = len(board) // (2 * height + pad)
     assert board.shape == ((2 * height + pad) * scale, (3 * width + 2 * pad) * scale, channels)
     small = board[::scale, ::scale]
@@ -64,13 +69,13 @@ def test_layout_is_row_by_row(channels):
     ],
 )
 def test_size_is_comfortable(n, size, shape):
-    assert pictures.grid(np.zeros((n, size, size, 1)))[..., 0].shape == shape
+    assert pictures.grid(np.zeros((n, size, size, 1), np.uint8))[..., 0].shape == shape
 
 
-@pytest.mark.parametrize("shape", [(0, 8, 8, 1), (8, 8, 1)])
-def test_grid_of_nothing(shape):
+@pytest.mark.parametrize(("shape", "dtype"), [((0, 8, 8, 1), "u1"), ((8, 8, 1), "u1"), ((2, 8, 8, 1), "f4")])
+def test_grid_of_nothing(shape, dtype):
     with pytest.raises(ValueError, match="images"):
-        pictures.grid(np.zeros(shape))
+        pictures.grid(np.zeros(shape, dtype))
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4])

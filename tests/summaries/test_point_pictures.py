@@ -8,6 +8,8 @@ import pytest
 from PIL import Image
 
 from gan_jax.config import build
+from gan_jax.data.codecs import Points
+from gan_jax.data.spec import DataSpec, Field
 from gan_jax.densities import Mixture, gaussian, parallel_lines, ring
 from gan_jax.summaries.point_pictures import limits, points_picture
 from tests.runs import assert_same_bits, assert_same_records, run, tiny
@@ -100,6 +102,7 @@ def test_a_histogram_stands_under_its_curve():
     [
         (np.zeros((0, 2)), ring()),
         (np.zeros((4, 1)), ring()),
+        (np.zeros((4, 2)), None),
         (np.zeros((4, 3)), Mixture(((0.0, 0.0, 0.0),), (1.0,))),
     ],
 )
@@ -129,9 +132,9 @@ def test_a_run_on_points_resumes_and_its_pictures_are_the_same(config, tmp_path)
         with Image.open(tmp_path / "whole" / name) as picture:
             assert picture.size == (600, 600)
     record = json.loads((tmp_path / "whole" / "config.json").read_text())
-    assert record["data"]["points"] is True
+    assert record["data"]["fields"]["image"]["codec"]["name"] == "points"
     assert record["data"]["options"]["std"] == 0.1
 
 
 def test_the_plan_knows_that_the_data_are_points(config):
-    assert build.build(config).spec == build.DataSpec((1, 1, 2), None, points=True)
+    assert build.build(config).spec == DataSpec({"image": Field((1, 1, 2), Points(ring(std=0.1)))}, None)

@@ -1,4 +1,4 @@
-"""The images of a generator, as the pictures that it would write; drawn while they are asked for."""
+"""The images of a generator, stored as its data are; drawn while they are asked for."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from gan_jax.data.spec import DataSpec
 from gan_jax.distributed import parallel
 from gan_jax.evaluation.sources.image_source import Batch, ImageSource, rebatched
 from gan_jax.inference.sample import CHUNK, Chunks, make_chunks
-from gan_jax.summaries.pictures import quantised
 from gan_jax.utils.errors import UserError
 
 _AHEAD = 2  # chunks that each device works on before the first is fetched
@@ -34,11 +33,11 @@ def generator_source(
 ) -> ImageSource:
     """Images from the averaged generator, without an end.
 
-    Image number i is that of `gan-jax sample --seed` for the same label, rounded to uint8 as its PNG is;
-    points (`spec.points`) are not rounded. A conditional generator gets the label i mod K, so the first N
-    hold every class equally often, but for one; published practice is to draw labels uniformly, which has the
-    same mean and adds noise. InfoGAN's category goes round like a label, but the images are given without
-    labels: it means no class of the data.
+    Image number i is that of `gan-jax sample --seed` for the same label, encoded as the data are stored:
+    pixels are rounded to uint8 as in its PNG, points are not rounded. A conditional generator gets the
+    label i mod K, so the first N hold every class equally often, but for one; published practice is to draw
+    labels uniformly, which has the same mean and adds noise. InfoGAN's category goes round like a label, but
+    the images are given without labels: it means no class of the data.
 
     Args:
         name: for the protocol, such as "run NAME".
@@ -60,7 +59,7 @@ def generator_source(
         _check_labels(labels, classes)
     used = list(parallel.local_devices() if devices is None else devices)
     chunks = chunks or make_chunks(algorithm, spec)
-    labelled = algorithm.generator.conditional
+    labelled, codec = algorithm.generator.conditional, spec.fields["image"].codec
 
     def read(count: int, batch_size: int) -> Iterator[Batch]:
         if labels is not None:
@@ -69,9 +68,8 @@ def generator_source(
             chosen = None if classes is None else np.arange(count, dtype=np.int32) % classes
         drawn = chunks(state, count, jax.random.key(seed), chosen, used[: -(-count // CHUNK)])
         images = _finite(name, _ahead(drawn, _AHEAD * len(used)), count)
-        if not spec.points:
-            images = map(quantised, images)
-        yield from rebatched(_labelled(images, chosen if labelled else None), batch_size)
+        encoded = map(codec.encode, images)
+        yield from rebatched(_labelled(encoded, chosen if labelled else None), batch_size)
 
     return ImageSource(
         name=name,
@@ -80,7 +78,7 @@ def generator_source(
         num_classes=classes if labelled else None,
         size=None if labels is None else len(labels),
         read=read,
-        points=spec.points,
+        codec=codec,
     )
 
 

@@ -1,22 +1,20 @@
-"""Images to be compared, wherever they come from: the first so many, in order, as uint8.
-
-Points of R^D are images (1, 1, D) of float32, which are never rounded.
-"""
+"""Images to be compared, wherever they come from: the first so many, in order, as their codec stores them."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field, replace
 
+import jax
 import numpy as np
 
 from gan_jax.data import Dataset
+from gan_jax.data.codecs import Codec, Pixels
 from gan_jax.densities.density import Density
 from gan_jax.utils.errors import UserError
 
-# Images uint8 [b, H, W, C] or points float32 [b, 1, 1, D], and their labels int32 [b] where they have some.
+# Images [b, ...] as stored, uint8 [b, H, W, C] for pixels, and their labels int32 [b] where they have some.
 Batch = tuple[np.ndarray, np.ndarray | None]
 
 
@@ -28,12 +26,12 @@ class ImageSource:
         name: for the protocol: "fashion_mnist:test", "folder NAME", "npz NAME", "run NAME".
         fingerprint: text that is equal only for the same pixels and labels in the same order; None for a
             generator.
-        image_shape: (H, W, C) of every image.
+        image_shape: (H, W, C) of every image, as the networks see it.
         num_classes: the labels are below it; None where the images have none.
         size: how many images there are; None for as many as are asked for.
         read: what `batches` gives, once the numbers are known to be right.
         dataset: the split, where the images are one.
-        points: whether the images are points, float32 of any range.
+        codec: how the images are stored: those of a generator are encoded, so that both sides are alike.
     """
 
     name: str
@@ -43,17 +41,12 @@ class ImageSource:
     size: int | None
     read: Callable[[int, int], Iterator[Batch]]
     dataset: Dataset | None = None
-    points: bool = False
+    codec: Codec = field(default_factory=Pixels)
 
     @property
     def density(self) -> Density | None:
         """The known density that these are draws of; None where there is none."""
         return None if self.dataset is None else self.dataset.density
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Of the images: uint8, or float32 for points."""
-        return np.dtype(np.float32 if self.points else np.uint8)
 
     def batches(self, count: int, batch_size: int) -> Iterator[Batch]:
         """`count` images, `batch_size` at a time, the last time what is left.
@@ -118,28 +111,26 @@ def array_source(
     labels: np.ndarray | None = None,
     num_classes: int | None = None,
     *,
-    points: bool = False,
+    codec: Codec | None = None,
 ) -> ImageSource:
     """Images that are there already, of whatever origin.
 
     Args:
         name: for the protocol.
-        images: uint8 [N, H, W, C], N >= 1; points are float32 [N, 1, 1, D].
+        images: [N, ...] as stored, N >= 1; pixels are uint8 [N, H, W, C].
         labels: integers [N] in 0 to num_classes - 1.
         num_classes: given with labels.
-        points: whether the images are points.
+        codec: None for pixels.
 
     Raises:
         ValueError: other shapes or types, or labels without classes.
     """
-    wanted = "points float32 [N, 1, 1, D]" if points else "images uint8 [N, H, W, C]"
-    fits = images.ndim == 4 and images.size and (not points or images.shape[1:3] == (1, 1))
-    if not fits or images.dtype != (np.float32 if points else np.uint8):
-        raise ValueError(f"{name}: expected {wanted}, got {images.dtype} {images.shape}")
+    codec = codec or Pixels()
+    height, width, channels = _decoded_shape(name, images, codec)
     if labels is not None and (num_classes is None or labels.shape != images.shape[:1]):
         raise ValueError(f"{name}: labels {labels.shape} of {num_classes} classes for {len(images)} images")
     given = None if labels is None else np.asarray(labels, np.int32)
-    content = hashlib.sha256(f"{'points ' if points else ''}{images.shape}".encode())
+    content = hashlib.sha256(f"{'' if codec == Pixels() else f'{codec.name} '}{images.shape}".encode())
     for array in (images, *([] if given is None else [given])):
         content.update(np.ascontiguousarray(array).tobytes())
 
@@ -148,7 +139,6 @@ def array_source(
             part = slice(start, min(start + batch_size, count))
             yield images[part], None if given is None else given[part]
 
-    height, width, channels = images.shape[1:]
     return ImageSource(
         name=name,
         fingerprint=f"arrays {content.hexdigest()}",
@@ -156,8 +146,63 @@ def array_source(
         num_classes=None if given is None else num_classes,
         size=len(images),
         read=read,
-        points=points,
+        codec=codec,
     )
+
+
+def _decoded_shape(name: str, images: np.ndarray, codec: Codec) -> tuple[int, ...]:
+    """(H, W, C) of stored images [N, ...] as the networks see them."""
+    problem = f"{name}: expected {codec.noun}, {codec.dtype} [N, ...], got {images.dtype} {images.shape}"
+    if images.dtype != codec.dtype or images.ndim < 2 or not images.size:
+        raise ValueError(problem)
+    shape = jax.eval_shape(codec.decode, images).shape[1:]
+    try:
+        if len(shape) != 3 or codec.stored_shape(shape) != images.shape[1:]:
+            raise ValueError(problem)
+    except ValueError as error:
+        raise ValueError(problem) from error
+    return shape
+
+
+def pictured(source: ImageSource) -> ImageSource:
+    """The pictures of these images in their place: pixels of 1, 3 or 4 channels.
+
+    Raises:
+        UserError: single images have no pictures, as points have none.
+    """
+    codec = source.codec
+    if not codec.pictured:
+        raise UserError(f"{source.name} holds {codec.noun}, which are no pictures")
+    if codec == Pixels() and source.image_shape[2] in (1, 3, 4):
+        return source
+    decode = jax.jit(codec.decode)
+
+    def read(count: int, batch_size: int) -> Iterator[Batch]:
+        for images, labels in source.read(count, batch_size):
+            yield codec.picture(np.asarray(decode(images))), labels
+
+    height, width, channels = codec.picture(np.zeros((1, *source.image_shape), np.float32)).shape[1:]
+    fingerprint = source.fingerprint and f"pictures of {source.fingerprint} by {codec.describe()}"
+    return replace(
+        source,
+        fingerprint=fingerprint,
+        image_shape=(height, width, channels),
+        read=read,
+        codec=Pixels(),
+    )
+
+
+def seen_by(source: ImageSource, codec: Codec) -> ImageSource:
+    """The source as a network takes it that is made for `codec`: as it is, or as pictures.
+
+    Raises:
+        UserError: it cannot be had in that form.
+    """
+    if source.codec.name == codec.name:
+        return source
+    if codec != Pixels():
+        raise UserError(f"{source.name} holds {source.codec.noun}, and {codec.noun} are needed")
+    return pictured(source)
 
 
 def spelled(image_shape: tuple[int, ...]) -> str:

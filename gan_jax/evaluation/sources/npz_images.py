@@ -14,8 +14,8 @@ from typing import IO
 import numpy as np
 from numpy.lib import format as npy
 
+from gan_jax.data.codecs import Pixels
 from gan_jax.evaluation.sources.image_source import Batch, ImageSource
-from gan_jax.summaries.pictures import quantised
 from gan_jax.utils.errors import UserError
 from gan_jax.utils.files import disk_errors
 
@@ -103,7 +103,7 @@ def npz_source(path: Path) -> ImageSource:
 
 _PIXELS = {
     "uint8": lambda x: x,
-    "floats in [-1, 1]": quantised,
+    "floats in [-1, 1]": Pixels().encode,
     "floats in [0, 1]": lambda x: np.rint(x.astype(np.float32) * 255).astype(np.uint8),
 }
 

@@ -83,13 +83,13 @@ def open_source(
 
 
 def dataset_source(dataset: data.Dataset) -> ImageSource:
-    """A split of a data set, in its own order; points where it has a density.
+    """The images of a split of a data set, in its own order; of a zip those of its part "image".
 
     Raises:
-        UserError, while reading: pixels that are not uint8, points that are not float32, damaged files.
+        UserError, while reading: images that are not stored as their codec says, damaged files.
     """
+    dataset = dataset.parts.get("image", dataset)
     name = f"{dataset.name}:{dataset.split}"
-    points = dataset.density is not None
 
     def read(count: int, batch_size: int) -> Iterator[Batch]:
         for start in range(0, count, batch_size):
@@ -104,7 +104,7 @@ def dataset_source(dataset: data.Dataset) -> ImageSource:
         size=len(dataset),
         read=read,
         dataset=dataset,
-        points=points,
+        codec=dataset.fields["image"].codec,
     )
 
 

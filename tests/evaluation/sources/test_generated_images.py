@@ -10,15 +10,16 @@ import pytest
 
 from gan_jax.algorithms.gan import GAN
 from gan_jax.config.build import build_algorithm, example_batch
-from gan_jax.data.spec import DataSpec
+from gan_jax.data.codecs import Pixels
+from gan_jax.data.spec import DataSpec, Field
 from gan_jax.evaluation.sources.generated_images import generator_source
 from gan_jax.inference.sample import CHUNK, make_chunks, make_sampler
-from gan_jax.summaries.pictures import grid, quantised
+from gan_jax.summaries.pictures import grid
 from gan_jax.utils.errors import UserError
 from tests.runs import tiny
 
 pytestmark = pytest.mark.usefixtures("quick_compiler")
-SPEC = DataSpec((16, 16, 1), 8)
+SPEC = DataSpec({"image": Field((16, 16, 1))}, 8)
 COUNT = 2 * CHUNK + 10
 
 
@@ -70,7 +71,7 @@ def pictures(algorithm_and_state, labels=None, count=COUNT):
     images = make_sampler(algorithm, SPEC)(state, count, jax.random.key(5), labels)
     assert np.abs(images).max() > 0.9
     scale = 28  # of a grid of one image of 16 x 16
-    return np.stack([grid(image[None])[::scale, ::scale] for image in images])
+    return np.stack([grid(Pixels().encode(image[None]))[::scale, ::scale] for image in images])
 
 
 def test_the_images_are_those_that_are_drawn_as_pictures(plain, source):
@@ -107,7 +108,7 @@ def test_chunks_that_are_at_hand_are_used(plain):
 
     images, _ = read(source_of(plain, chunks=negative, devices=jax.devices()[:1]), 70)
     drawn = make_sampler(algorithm, SPEC)(state, 70, jax.random.key(5))
-    np.testing.assert_array_equal(images, quantised(-drawn))
+    np.testing.assert_array_equal(images, Pixels().encode(-drawn))
 
 
 def test_another_seed_gives_other_images(plain, source):

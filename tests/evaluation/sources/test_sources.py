@@ -9,9 +9,9 @@ from PIL import Image
 from gan_jax import data
 from gan_jax.data import shapes
 from gan_jax.data.builder import LocalBuilder, NoOptions
+from gan_jax.data.spec import Field
 from gan_jax.evaluation.sources.image_source import subset
 from gan_jax.evaluation.sources.sources import array_source, dataset_source, is_run, open_source
-from gan_jax.summaries.pictures import grid, quantised
 from gan_jax.utils.errors import UserError
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (20, 4, 6, 1), np.uint8)
@@ -22,8 +22,11 @@ class Toy(LocalBuilder):
 
     SPLITS = ("train", "test")
 
-    def picture_features(self):
-        return (4, 6, 1), ("cat", "dog", "cow")
+    def fields(self):
+        return {"image": Field((4, 6, 1))}
+
+    def class_names(self):
+        return ("cat", "dog", "cow")
 
     def num_examples(self, split):
         return 15 if split == "train" else 5
@@ -191,17 +194,6 @@ def test_a_set_without_labels(root):
     source = dataset_source(dataset)
     assert source.num_classes is None
     assert read(source)[1] is None
-
-
-def test_quantised_as_pictures_are():
-    """At and around every rounding, and beyond both ends."""
-    halves = (np.arange(-3, 515) / 2).astype(np.float32) / np.float32(127.5) - 1
-    values = np.concatenate([np.nextafter(halves, -9), halves, np.nextafter(halves, 9)]).astype(np.float32)
-    expected = [grid(value.reshape(1, 1, 1, 1))[0, 0, 0] for value in values]
-    np.testing.assert_array_equal(quantised(values), expected)
-    levels = np.arange(256, dtype=np.uint8)
-    np.testing.assert_array_equal(quantised(levels.astype(np.float32) / 127.5 - 1), levels)
-    np.testing.assert_array_equal(quantised(np.array([-7.0, 7.0])), [0, 255])
 
 
 def test_arrays_are_a_source():

@@ -1,0 +1,340 @@
+"""Codecs: how a field of the data is stored, what the networks see of it, and what a picture of it is.
+
+What differs between pixels, points, tiles and waves is asked of the codec, and of nothing else.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from gan_jax.densities import DENSITIES, Density
+from gan_jax.utils.checks import check_count
+
+Array = jax.Array
+Shape = tuple[int, ...]
+
+_WAVE_PICTURE = (64, 256)  # rows and, at most, columns
+_PEAK = 2**15  # of int16: -1 is exact, and so is every stored value in float32
+
+
+class Codec(ABC):
+    """How a field is stored and decoded.
+
+    Attributes:
+        name: "pixels", "points", "tiles", "wave" or "lab".
+        noun: what the examples are called in messages.
+        dtype: of what is stored.
+        is_image: whether the values are intensities on a grid, which may be augmented, resized and cropped.
+        flips: whether an example that is mirrored left to right is as likely as the example.
+        bounded: whether what the networks see lies in [-1, 1].
+        pictured: whether each example has a picture of its own; if not, a set of them has one.
+        density: the known density that the examples are draws of; None where there is none.
+    """
+
+    name: ClassVar[str]
+    noun: ClassVar[str]
+    dtype: ClassVar[np.dtype]
+    is_image: ClassVar[bool] = False
+    flips: ClassVar[bool] = False
+    bounded: ClassVar[bool] = True
+    pictured: ClassVar[bool] = True
+    density: Density | None = None
+
+    def stored_shape(self, shape: Shape) -> Shape:
+        """Of one example as it is stored, from the shape that the networks see.
+
+        Raises:
+            ValueError: no example of this codec has that shape.
+        """
+        return shape
+
+    @abstractmethod
+    def decode(self, stored: Array) -> Array:
+        """Stored examples as the networks see them, float32; any dimensions may stand before. Traceable."""
+
+    @abstractmethod
+    def encode(self, decoded: np.ndarray) -> np.ndarray:
+        """The inverse, on the host: what comes nearest to these values of what can be stored."""
+
+    @abstractmethod
+    def picture(self, decoded: np.ndarray) -> np.ndarray:
+        """A picture of each example, [B, *shape] -> uint8 [B, h, w, C] with C = 1, 3 or 4."""
+
+    def describe(self) -> dict[str, Any]:
+        """The codec as JSON values, of which `codec_from` makes it again."""
+        return {"name": self.name}
+
+
+@dataclass(frozen=True)
+class Pixels(Codec):
+    """Pictures: uint8 and [-1, 1], of any number of channels."""
+
+    name = "pixels"
+    noun = "images"
+    dtype = np.dtype(np.uint8)
+    is_image = True
+    flips = True
+
+    def decode(self, stored: Array) -> Array:
+        """As `to_float`."""
+        return to_float(stored)
+
+    def encode(self, decoded: np.ndarray) -> np.ndarray:
+        """round((x + 1) * 127.5), values outside of [-1, 1] clipped."""
+        x = np.asarray(decoded, np.float32)
+        return np.rint(np.clip((x + 1) * 127.5, 0, 255)).astype(np.uint8)
+
+    def picture(self, decoded: np.ndarray) -> np.ndarray:
+        """1, 3 or 4 channels as grey, RGB or RGBA; of another number all side by side, in grey."""
+        pixels = self.encode(decoded)
+        if pixels.shape[-1] in (1, 3, 4):
+            return pixels
+        count, height, width, channels = pixels.shape
+        return pixels.transpose(0, 1, 3, 2).reshape(count, height, channels * width, 1)
+
+
+@dataclass(frozen=True)
+class Points(Codec):
+    """Points of R^D, [1, 1, D], float32 of any range; never rounded.
+
+    Attributes:
+        density: that they are draws of, where it is known.
+        recipe: its name in DENSITIES and its options, {"name": "ring", "modes": 8}: what is written down.
+    """
+
+    density: Density | None = None
+    recipe: Mapping[str, Any] | None = field(default=None, compare=False)
+
+    name = "points"
+    noun = "points"
+    dtype = np.dtype(np.float32)
+    bounded = False
+    pictured = False
+
+    @classmethod
+    def named(cls, name: str, **options: Any) -> Points:
+        """Draws of the density with this name in DENSITIES."""
+        return cls(DENSITIES[name](**options), {"name": name, **options})
+
+    def stored_shape(self, shape: Shape) -> Shape:
+        """[1, 1, D]."""
+        if len(shape) != 3 or shape[:2] != (1, 1):
+            raise ValueError(f"points have the shape (1, 1, D), not {shape}")
+        return shape
+
+    def decode(self, stored: Array) -> Array:
+        """As they are."""
+        return stored
+
+    def encode(self, decoded: np.ndarray) -> np.ndarray:
+        """As they are."""
+        return np.asarray(decoded, np.float32)
+
+    def picture(self, decoded: np.ndarray) -> np.ndarray:
+        """There is none of a single point."""
+        raise ValueError("a point has no picture of its own: summaries.pictures draws a set of them")
+
+    def describe(self) -> dict[str, Any]:
+        """With the density, where it has a recipe."""
+        return {"name": self.name, "density": self.recipe and dict(self.recipe)}
+
+
+@dataclass(frozen=True, eq=False)
+class Tiles(Codec):
+    """Levels of tiles: tile numbers uint8 [H, W] and one-hot float32 [H, W, K].
+
+    Attributes:
+        palette: what each of the K tiles looks like: colours uint8 [K, 1, 3 or 4], or sprites of one size,
+            uint8 [K, h, w, 1, 3 or 4].
+    """
+
+    palette: np.ndarray
+
+    name = "tiles"
+    noun = "levels of tiles"
+    dtype = np.dtype(np.uint8)
+    flips = True
+
+    def __post_init__(self) -> None:
+        given = np.asarray(self.palette)
+        if given.ndim not in (2, 4) or given.shape[-1] not in (1, 3, 4) or not 1 <= len(given) <= 256:
+            raise ValueError(
+                "a palette of K tiles, 1 <= K <= 256, is colours [K, 1, 3 or 4] or sprites [K, h, w, 1, 3 or "
+                f"4], not {list(given.shape)}"
+            )
+        if given.dtype.kind not in "iu" or given.min() < 0 or given.max() > 255:
+            raise ValueError(f"the colours of tiles are integers from 0 to 255, not {given.dtype}")
+        palette = given.astype(np.uint8)
+        palette.flags.writeable = False
+        object.__setattr__(self, "palette", palette)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Tiles) and np.array_equal(self.palette, other.palette)
+
+    def __hash__(self) -> int:
+        return hash(self.palette.tobytes())
+
+    def stored_shape(self, shape: Shape) -> Shape:
+        """[H, W, K] -> [H, W]."""
+        if len(shape) != 3 or shape[2] != len(self.palette):
+            raise ValueError(
+                f"levels of {len(self.palette)} tiles have (H, W, {len(self.palette)}), not {shape}"
+            )
+        return shape[:2]
+
+    def decode(self, stored: Array) -> Array:
+        """One-hot; all zeros for a number without a tile."""
+        return jax.nn.one_hot(stored, len(self.palette), dtype=jnp.float32)
+
+    def encode(self, decoded: np.ndarray) -> np.ndarray:
+        """The tile with the largest value."""
+        return np.asarray(decoded).argmax(axis=-1).astype(np.uint8)
+
+    def picture(self, decoded: np.ndarray) -> np.ndarray:
+        """Colours [B, H, W, C], or sprites side by side [B, H * h, W * w, C]."""
+        tiles = self.palette[self.encode(decoded)]
+        if tiles.ndim == 4:
+            return tiles
+        count, rows, columns, height, width, channels = tiles.shape
+        return tiles.swapaxes(2, 3).reshape(count, rows * height, columns * width, channels)
+
+    def describe(self) -> dict[str, Any]:
+        """With the palette."""
+        return {"name": self.name, "palette": self.palette.tolist()}
+
+
+@dataclass(frozen=True)
+class Wave(Codec):
+    """Sounds of one channel: int16 and [-1, 1), [L, 1, 1].
+
+    Attributes:
+        rate: samples per second.
+    """
+
+    rate: int
+
+    name = "wave"
+    noun = "sounds"
+    dtype = np.dtype(np.int16)
+
+    def __post_init__(self) -> None:
+        check_count(self.rate, "rate")
+
+    def stored_shape(self, shape: Shape) -> Shape:
+        """[L, 1, 1]."""
+        if len(shape) != 3 or shape[1:] != (1, 1):
+            raise ValueError(f"sounds have the shape (L, 1, 1), not {shape}")
+        return shape
+
+    def decode(self, stored: Array) -> Array:
+        """x / 2^15, which is exact."""
+        return stored.astype(jnp.float32) * np.float32(1 / _PEAK)
+
+    def encode(self, decoded: np.ndarray) -> np.ndarray:
+        """round(x * 2^15), clipped."""
+        x = np.asarray(decoded, np.float32) * _PEAK
+        return np.rint(np.clip(x, -_PEAK, _PEAK - 1)).astype(np.int16)
+
+    def picture(self, decoded: np.ndarray) -> np.ndarray:
+        """Oscillograms uint8 [B, 64, w, 1]: time to the right, 1 at the top, in a column all its values."""
+        height, most = _WAVE_PICTURE
+        x = np.clip(np.asarray(decoded, np.float32).reshape(len(decoded), -1), -1, 1)
+        length = x.shape[1]
+        starts = np.arange(min(length, most)) * length // min(length, most)
+        low, high = np.minimum.reduceat(x, starts, axis=1), np.maximum.reduceat(x, starts, axis=1)
+        before = x[:, starts[1:] - 1]  # joins each column to the one before it
+        low[:, 1:], high[:, 1:] = np.minimum(low[:, 1:], before), np.maximum(high[:, 1:], before)
+        first, last = (np.minimum((1 - y) / 2 * height, height - 1).astype(int)[:, None] for y in (high, low))
+        rows = np.arange(height)[:, None]
+        return np.where((first <= rows) & (rows <= last), 0, 255).astype(np.uint8)[..., None]
+
+    def describe(self) -> dict[str, Any]:
+        """With the rate."""
+        return {"name": self.name, "rate": self.rate}
+
+
+# sRGB (IEC 61966-2-1) to CIE XYZ, for the white point D65; each row is divided by the white's X, Y, Z, so
+# that greys have a = b = 0.
+_XYZ = np.array(
+    [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]]
+)
+_TO_WHITE = _XYZ / _XYZ.sum(axis=1, keepdims=True)
+_FROM_WHITE = np.linalg.inv(_TO_WHITE)
+_LEVELS = np.arange(256) / 255
+_LINEAR = np.where(_LEVELS <= 0.04045, _LEVELS / 12.92, ((_LEVELS + 0.055) / 1.055) ** 2.4)
+_BEND = 6 / 29  # where CIE's cube root becomes a line
+_AB = 110.0  # what a and b are divided by, as in pix2pix; of sRGB colours none reaches it
+
+
+@dataclass(frozen=True)
+class Lab(Codec):
+    """Colour pictures, stored as uint8 RGB and seen as CIE L*a*b*: L / 50 - 1, a / 110, b / 110."""
+
+    name = "lab"
+    noun = "images in L*a*b*"
+    dtype = np.dtype(np.uint8)
+    is_image = True
+    flips = True
+
+    def stored_shape(self, shape: Shape) -> Shape:
+        """[H, W, 3]."""
+        if len(shape) != 3 or shape[2] != 3:
+            raise ValueError(f"pictures in L*a*b* have the shape (H, W, 3), not {shape}")
+        return shape
+
+    def decode(self, stored: Array) -> Array:
+        """RGB to scaled L*a*b*."""
+        linear = jnp.asarray(_LINEAR, jnp.float32)[stored]
+        xyz = (linear[..., None, :] * np.float32(_TO_WHITE)).sum(axis=-1)  # no product that a GPU may round
+        f = jnp.where(xyz > _BEND**3, jnp.cbrt(xyz), xyz / (3 * _BEND**2) + 4 / 29)
+        lightness = 116 * f[..., 1] - 16
+        a, b = 500 * (f[..., 0] - f[..., 1]), 200 * (f[..., 1] - f[..., 2])
+        return jnp.stack([lightness / 50 - 1, a / _AB, b / _AB], axis=-1)
+
+    def encode(self, decoded: np.ndarray) -> np.ndarray:
+        """Scaled L*a*b* to RGB; what no screen shows is clipped channel by channel."""
+        lab = np.asarray(decoded, np.float64)
+        y = ((lab[..., 0] + 1) * 50 + 16) / 116
+        f = np.stack([y + lab[..., 1] * _AB / 500, y, y - lab[..., 2] * _AB / 200], axis=-1)
+        xyz = np.where(f > _BEND, f**3, 3 * _BEND**2 * (f - 4 / 29))
+        linear = np.clip(xyz @ _FROM_WHITE.T, 0, 1)
+        levels = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+        return np.rint(255 * levels).astype(np.uint8)
+
+    def picture(self, decoded: np.ndarray) -> np.ndarray:
+        """The RGB."""
+        return self.encode(decoded)
+
+
+_CODECS: dict[str, Any] = {kind.name: kind for kind in (Pixels, Points, Tiles, Wave, Lab)}
+
+
+def codec_from(described: Mapping[str, Any]) -> Codec:
+    """The codec that `Codec.describe` described.
+
+    Raises:
+        ValueError: there is no such codec.
+    """
+    name, options = described["name"], {key: value for key, value in described.items() if key != "name"}
+    if name not in _CODECS:
+        raise ValueError(f"the codec {name!r} is not one of {', '.join(_CODECS)}")
+    if name == Points.name:
+        recipe = options.get("density")
+        return Points() if recipe is None else Points.named(**recipe)
+    codec: Codec = _CODECS[name](**options)
+    return codec
+
+
+def to_float(image: Array) -> Array:
+    """uint8 pictures of any shape -> float32 in [-1, 1]: x / 127.5 - 1, with 0 and 255 exactly at the ends.
+
+    Written as a product, because a device may divide inexactly; 127.5 * float32(1 / 127.5) is exactly 1.
+    """
+    return (image.astype(jnp.float32) - 127.5) * np.float32(1 / 127.5)
