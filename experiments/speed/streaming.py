@@ -146,7 +146,7 @@ def read_config(args: argparse.Namespace) -> ml_collections.ConfigDict:
 def make_run(config: ml_collections.ConfigDict, dataset: Dataset, placement: Placement) -> Run:
     """A fresh run, compiled and warm."""
     plan, mesh = build(config, dataset), parallel.make_mesh()
-    feed = make_feed(dataset, plan.sampler, steps_per_call=STEPS, placement=placement)
+    feed = make_feed(dataset, plan.phases[0].sampler, steps_per_call=STEPS, placement=placement)
     run = Run(
         feed,
         parallel.compile_step(plan.algorithm, make_fetch(feed, plan.transforms), mesh, STEPS),

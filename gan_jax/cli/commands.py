@@ -13,6 +13,8 @@ import numpy as np
 
 from gan_jax import data
 from gan_jax.config.build import build_algorithm, example_batch
+from gan_jax.config.components import complete
+from gan_jax.config.phases import phase_configs
 from gan_jax.core.execution import Execution
 from gan_jax.distributed import parallel
 from gan_jax.distributed.hosts import ALONE, Hosts
@@ -22,7 +24,7 @@ from gan_jax.summaries.logs import last_metrics, read_metrics
 from gan_jax.summaries.parameter_table import parameter_report
 from gan_jax.summaries.pictures import examples_picture, save_png
 from gan_jax.training.checkpoint import Checkpoints
-from gan_jax.training.restore import restored_run
+from gan_jax.training.restore import restored_run, run_conditions
 from gan_jax.training.train import TrainSteps, open_feed, plan_on_devices
 from gan_jax.training.train import train as run_training
 from gan_jax.training.workdir import recorded_run
@@ -92,16 +94,19 @@ def sample(workdir: Path, *, num: int, seed: int, out: Path, label: int | None) 
         if not 0 <= label < algorithm.num_classes:
             raise UserError(f"--label={label}: the classes are 0 to {algorithm.num_classes - 1}")
         labels, columns = np.full(num, label, np.int32), None
-    images = make_sampler(algorithm, spec)(state, num, jax.random.key(seed), labels)
+    sampler = make_sampler(algorithm, spec, run_conditions(workdir, algorithm))
+    made = sampler(state, num, jax.random.key(seed), labels)
     codec = spec.fields["image"].codec
-    save_png(out, examples_picture(images, codec, columns))
-    _say(f"{num} {codec.noun} from step {int(state.step)} in {out}")
+    for name, images in (made if isinstance(made, dict) else {"": made}).items():
+        file = out.with_name(f"{out.stem}_{name}{out.suffix}") if name else out
+        save_png(file, examples_picture(images, codec, columns))
+        _say(f"{num} {codec.noun} from step {int(state.step)} in {file}")
 
 
 def info(workdir: Path) -> None:
     """gan-jax info: what the run is and how far it has come."""
     config, spec, record = recorded_run(workdir)
-    algorithm = build_algorithm(config, spec)
+    algorithm = build_algorithm(phase_configs(complete(config))[0].config, spec)
     state = jax.eval_shape(algorithm.init, jax.random.key(0), example_batch(spec, 1))
     _say(f"{config}\n{parameter_report(state)}")
     _say(f"data: {record['data']['examples']} examples, {record['data']['fingerprint']}")

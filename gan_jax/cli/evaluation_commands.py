@@ -9,6 +9,7 @@ from pathlib import Path
 
 from gan_jax.config.build import data_folder, is_averaged, open_data
 from gan_jax.config.components import complete
+from gan_jax.core.algorithm import Algorithm
 from gan_jax.core.state import TrainState
 from gan_jax.evaluation.evaluate import Evaluator, chosen, held_out_of
 from gan_jax.evaluation.generated import GeneratedSet, GeneratedSetMaker, not_averaged
@@ -29,7 +30,7 @@ from gan_jax.summaries.logs import METRICS as ROWS
 from gan_jax.summaries.logs import append_row, check_appendable, read_rows
 from gan_jax.summaries.pictures import save_png
 from gan_jax.training.callbacks import best_note
-from gan_jax.training.restore import BEST, restored_run
+from gan_jax.training.restore import BEST, restored_run, run_conditions
 from gan_jax.training.workdir import recorded_run
 from gan_jax.utils.errors import UserError
 
@@ -175,27 +176,34 @@ def _run_fakes(request: Request) -> Iterator[GeneratedSet]:
         raise UserError(
             f"--raw: the run in {workdir} keeps no average of its weights (ema=none): leave it out"
         )
-    states = {int(last.step): ("last", last)}
+    states = {int(last.step): ("last", algorithm, last)}
     best = _best(workdir)
     if best is None:
         sys.stderr.write(f"{workdir} has no best checkpoint: only its last one is scored\n")
     else:
-        which, state = best
+        which, of_phase, state = best
         step = int(state.step)
-        states[step] = (f"last, {which}" if step in states else which, state)
-    make = GeneratedSetMaker(workdir.resolve().name, algorithm, spec)
-    for which, state in states.values():
+        states[step] = (f"last, {which}" if step in states else which, of_phase, state)
+    makers: dict[int, GeneratedSetMaker] = {}  # by the first step of the phase
+    for which, algorithm, state in states.values():
+        if algorithm.first_step not in makers:
+            conditions = run_conditions(workdir, algorithm, request.data_dir)
+            makers[algorithm.first_step] = GeneratedSetMaker(
+                workdir.resolve().name, algorithm, spec, conditions=conditions
+            )
+        make = makers[algorithm.first_step]
         used = not_averaged(state) if request.raw else state
         for seed in range(request.seed, request.seed + request.repeats):
             yield make(used, seed=seed, which=which, averaged=averaged and not request.raw)
 
 
-def _best(workdir: Path) -> tuple[str, TrainState] | None:
-    """Why a checkpoint is a run's best, and its state; None if the run has none that is intact."""
+def _best(workdir: Path) -> tuple[str, Algorithm, TrainState] | None:
+    """Why a checkpoint is a run's best, its algorithm and state; None if the run has none that is intact."""
     if not (workdir / BEST).is_dir():
         return None
     try:
-        return f"best by {best_note(workdir)['score']} while training", restored_run(workdir, BEST)[2]
+        algorithm, _, state = restored_run(workdir, BEST)
+        return f"best by {best_note(workdir)['score']} while training", algorithm, state
     except UserError as error:
         sys.stderr.write(f"the best checkpoint cannot be used: {error}\n")
         return None

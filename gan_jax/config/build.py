@@ -34,7 +34,10 @@ from gan_jax.core.state import Role
 from gan_jax.data.feed import Placement
 from gan_jax.data.spec import DataSpec
 from gan_jax.data.transforms import Transform, enlarge_and_crop, flip
+from gan_jax.evaluation.evaluate import held_out_conditions
 from gan_jax.evaluation.plan import EvaluationPlan
+from gan_jax.feature_networks.network import digest_of
+from gan_jax.inference.conditions import Conditions
 from gan_jax.inference.sample import compared_kind
 from gan_jax.optim.optimizers import lazy_regularization_scale
 from gan_jax.utils.checks import is_count
@@ -138,16 +141,6 @@ class Plan:
         """That of the first phase."""
         return self.phases[0].batch_size
 
-    @property
-    def sampler(self) -> data.IndexSampler:
-        """That of the first phase."""
-        return self.phases[0].sampler
-
-    @property
-    def steps_per_call(self) -> int:
-        """That of the first phase."""
-        return self.phases[0].steps_per_call
-
     def phase_after(self, step: int) -> Phase:
         """The phase that makes the next step after so many; the last one at the end of the run."""
         return next((phase for phase in self.phases if step < phase.stop), self.phases[-1])
@@ -155,6 +148,15 @@ class Plan:
     def phase_before(self, step: int) -> Phase:
         """The phase that the state after so many steps comes from, with which it is sampled."""
         return next(phase for phase in self.phases if step <= phase.stop)
+
+    @property
+    def frozen_digests(self) -> dict[str, str]:
+        """16 hex digits for each of the pretrained constants: what a run records of them."""
+        return {name: digest_of(tree, name) for name, tree in self.frozen.items()}
+
+    def conditions(self, phase: Phase) -> Conditions | None:
+        """What samples of a phase are made of, where its method reads source batches."""
+        return held_out_conditions(phase.algorithm, self.dataset, self.data_dir)
 
     @property
     def spec(self) -> DataSpec:
@@ -373,6 +375,12 @@ def build_algorithm(config: ml_collections.ConfigDict, spec: DataSpec, first_ste
         given["discriminator"] = component(config, "discriminator", num_classes=spec.num_classes)
         given["discriminator_tx"] = optimizer(config, "discriminator", penalties.get("penalties", ()), steps)
     algorithm = component(config, "algorithm", **given)
+    absent = [name for name in algorithm.conditions if name not in spec.fields]
+    if absent:
+        raise UserError(
+            f"algorithm.name={config.algorithm.name} reads {', '.join(absent)} of a batch, and the data have "
+            f"{', '.join(spec.fields)}"
+        )
     key, batch = jax.random.key(0), example_batch(spec, 2)
     asked = batch | {"label": jax.ShapeDtypeStruct((2,), jnp.int32)}  # a code, where the data have no label
     try:

@@ -255,9 +255,12 @@ class Algorithm:
         """The state before a phase's first step, from the one after the phase before; the same by default."""
         return state
 
-    def load_frozen(self) -> PyTree:
-        """Pretrained constants for `state.frozen`, NumPy arrays; loaded once a run. None by default."""
-        return ()
+    def load_frozen(self) -> dict[str, PyTree]:
+        """Pretrained constants by name for `state.frozen`, NumPy arrays; none by default.
+
+        Loaded once a run, those of all its phases together, and recorded with their digests.
+        """
+        return {}
 
     def init_extra(self, key: Key, batch: Batch) -> dict[str, PyTree]:
         """The method's own state, by name; nothing by default."""

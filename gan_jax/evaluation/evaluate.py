@@ -14,7 +14,8 @@ import jax
 import numpy as np
 from absl import logging
 
-from gan_jax.data import load
+from gan_jax.core.algorithm import Algorithm
+from gan_jax.data import Dataset, load
 from gan_jax.data.codecs import Pixels
 from gan_jax.densities import DENSITIES
 from gan_jax.evaluation.extract import BATCH, PRECISION, VALUES, ExtractedSet, Extractor
@@ -25,6 +26,7 @@ from gan_jax.evaluation.scores import METRICS
 from gan_jax.evaluation.sources.image_source import seen_by, spelled
 from gan_jax.evaluation.sources.sources import ImageSource, dataset_source
 from gan_jax.feature_networks.network import FeatureNetwork
+from gan_jax.inference.conditions import Conditions, dataset_conditions
 from gan_jax.utils.errors import UserError
 from gan_jax.utils.provenance import describe_environment
 
@@ -300,10 +302,25 @@ def _count(images: int, available: int) -> int:
 
 def held_out_of(real: ImageSource, data_dir: str | None) -> ImageSource | None:
     """The test split that belongs to a training split; None where there is none."""
-    dataset = real.dataset
-    if dataset is None or not dataset.split.startswith("train"):
+    held_out = None if real.dataset is None else held_out_split(real.dataset, data_dir)
+    return None if held_out is None else dataset_source(held_out)
+
+
+def held_out_split(dataset: Dataset, data_dir: str | None) -> Dataset | None:
+    """The test split that belongs to a training split; None where there is none."""
+    if not dataset.split.startswith("train"):
         return None
     try:
-        return dataset_source(load(dataset.name, data_dir=data_dir, split="test", **dataset.options))
+        return load(dataset.name, data_dir=data_dir, split="test", **dataset.options)
     except UserError:
         return None
+
+
+def held_out_conditions(algorithm: Algorithm, dataset: Dataset, data_dir: str | None) -> Conditions | None:
+    """What a method that reads source batches makes images of: held-out rows, or the data's own without any.
+
+    None for a method that reads none.
+    """
+    if not algorithm.conditions:
+        return None
+    return dataset_conditions(held_out_split(dataset, data_dir) or dataset, algorithm.conditions)

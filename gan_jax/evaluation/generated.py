@@ -15,6 +15,7 @@ from gan_jax.data.codecs import Pixels
 from gan_jax.data.spec import DataSpec
 from gan_jax.evaluation.sources.sources import ImageSource, generator_source
 from gan_jax.feature_networks.network import digest_of
+from gan_jax.inference.conditions import Conditions
 from gan_jax.inference.sample import drawable, make_chunks
 
 Generate = Callable[[np.ndarray, np.ndarray | None], np.ndarray]
@@ -49,6 +50,7 @@ class GeneratedSetMaker:
         name: of the run.
         algorithm, spec: the run's.
         devices: that draw; None is all of this process.
+        conditions: what a method that reads source batches makes its images of.
     """
 
     def __init__(
@@ -57,12 +59,14 @@ class GeneratedSetMaker:
         algorithm: Algorithm,
         spec: DataSpec,
         devices: Sequence[jax.Device] | None = None,
+        conditions: Conditions | None = None,
     ) -> None:
         self._name = name
         self._algorithm = algorithm
         self._spec = spec
         self._devices = devices
-        self._chunks = make_chunks(algorithm, spec)
+        self._conditions = conditions
+        self._chunks = make_chunks(algorithm, spec, conditions)
         self._draw = jax.jit(algorithm.draw)
 
     def __call__(self, state: TrainState, *, seed: int, which: str, averaged: bool) -> GeneratedSet:
@@ -84,18 +88,24 @@ class GeneratedSetMaker:
             chunks=self._chunks,
         )
         # InfoGAN's generator takes codes beside the noise: there is no one path between two of its inputs.
-        plain = source.codec == Pixels() and algorithm.input_size == algorithm.latent_size
+        plain = source.codec == Pixels() and algorithm.has_latent_path
         return GeneratedSet(
             source=source,
             identity=digest_of(state.ema, "generator"),
             step=int(state.step),
             which=which,
             averaged=averaged,
-            labels="none" if algorithm.num_classes is None else "balanced",
+            labels=self._labels(),
             seed=seed,
             generate=self._generate(state) if plain else None,
             latent=(algorithm.latent, algorithm.latent_size) if plain else None,
         )
+
+    def _labels(self) -> str:
+        """How labels, or what else images are made of, were chosen."""
+        if self._conditions is not None:
+            return f"of {self._conditions.name}"
+        return "none" if self._algorithm.num_classes is None else "balanced"
 
     def _generate(self, state: TrainState) -> Generate:
         return lambda latents, labels: self._draw(state, latents, labels)

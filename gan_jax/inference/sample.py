@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import jax
@@ -12,12 +12,11 @@ from gan_jax.core.algorithm import Algorithm, Batch
 from gan_jax.core.state import Player, TrainState
 from gan_jax.data.spec import DataSpec
 from gan_jax.distributed import parallel
+from gan_jax.inference.conditions import Conditions
 from gan_jax.utils.tree import PyTree
 
 CHUNK = 64  # images in one compiled call; part of what image number i is, so it never changes
 
-# Rows of source batches as the networks see them: (first, count) -> their fields, leaves [count, ...]
-Conditions = Callable[[int, int], Mapping[str, np.ndarray]]
 # (state, count, key, labels [count] or None, devices) -> float32 [CHUNK, H, W, C] in [-1, 1], many times; a
 # dict of them for a method that makes several kinds of images
 Chunks = Callable[..., Iterator[Any]]
@@ -64,9 +63,9 @@ def make_chunks(algorithm: Algorithm, spec: DataSpec, conditions: Conditions | N
         if labels is not None and len(labels) != count:
             raise ValueError(f"{len(labels)} labels for {count} images")
         for number in range(-(-count // CHUNK)):
-            batch = {"image": image, "label": np.zeros(CHUNK, np.int32)}
+            batch: dict[str, Any] = {"image": image, "label": np.zeros(CHUNK, np.int32)}
             if conditions is not None:
-                batch |= conditions(number * CHUNK, CHUNK)
+                batch |= conditions.rows(number * CHUNK, CHUNK)
             if labels is not None:
                 part = labels[number * CHUNK : (number + 1) * CHUNK]
                 batch["label"] = np.pad(part.astype(np.int32), (0, CHUNK - len(part)))

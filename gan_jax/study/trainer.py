@@ -265,7 +265,9 @@ class GroupTrainer:
         """The images of one run's state, to be measured."""
         phase = self.plan.phase_before(step)
         if phase.start not in self.fakes:
-            self.fakes[phase.start] = GeneratedSetMaker("study", phase.algorithm, self.plan.spec)
+            self.fakes[phase.start] = GeneratedSetMaker(
+                "study", phase.algorithm, self.plan.spec, conditions=self.plan.conditions(phase)
+            )
         state = sampled_state(step, index, ema)
         return self.fakes[phase.start](state, seed=SEED, which=WHILE_TRAINING, averaged=self.plan.averaged)
 
@@ -297,8 +299,9 @@ class GroupTrainer:
 
     def picture(self, state: TrainState, path: Path) -> None:
         """Draws samples of one state, as `sampled_state` makes them; the same latents for every state."""
-        algorithm = self.plan.phase_before(int(state.step)).algorithm
-        pictures = samples_pictures(self.plan, make_sampler(algorithm, self.plan.spec), state)
+        phase = self.plan.phase_before(int(state.step))
+        sampler = make_sampler(phase.algorithm, self.plan.spec, self.plan.conditions(phase))
+        pictures = samples_pictures(self.plan, sampler, state)
         save_png(path, compared_kind(pictures) if "" not in pictures else pictures[""])
 
     def forget(self) -> None:

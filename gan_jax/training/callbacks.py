@@ -90,7 +90,9 @@ class SamplePictures:
             return
         phase = self._plan.phase_before(step)
         if phase.start not in self._samplers:
-            self._samplers[phase.start] = make_sampler(phase.algorithm, self._plan.spec)
+            self._samplers[phase.start] = make_sampler(
+                phase.algorithm, self._plan.spec, self._plan.conditions(phase)
+            )
         for name, picture in samples_pictures(self._plan, self._samplers[phase.start], state).items():
             save_png(self.file(step, name), picture)
             self._log.picture(step, f"samples_{name}" if name else "samples", picture)
@@ -245,7 +247,7 @@ class PeriodicEvaluator:
         phase = plan.phase_before(int(state.step))
         if phase.start not in self._makers:
             self._makers[phase.start] = GeneratedSetMaker(
-                self._folder.name, phase.algorithm, plan.spec, self._devices
+                self._folder.name, phase.algorithm, plan.spec, self._devices, plan.conditions(phase)
             )
         return self._makers[phase.start](state, seed=SEED, which=WHILE_TRAINING, averaged=plan.averaged)
 

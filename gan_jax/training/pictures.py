@@ -19,7 +19,8 @@ def picture_of_reals(plan: Plan, folder: Path) -> None:
     """Writes the first of the data that are drawn: reals.png, and reals_NAME.png of every other field."""
     fields = plan.dataset.fields
     count = min(pictured_examples(fields["image"].codec), len(plan.dataset))
-    indices = plan.sampler.minibatch(0, -(-count // plan.batch_size)).ravel()[:count]
+    sampler = plan.phases[0].sampler
+    indices = sampler.minibatch(0, -(-count // sampler.batch_size)).ravel()[:count]
     stored = plan.dataset.gather(indices)
     for name, field in fields.items():
         shown = np.asarray(field.codec.decode(jnp.asarray(stored[name][: pictured_examples(field.codec)])))

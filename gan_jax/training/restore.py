@@ -5,13 +5,15 @@ from __future__ import annotations
 from contextlib import closing
 from pathlib import Path
 
-from gan_jax.config.build import build_algorithm, check_fields, example_batch
+from gan_jax.config.build import build_algorithm, check_fields, data_folder, example_batch, open_data
 from gan_jax.config.components import complete
 from gan_jax.config.phases import phase_configs
 from gan_jax.core.algorithm import Algorithm
 from gan_jax.core.state import TrainState
 from gan_jax.data import DataSpec
 from gan_jax.distributed import parallel
+from gan_jax.evaluation.evaluate import held_out_conditions
+from gan_jax.inference.conditions import Conditions
 from gan_jax.training.checkpoint import Checkpoints
 from gan_jax.training.workdir import recorded_run
 from gan_jax.utils.errors import UserError
@@ -46,3 +48,15 @@ def restored_run(workdir: Path, folder: str = NEWEST) -> tuple[Algorithm, DataSp
         raise UserError(f"{workdir} has no checkpoint yet; let gan-jax train reach one")
     phase = next(phase for phase in phases if int(state.step) <= phase.stop)
     return build_algorithm(phase.config, spec, phase.start), spec, state
+
+
+def run_conditions(workdir: Path, algorithm: Algorithm, data_dir: str | None = None) -> Conditions | None:
+    """What a run's method makes images of where it reads source batches: held-out rows of the run's data.
+
+    Raises:
+        UserError: the data set is not there.
+    """
+    if not algorithm.conditions:
+        return None
+    config = complete(recorded_run(workdir)[0])
+    return held_out_conditions(algorithm, open_data(config, data_dir), data_dir or data_folder(config))

@@ -74,8 +74,10 @@ def train(
     config = complete(config)
     plan, mesh = plan_on_devices(config, devices)
     folder = Path(workdir)
-    check_same_run(hosts, config, plan.dataset)
-    record = hosts.broadcast_from_first(lambda: check_workdir(folder, config, plan.dataset))
+    check_same_run(hosts, config, plan.dataset, plan.frozen_digests)
+    record = hosts.broadcast_from_first(
+        lambda: check_workdir(folder, config, plan.dataset, plan.frozen_digests)
+    )
     with contextlib.ExitStack() as held:
         if record["starts"]:
             claim(held, folder, record, hosts)

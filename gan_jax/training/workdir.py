@@ -12,7 +12,9 @@ import json
 import platform
 import time
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import ml_collections
@@ -27,11 +29,17 @@ from gan_jax.utils.provenance import describe_environment
 
 FILE = "config.json"
 LOCK = ".lock"
+NO_FROZEN: Mapping[str, str] = MappingProxyType({})
 _SEEN_SECONDS = 30.0  # a network file system may show a new file so late
 
 
-def check_workdir(folder: Path, config: ml_collections.ConfigDict, dataset: Dataset) -> dict[str, Any]:
+def check_workdir(
+    folder: Path, config: ml_collections.ConfigDict, dataset: Dataset, frozen: Mapping[str, str] = NO_FROZEN
+) -> dict[str, Any]:
     """The record with which `note_start` makes the folder this run's; writes nothing.
+
+    Args:
+        frozen: the digests of the run's pretrained constants, see `Plan.frozen_digests`.
 
     Raises:
         UserError: it holds something else, or a run that this config or these data cannot continue.
@@ -39,12 +47,18 @@ def check_workdir(folder: Path, config: ml_collections.ConfigDict, dataset: Data
     described = describe_data(dataset)
     if not (folder / FILE).exists():
         check_unused(folder)
-        return {"config": to_json(config), "data": described, "starts": []}
+        return {"config": to_json(config), "data": described, "frozen": dict(frozen), "starts": []}
     record = read_record(folder)
     before = complete(from_json(record["config"]))  # a field that is newer than the record has its default
     changed = differences(to_json(before), to_json(config))
     if record["data"]["fingerprint"] != described["fingerprint"]:
         changed.append(f"the data: {record['data']['fingerprint']} -> {described['fingerprint']}")
+    constants = record.get("frozen", {})
+    changed += [
+        f"the pretrained constants {name}: {constants.get(name)} -> {frozen.get(name)}"
+        for name in sorted(constants.keys() | frozen.keys())
+        if constants.get(name) != frozen.get(name)
+    ]
     if changed:
         raise UserError(
             f"{folder} holds a run with another config; continuing it would not be the same run. "
@@ -78,12 +92,18 @@ def claim(held: contextlib.ExitStack, folder: Path, record: dict[str, Any], host
     check_shared(hosts, folder)
 
 
-def check_same_run(hosts: Hosts, config: ml_collections.ConfigDict, dataset: Dataset) -> None:
+def check_same_run(
+    hosts: Hosts,
+    config: ml_collections.ConfigDict,
+    dataset: Dataset,
+    frozen: Mapping[str, str] = NO_FROZEN,
+) -> None:
     """Raises a UserError if this process was given another config, or has other data, than process 0.
 
     Only `data.dir` may differ: each host may have its own copy of the data.
     """
-    mine = {"config": to_json(config), "data": describe_data(dataset)["fingerprint"]}
+    fingerprint = describe_data(dataset)["fingerprint"]
+    mine = {"config": to_json(config), "data": fingerprint, "frozen": dict(frozen)}
     mine["config"]["data"].pop("dir", None)
     mine = json.loads(json.dumps(mine))
     changed = differing(hosts.broadcast_from_first(lambda: mine), mine)

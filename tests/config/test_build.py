@@ -368,9 +368,9 @@ def test_a_plan_is_what_the_config_says(monkeypatch):
     assert asked == dict(
         name="shapes", data_dir=None, split="train", resolution=40, channels=3, num_examples=20_000, seed=0
     )
-    assert (plan.batch_size, plan.num_steps, plan.steps_per_call) == (16, 7, 25)
+    assert (plan.batch_size, plan.num_steps, plan.phases[0].steps_per_call) == (16, 7, 25)
     assert (plan.log_every_steps, plan.checkpoint_every_steps, plan.sample_every_steps) == (50, 400, 500)
-    assert plan.sampler.indices(0, 2).shape == (2, 3, 16)
+    assert plan.phases[0].sampler.indices(0, 2).shape == (2, 3, 16)
     assert (plan.placement, plan.transforms) == ("auto", ())
     assert jax.random.key_data(plan.key).tolist() == jax.random.key_data(jax.random.key(5)).tolist()
     assert float(plan.algorithm.ema_decay(10**6)) == pytest.approx(0.99)

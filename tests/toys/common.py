@@ -1,4 +1,4 @@
-"""What every toy must be able to do: train, resume, be sampled, pictured and scored, on many devices, in a study."""
+"""What every toy must be able to do: train, resume, be sampled, pictured and scored, also in a study."""
 
 from __future__ import annotations
 
@@ -22,10 +22,11 @@ from gan_jax.core.loop import Every
 from gan_jax.data import catalog
 from gan_jax.data.dataset import Dataset
 from gan_jax.data.spec import Field
-from gan_jax.inference.sample import make_sampler
+from gan_jax.evaluation.protocol import from_row
 from gan_jax.models import MODELS
 from gan_jax.study import Study
-from gan_jax.study.runner import run_study
+from gan_jax.study.results import Shard
+from gan_jax.study.runner import Runner
 from gan_jax.summaries.logs import read_metrics
 from gan_jax.training.train import train
 from gan_jax.utils.interrupt import Interrupted
@@ -96,9 +97,9 @@ def register(monkeypatch: pytest.MonkeyPatch, toy: Toy) -> None:
     """What a user's own package would put into the tables."""
     for table, own in ((ALGORITHMS, toy.algorithms), (MODELS, toy.models)):
         for name, made in own.items():
-            monkeypatch.setitem(table, name, made)  # type: ignore[arg-type]
-    monkeypatch.setitem(catalog.POINTS, "toy", toy.data)  # type: ignore[arg-type]
-    monkeypatch.setitem(catalog.DATASETS, "toy", toy.data)  # type: ignore[arg-type]
+            monkeypatch.setitem(table, name, made)
+    monkeypatch.setitem(catalog.POINTS, "toy", toy.data)
+    monkeypatch.setitem(catalog.DATASETS, "toy", toy.data)
 
 
 def stop_at(step: int) -> Every:
@@ -129,7 +130,7 @@ def check_alone(toy: Toy, monkeypatch: pytest.MonkeyPatch, folder: Path, cuts: l
     assert int(state.step) == toy.config.num_steps
     whole = leaves(state)
     assert all(np.isfinite(x).all() for x in whole.values() if x.dtype.kind == "f")
-    scored = [row for row in read_metrics(folder / "whole") if "scores" in row]
+    scored = list(filter(None, map(from_row, read_metrics(folder / "whole"))))
     assert scored, "no score was written"
     assert list((folder / "whole" / "samples").glob(f"step_{toy.config.num_steps:07d}*.png"))
     assert (folder / "whole" / "reals.png").is_file()
@@ -157,7 +158,9 @@ def check_many(toy: Toy, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
         ranked_by=("fid",),
         compare_to="slow",
     )
-    check_study(study, folder)
+    runner = Runner(study, folder / "study", Shard(1, 1))
+    runner.run()
+    assert runner.report("toys", "a test").startswith("4 of 4 runs")
 
 
 class ToyDiscriminator(nn.Module):

@@ -81,8 +81,8 @@ class CycleGAN(Algorithm):
         )[0]
         a, b = batch["source"], batch["image"]
         fake_b, fake_a = g(a, "forward"), g(b, "backward")
-        loss = self.loss.generator(None, self.judge(state.discriminator.params, fake_b, "backward"))
-        loss += self.loss.generator(None, self.judge(state.discriminator.params, fake_a, "forward"))
+        loss = self.adversarial(state, fake_b, "backward")
+        loss += self.adversarial(state, fake_a, "forward")
         cycle = jnp.mean(jnp.abs(g(fake_b, "backward") - a)) + jnp.mean(jnp.abs(g(fake_a, "forward") - b))
         shown, pools = {}, {}
         for number, (name, fake) in enumerate((("a", fake_a), ("b", fake_b))):
@@ -99,17 +99,19 @@ class CycleGAN(Algorithm):
             loss += self.loss.discriminator(self.judge(params, real, way), fake)
         return loss, LossOut(metrics={})
 
+    def adversarial(self, state, fake, way):
+        logits = self.judge(state.discriminator.params, fake, way)
+        return self.loss.generator(logits, logits)
+
     def judge(self, params, image, way):
         return self.apply(self.discriminator, params, {}, image, None, key=None, train=True, method=way)[0]
 
     def sample(self, state, batch, key):
-        a_to_b = self.apply(
-            self.generator, state.ema["params"], {}, batch["source"], None, key=None, train=False, method="forward"
+        g = lambda x, way: self.apply(
+            self.generator, state.ema["params"], {}, x, None, key=None, train=False, method=way
         )[0]
-        back = self.apply(
-            self.generator, state.ema["params"], {}, a_to_b, None, key=None, train=False, method="backward"
-        )[0]
-        return {"image": a_to_b, "cycle": back}
+        translated = g(batch["source"], "forward")
+        return {"image": translated, "cycle": g(translated, "backward")}
 
 
 TOY = Toy(

@@ -1,4 +1,4 @@
-"""Denoising diffusion (Ho et al. 2020, arXiv:2006.11239), outside the GAN family: one algorithm, one network."""
+"""Denoising diffusion (Ho et al. 2020, arXiv:2006.11239): one algorithm, one network, no GAN."""
 
 from __future__ import annotations
 
@@ -51,7 +51,8 @@ class Diffusion(Algorithm):
     def denoising(self, params, state, batch, key):
         image = batch["image"]
         keys = example_keys(key, image.shape[0], self.axis_name)
-        level = jax.vmap(lambda k: jax.random.randint(jax.random.fold_in(k, 0), (), 0, self.noise_steps))(keys)
+        draw = lambda k: jax.random.randint(jax.random.fold_in(k, 0), (), 0, self.noise_steps)
+        level = jax.vmap(draw)(keys)
         noise = jax.vmap(lambda k: jax.random.normal(jax.random.fold_in(k, 1), image.shape[1:]))(keys)
         kept = self.kept[level][:, None, None, None]
         noisy = jnp.sqrt(kept) * image + jnp.sqrt(1 - kept) * noise

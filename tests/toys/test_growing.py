@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import flax.linen as nn
 import jax
@@ -37,7 +38,8 @@ class GrowingGenerator(nn.Module):
     def __call__(self, latent, told, train):
         size = self.image_shape[0]
         x = nn.Dense(16 * WIDTH, name="base")(latent).reshape(-1, 4, 4, WIDTH)
-        image, side = None, 4
+        image: Any = None
+        side = 4
         while side <= (size if self.is_initializing() else self.resolution):
             if side > 4:
                 x = nn.leaky_relu(nn.Conv(WIDTH, (3, 3), name=f"block_{side}")(enlarged(x, 2)))
@@ -53,11 +55,13 @@ class GrowingDiscriminator(nn.Module):
 
     @nn.compact
     def __call__(self, image, told, train):
-        x, side = None, image.shape[1]
+        x: Any = None
+        side = image.shape[1]
         top = side if self.is_initializing() else self.resolution
         while side >= 4:
             if side <= top:
-                seen = nn.Conv(WIDTH, (1, 1), name=f"from_rgb_{side}")(box_down(image, image.shape[1] // side))
+                small = box_down(image, image.shape[1] // side)
+                seen = nn.Conv(WIDTH, (1, 1), name=f"from_rgb_{side}")(small)
                 if x is None:
                     x = seen
                 elif side * 2 == self.resolution:
@@ -96,13 +100,10 @@ class Growing(GAN):
         return state.replace(**fresh)
 
 
-def phase(name, resolution, batch_size, **algorithm):
+def phase(name, resolution, batch_size, fade_steps=0):
     networks = {role: dict(resolution=resolution) for role in ("generator", "discriminator")}
-    return dict(name=name, num_steps=3, batch_size=batch_size, algorithm=dict(fade_steps=0, **algorithm), **networks)
-
-
-def faded(name, resolution, batch_size):
-    return {**phase(name, resolution, batch_size), "algorithm": dict(fade_steps=3)}
+    algorithm = dict(fade_steps=fade_steps)
+    return dict(name=name, num_steps=3, batch_size=batch_size, algorithm=algorithm, **networks)
 
 
 TOY = Toy(
@@ -113,13 +114,15 @@ TOY = Toy(
         num_steps=15,
         phases=[
             phase("r4", 4, 16),
-            faded("r8_fade", 8, 16),
+            phase("r8_fade", 8, 16, fade_steps=3),
             phase("r8", 8, 16),
-            faded("r16_fade", 16, 8),
+            phase("r16_fade", 16, 8, fade_steps=3),
             phase("r16", 16, 8),
         ],
     ),
-    data=ToyData({"image": Field((16, 16, 1), Pixels())}, lambda count, rng: {"image": squares(count, rng, 16)}),
+    data=ToyData(
+        {"image": Field((16, 16, 1), Pixels())}, lambda count, rng: {"image": squares(count, rng, 16)}
+    ),
     algorithms={"toy_growing": Growing},
     models={
         "toy_growing_generator": GrowingGenerator,

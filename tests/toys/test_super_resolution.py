@@ -1,7 +1,8 @@
-"""An MSE phase, then an adversarial one with a frozen network; the source is made from the image on the device."""
+"""An MSE phase, then an adversarial one with a frozen network; the source is made of the image."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -14,7 +15,18 @@ import pytest
 from gan_jax.algorithms.gan import GAN
 from gan_jax.data.codecs import Pixels
 from gan_jax.data.spec import Field
-from tests.toys.common import Toy, ToyData, ToyDiscriminator, check_alone, check_many, squares, toy_config
+from gan_jax.training.train import train
+from gan_jax.utils.errors import UserError
+from tests.toys.common import (
+    Toy,
+    ToyData,
+    ToyDiscriminator,
+    check_alone,
+    check_many,
+    register,
+    squares,
+    toy_config,
+)
 
 
 def halved(image):
@@ -87,6 +99,8 @@ TOY = Toy(
 def test_two_phases_with_a_frozen_network_live_in_one_file(monkeypatch, tmp_path):
     state = check_alone(TOY, monkeypatch, tmp_path, [2, 3, 4])
     assert jax.tree.map(np.shape, state.frozen) == {"perceptual": (64, 5)}
+    record = json.loads((tmp_path / "whole" / "config.json").read_text())
+    assert len(record["frozen"]["perceptual"]) == 16
     losses = np.load(tmp_path / "whole" / "losses.npy")
     assert losses.shape[0] == 6
 
@@ -94,3 +108,13 @@ def test_two_phases_with_a_frozen_network_live_in_one_file(monkeypatch, tmp_path
 @pytest.mark.slow
 def test_on_eight_devices_and_in_a_study(monkeypatch, tmp_path):
     check_many(TOY, monkeypatch, tmp_path)
+
+
+def test_other_pretrained_constants_are_another_run(monkeypatch, tmp_path):
+    register(monkeypatch, TOY)
+    train(TOY.config, tmp_path / "run", devices=1)
+    monkeypatch.setattr(
+        SuperResolution, "load_frozen", lambda self: {"perceptual": np.zeros((64, 5), np.float32)}
+    )
+    with pytest.raises(UserError, match="the pretrained constants perceptual"):
+        train(TOY.config, tmp_path / "run", devices=1)

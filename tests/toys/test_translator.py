@@ -1,17 +1,14 @@
-"""A paired translator: the discriminator sees the source beside the image, samples come from held-out sources."""
+"""A paired translator: the discriminator sees the source too, samples are made of held-out sources."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
-import jax
 import jax.numpy as jnp
-import numpy as np
 import pytest
 
 from gan_jax.algorithms.gan import GAN
-from gan_jax.core.randomness import PICTURES
 from gan_jax.data.codecs import Pixels
 from gan_jax.data.spec import Field
 from tests.toys.common import (
@@ -21,7 +18,6 @@ from tests.toys.common import (
     ToyTranslator,
     check_alone,
     check_many,
-    register,
     squares,
     toy_config,
 )

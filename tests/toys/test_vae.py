@@ -15,8 +15,8 @@ from gan_jax.core.state import Role
 from gan_jax.core.update import LossOut, Update
 from gan_jax.data.codecs import Pixels
 from gan_jax.data.spec import Field
-from gan_jax.utils.errors import UserError
 from gan_jax.training.train import train
+from gan_jax.utils.errors import UserError
 from tests.toys.common import Toy, ToyData, check_alone, check_many, register, squares, toy_config
 
 

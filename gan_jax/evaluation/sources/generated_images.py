@@ -14,7 +14,7 @@ from gan_jax.core.state import TrainState
 from gan_jax.data.spec import DataSpec
 from gan_jax.distributed import parallel
 from gan_jax.evaluation.sources.image_source import Batch, ImageSource, rebatched
-from gan_jax.inference.sample import CHUNK, Chunks, make_chunks
+from gan_jax.inference.sample import CHUNK, Chunks, compared_kind, make_chunks
 from gan_jax.utils.errors import UserError
 
 _AHEAD = 2  # chunks that each device works on before the first is fetched
@@ -53,13 +53,14 @@ def generator_source(
         ValueError: labels for a generator without classes, or beyond its classes.
         UserError, while reading: images that are not finite.
     """
-    classes = algorithm.num_classes
+    classes = None if algorithm.conditions else algorithm.num_classes
     if labels is not None:
         labels = np.asarray(labels)
         _check_labels(labels, classes)
     used = list(parallel.local_devices() if devices is None else devices)
     chunks = chunks or make_chunks(algorithm, spec)
-    labelled, codec = algorithm.generator.conditional, spec.fields["image"].codec
+    labelled = classes is not None and getattr(algorithm.generator, "conditional", False)
+    codec = spec.fields["image"].codec
 
     def read(count: int, batch_size: int) -> Iterator[Batch]:
         if labels is not None:
@@ -67,7 +68,7 @@ def generator_source(
         else:
             chosen = None if classes is None else np.arange(count, dtype=np.int32) % classes
         drawn = chunks(state, count, jax.random.key(seed), chosen, used[: -(-count // CHUNK)])
-        images = _finite(name, _ahead(drawn, _AHEAD * len(used)), count)
+        images = _finite(name, _ahead(map(compared_kind, drawn), _AHEAD * len(used)), count)
         encoded = map(codec.encode, images)
         yield from rebatched(_labelled(encoded, chosen if labelled else None), batch_size)
 

@@ -1,0 +1,36 @@
+"""What images are made of where a method samples from source batches: rows of a data set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import jax.numpy as jnp
+import numpy as np
+
+from gan_jax.data.dataset import Dataset
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """Rows of source batches.
+
+    Attributes:
+        name: where they come from, for the protocol: "mnist:test".
+        rows: (first, count) -> the fields as the networks see them, leaves [count, ...].
+    """
+
+    name: str
+    rows: Callable[[int, int], Mapping[str, np.ndarray]]
+
+
+def dataset_conditions(dataset: Dataset, fields: Sequence[str]) -> Conditions:
+    """Examples of a data set in order, from the first again after the last; with labels, if it has some."""
+
+    def rows(first: int, count: int) -> dict[str, np.ndarray]:
+        stored = dataset.gather(np.arange(first, first + count) % len(dataset))
+        codecs = {name: dataset.fields[name].codec for name in fields}
+        decoded = {name: np.asarray(c.decode(jnp.asarray(stored[name]))) for name, c in codecs.items()}
+        return decoded | ({} if dataset.num_classes is None else {"label": stored["label"]})
+
+    return Conditions(f"{dataset.name}:{dataset.split}", rows)
