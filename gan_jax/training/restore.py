@@ -43,7 +43,8 @@ def restored_run(workdir: Path, folder: str = NEWEST) -> tuple[Algorithm, DataSp
     algorithm = build_algorithm(phases[0].config, spec)
     mesh = parallel.mesh_of_at_most(1)
     with closing(Checkpoints(workdir / folder)) as checkpoints:
-        state = checkpoints.restore(parallel.abstract_state(algorithm, example_batch(spec, 1), mesh))
+        batch = example_batch(spec, phases[0].config.batch_size)
+        state = checkpoints.restore(parallel.abstract_state(algorithm, batch, mesh))
     if state is None:
         raise UserError(f"{workdir} has no checkpoint yet; let gan-jax train reach one")
     phase = next(phase for phase in phases if int(state.step) <= phase.stop)

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
+import flax.linen as nn
+import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 from gan_jax.algorithms.gan import GAN
+from gan_jax.config.build import build
+from gan_jax.config.components import complete
 from gan_jax.data.codecs import Pixels
 from gan_jax.data.spec import Field
+from gan_jax.evaluation.protocol import from_row
+from gan_jax.inference.sample import make_sampler
+from gan_jax.summaries.logs import read_metrics
 from tests.toys.common import (
     Toy,
     ToyData,
@@ -18,9 +27,16 @@ from tests.toys.common import (
     ToyTranslator,
     check_alone,
     check_many,
+    register,
     squares,
     toy_config,
 )
+
+
+class HandOn(nn.Module):
+    @nn.compact
+    def __call__(self, image, told, train):
+        return image + 0 * self.param("unused", nn.initializers.zeros, ())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +67,8 @@ def pairs(count, rng):
     return {"image": image, "source": 255 - image}
 
 
+pytestmark = pytest.mark.usefixtures("compiled_once", "quick_compiler")
+
 TOY = Toy(
     config=toy_config(
         {"name": "toy_translator"},
@@ -65,6 +83,24 @@ TOY = Toy(
 
 def test_a_translator_lives_in_one_file(monkeypatch, tmp_path):
     check_alone(TOY, monkeypatch, tmp_path, [1])
+    scored = [record for record in map(from_row, read_metrics(tmp_path / "whole")) if record]
+    assert {record.labels for record in scored} == {"of toy:test"}
+
+
+def test_samples_are_made_of_held_out_sources(monkeypatch):
+    """With a generator that hands its source on, sample i is the source of row i of the test split."""
+    register(monkeypatch, TOY)
+    plan = build(complete(TOY.config))
+    conditions: Any = plan.conditions(plan.phases[0])
+    rows: Any = conditions.rows(0, 70)["source"]
+    test = TOY.data.open("test", {}).gather(np.arange(70) % 16)["source"]
+    np.testing.assert_allclose(rows, test / 127.5 - 1, atol=1e-6)
+    handed_on = dataclasses.replace(plan.algorithm, generator=HandOn())
+    sampler = make_sampler(handed_on, plan.spec, conditions)
+    state = handed_on.init(jax.random.key(0), {"image": rows[:8], "source": rows[:8]})
+    np.testing.assert_array_equal(sampler(state, 70, jax.random.key(1)), rows)
+    with pytest.raises(ValueError, match="source"):
+        make_sampler(handed_on, plan.spec)
 
 
 @pytest.mark.slow
