@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from gan_jax.core.update import Metrics
-from gan_jax.utils.checks import check_count, is_count
+from gan_jax.utils.checks import is_count
 from gan_jax.utils.tree import PyTree
 
 Array = jax.Array
@@ -50,9 +50,6 @@ class Every:
 
     every_steps: int
     function: Callable[[int, Any, StepMetrics], None]
-
-    def __post_init__(self) -> None:
-        check_count(self.every_steps, "every_steps")
 
     def __call__(self, step: int, state: Any, metrics: StepMetrics) -> None:
         """Calls the function."""

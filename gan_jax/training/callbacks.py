@@ -42,12 +42,12 @@ SEED = 0  # of the latents: the same at every evaluation, so that their noise do
 
 @dataclass(frozen=True)
 class RecordLosses:
-    """What is given the metrics of every step, and ends the run where a loss is not finite."""
+    """Keeps the metrics of every step, and ends the run where a loss is not finite."""
 
     log: RunLog | NoLog
 
     def __call__(self, step: int, metrics: StepMetrics) -> None:
-        """Records the metrics of the steps that end at `step`."""
+        """Takes the metrics of the steps that end at `step`."""
         self.log.record(step, metrics)
         check_finite(step, metrics)
 

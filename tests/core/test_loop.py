@@ -186,8 +186,8 @@ def test_callbacks_are_checked():
             ValueError, match=rf"callbacks\[{index}\] is .* with every_steps={every}: .*Every\("
         ):
             check_callbacks(callbacks)
-    with pytest.raises(ValueError, match="every_steps=-2: it must be a positive integer"):
-        Every(-2, print)
+    with pytest.raises(ValueError, match=r"Every\(every_steps=-2.* must be a positive integer"):
+        check_callbacks([Every(-2, print)])
 
 
 @pytest.mark.parametrize("groups", [(4, 4, 1), (1, 3, 2, 3)])
