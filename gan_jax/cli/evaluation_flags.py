@@ -35,7 +35,7 @@ def define_evaluate(values: flags.FlagValues, argv: list[str]) -> list[str]:
             "auto",
             "auto, classifier (of the real data set), classifier:NAME or classifier:FILE, inception, "
             "inception:torchvision, random, pixels, pca, points. auto is the classifier for small grey "
-            "labelled data sets, points for points of a density, pca for tiles and sounds, else inception.",
+            "labelled data sets, points for points of a density, random for tiles, sounds, else inception.",
         ),
         "inception_weights": (None, "A file with Inception's weights. Default: the cache, else download."),
         "data_dir": (None, DATA_DIR),

@@ -1,7 +1,7 @@
 """The data sets by name: `load` opens one, `prepare` gets one ready."""
 
-import dataclasses
 import importlib.util
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -113,7 +113,7 @@ def prepare(name: str, *, data_dir: str | None = None, source: str | None = None
 
 def _builder(name: str, root: Path, options: dict[str, Any]) -> LocalBuilder:
     cls = BUILDERS[name]
-    known = [field.name for field in dataclasses.fields(cls.OPTIONS)]
+    known = [field.name for field in fields(cls.OPTIONS)]
     if unknown := sorted(set(options) - set(known)):
         raise UserError(
             f"Unknown option {', '.join(unknown)} of the data set {name}: "

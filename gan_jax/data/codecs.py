@@ -5,6 +5,8 @@ What differs between pixels, points, tiles and waves is asked of the codec, and 
 
 from __future__ import annotations
 
+import hashlib
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -70,6 +72,11 @@ class Codec(ABC):
     def describe(self) -> dict[str, Any]:
         """The codec as JSON values, of which `codec_from` makes it again."""
         return {"name": self.name}
+
+    @property
+    def digest(self) -> str:
+        """16 hex digits of a sha256 over the description."""
+        return hashlib.sha256(json.dumps(self.describe(), sort_keys=True).encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True)

@@ -208,13 +208,14 @@ class Evaluator:
         Raises:
             UserError: its images are not like the reals.
         """
-        real = self.real_source
-        if source.codec.name != real.codec.name and not (real.codec == Pixels() and source.codec.pictured):
+        try:
+            return seen_by(source, self.network.codec)
+        except UserError:
+            real = self.real_source
             raise UserError(
                 f"{source.name} holds {source.codec.noun} and {real.name} {real.codec.noun}: they cannot be "
                 "compared"
-            )
-        return seen_by(source, self.network.codec)
+            ) from None
 
     def check_fake(self, fake: GeneratedSet) -> None:
         """Raises a UserError if a metric needs what these fakes do not have."""

@@ -7,7 +7,7 @@ METRICS = (
 RESIZERS = ("legacy", "legacy_tf", "clean")
 DEFAULT = "fid,kid,inception_score,prdc"  # the metrics, where none are named
 OF_POINTS = "density,fid,prdc"  # likewise, where the reals are points
-OF_OTHERS = "fid,kid,prdc"  # likewise, where they are no images
+OF_OTHERS = "fid,prdc"  # likewise, where they are no images
 # By the codec of the reals, where they are no images: the metrics and the network, where none are named.
 USUAL_METRICS = {"points": OF_POINTS, "tiles": OF_OTHERS, "wave": OF_OTHERS}
-USUAL_NETWORKS = {"points": "points", "tiles": "pca", "wave": "pca"}
+USUAL_NETWORKS = {"points": "points", "tiles": "random", "wave": "random"}

@@ -46,7 +46,7 @@ def open_network(
     """The network that `text` names.
 
     Args:
-        text: "auto": "points" where the real set holds points, "pca" where it holds tiles or sounds, its
+        text: "auto": "points" where the real set holds points, "random" where it holds tiles or sounds, its
             classifier where its images are small, grey and labelled, or stacked digits, otherwise Inception;
             "classifier" (of the real set),
             "classifier:NAME" (of another data set) or "classifier:FILE"; "inception" (FID's),

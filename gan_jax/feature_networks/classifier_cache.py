@@ -126,6 +126,9 @@ def prepare_classifier(
             "classifier of a labelled set with images of the same kind and size, or another network "
             "(inception, random, pixels, pca)"
         )
+    codec = reals.fields["image"].codec
+    if not codec.is_image:
+        raise UserError(f"a classifier takes images, and the data set {dataset_name} holds {codec.noun}")
     if out is not None and out.exists() and not force:
         raise UserError(f"{out} is there already: give another path, or remove it first")
     key = _key(reals, recipe, seed)

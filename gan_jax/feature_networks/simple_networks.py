@@ -7,7 +7,6 @@ with each other, and do not stand for those in Inception's features.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -121,10 +120,9 @@ def point_network(dimension: int) -> FeatureNetwork:
 
 def decoding_network(network: FeatureNetwork, codec: Codec) -> FeatureNetwork:
     """A network of this module that takes what another codec stores, and sees it as `as_pixels`."""
-    described = json.dumps(codec.describe(), sort_keys=True)
     return replace(
         network,
-        digest=digest_of({}, f"{network.digest} of {described}"),
+        digest=digest_of({}, f"{network.digest} of {codec.name} {codec.digest}"),
         apply=lambda params, stored: network.apply(params, as_pixels(stored, codec)),
         maps=None,
         codec=codec,

@@ -16,6 +16,7 @@ from gan_jax.config import build, components
 from gan_jax.config.build import build_algorithm
 from gan_jax.config.components import complete
 from gan_jax.core.games import GAMES
+from gan_jax.data.codecs import Tiles
 from gan_jax.data.spec import DataSpec, Field
 from gan_jax.losses.penalties import R1, R2, LeCam
 from gan_jax.optim.schedules import SCHEDULES
@@ -375,6 +376,33 @@ def test_a_plan_is_what_the_config_says(monkeypatch):
     assert jax.random.key_data(plan.key).tolist() == jax.random.key_data(jax.random.key(5)).tolist()
     assert float(plan.algorithm.ema_decay(10**6)) == pytest.approx(0.99)
     assert plan.algorithm.generator.image_shape == SPEC.image_shape
+
+
+def test_the_transforms_are_those_of_the_config():
+    assert build.data_transforms(config_with(), SPEC) == ()
+    assert len(build.data_transforms(config_with(data__flip=True), SPEC)) == 1
+    batch = {"image": jnp.ones((3, *SPEC.image_shape))}
+    config = config_with(data__flip=True, data__crop=4)
+    keys = jax.random.split(jax.random.key(0), 3)
+    for transform in (transforms := build.data_transforms(config, SPEC)):
+        np.testing.assert_allclose(transform(batch, keys)["image"], batch["image"], atol=1e-6)
+    assert len(transforms) == 2
+
+
+@pytest.mark.parametrize("pixels", [-1, 1.5, "8", True])
+def test_a_crop_is_a_number_of_pixels(pixels):
+    with pytest.raises(UserError, match=r"data\.crop=.*: it must be a number of pixels, 0 or more"):
+        build.data_transforms(config_with(data__crop=pixels), SPEC)
+
+
+def test_an_example_batch_has_every_field():
+    fields = {"image": Field((12, 10, 3)), "level": Field((4, 5, 2), Tiles(np.eye(2, 3, dtype=int)))}
+    batch = build.example_batch(DataSpec(fields, 4), 6)
+    assert {name: (x.shape, x.dtype) for name, x in batch.items()} == {
+        "image": ((6, 12, 10, 3), np.float32),
+        "level": ((6, 4, 5, 2), np.float32),
+        "label": ((6,), np.int32),
+    }
 
 
 def test_a_batch_larger_than_the_data_is_refused(monkeypatch):

@@ -1,9 +1,10 @@
 """Options that exclude each other are refused before anything is compiled; their neighbours are not."""
 
+import numpy as np
 import pytest
 
 from gan_jax.config import build, components
-from gan_jax.data.codecs import Points
+from gan_jax.data.codecs import Lab, Pixels, Points, Tiles, Wave
 from gan_jax.data.spec import DataSpec, Field
 from gan_jax.utils.errors import UserError
 from tests.shipped import SPEC, config_with, no_compiler
@@ -151,12 +152,52 @@ PLANE = dict(
         ({"data.flip": True}, "data.flip mirrors images"),
         ({"augment.name": "diffaugment"}, "augment=diffaugment is for images"),
         ({"generator.output": "tanh"}, "reaches no point beyond 1.*generator.output=linear"),
+        ({"data.crop": 8}, "data.crop enlarges images, and shapes holds points: set data.crop=0"),
     ],
 )
 def test_what_is_made_for_images_is_refused_for_points(changes, said):
-    config = components.complete(config_with(**PLANE))
+    config = components.complete(config_with(**PLANE, data__crop=0))
     build.build_algorithm(config, POINTS)
     config.update_from_flattened_dict(changes)
     config = components.complete(config)
     with no_compiler(), pytest.raises(UserError, match=said):
         build.build_algorithm(config, POINTS)
+
+
+TILES = Tiles(np.eye(3, dtype=int))
+CHANGES = {
+    "data.flip": ("data.flip", True),
+    "data.crop": ("data.crop", 2),
+    "augment": ("augment.name", "diffaugment"),
+}
+
+
+@pytest.mark.parametrize(
+    ("codec", "shape", "refused"),
+    [
+        (Pixels(), (12, 10, 3), ()),
+        (Lab(), (12, 10, 3), ()),
+        (TILES, (12, 10, 3), ("data.crop", "augment")),
+        (Wave(8_000), (16, 1, 1), ("data.flip", "data.crop", "augment")),
+    ],
+    ids=lambda x: getattr(x, "name", ""),
+)
+@pytest.mark.parametrize("field", ["data.flip", "data.crop", "augment"])
+def test_the_codec_says_what_may_be_done_to_images(codec, shape, refused, field):
+    spec = DataSpec({"image": Field(shape, codec)}, None)
+    config = config_with(
+        generator=dict(name="mlp_generator"), discriminator=dict(name="mlp_discriminator"), data__crop=0
+    )
+    config.update_from_flattened_dict(dict([CHANGES[field]]))
+    if field in refused:
+        with no_compiler(), pytest.raises(UserError, match=rf"{field}.* and shapes holds {codec.noun}"):
+            build.build_algorithm(components.complete(config), spec)
+    else:
+        build.build_algorithm(components.complete(config), spec)
+
+
+def test_one_field_that_cannot_be_mirrored_is_enough():
+    fields = {"image": Field((12, 10, 3)), "sound": Field((16, 1, 1), Wave(8_000))}
+    config = config_with(data__flip=True)
+    with no_compiler(), pytest.raises(UserError, match=r"data\.flip mirrors images, and shapes holds sounds"):
+        build.build_algorithm(components.complete(config), DataSpec(fields, 4))

@@ -182,7 +182,7 @@ def pictured(source: ImageSource) -> ImageSource:
             yield codec.picture(np.asarray(decode(images))), labels
 
     height, width, channels = codec.picture(np.zeros((1, *source.image_shape), np.float32)).shape[1:]
-    fingerprint = source.fingerprint and f"pictures of {source.fingerprint} by {codec.describe()}"
+    fingerprint = source.fingerprint and f"pictures of {source.fingerprint} by {codec.name} {codec.digest}"
     return replace(
         source,
         fingerprint=fingerprint,
