@@ -80,7 +80,7 @@ def train(
             claim(held, folder, record, hosts)  # from here on the folder changes
         if hosts.is_first:
             note_start(folder, record)
-        with StopRequest() as stop:
+        with StopRequest(hosts.signals) as stop:
             return Loop(plan, folder, checkpoints, mesh, feed, int(state.step), watch, hosts).run(state, stop)
 
 
