@@ -62,7 +62,7 @@ class Monitor:
         now = time.monotonic()
         self._seen = [(0, now, 0, now)] * count  # of each process: beat, since when, progress, since when
         self._closing = threading.Event()
-        self._ending = threading.Lock()  # for the thread that ends this process
+        self._ending = threading.RLock()  # kept by the thread that ends this process
 
     def start(self) -> None:
         """Begins."""
@@ -79,6 +79,7 @@ class Monitor:
         """
         if isinstance(error, jax.errors.JaxRuntimeError) or "Gloo" in str(error):
             time.sleep(self._lost_seconds + 2 * _BEAT_SECONDS)
+        self._ending.acquire()
         text, code = "; ".join(str(error).splitlines()), 1
         if isinstance(error, Interrupted):
             code = 128 + error.signum

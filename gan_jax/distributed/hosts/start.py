@@ -57,8 +57,8 @@ def connected(
         )
     except (ValueError, RuntimeError, OSError) as error:
         raise UserError(
-            f"the other processes cannot be found ({error}): give all --coordinator=HOST:PORT, where process 0 "
-            "listens, --num_processes=N and --process_id=I; or --num_processes=1 to train alone"
+            f"the other processes cannot be found ({error}): give all --coordinator=HOST:PORT, where process "
+            "0 listens, --num_processes=N and --process_id=I; or --num_processes=1 to train alone"
         ) from error
     index, count, own = jax.process_index(), jax.process_count(), jax.local_device_count()
     if jax.device_count() != count * own:
