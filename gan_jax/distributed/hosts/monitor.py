@@ -105,28 +105,32 @@ class Monitor:
         return ""
 
     def _run(self) -> None:
-        silent = f"(the coordinator) has not answered for {self._lost_seconds:.0f} s"
+        late = self._end_later()
         for beat in itertools.count(1):
             if self._closing.wait(_BEAT_SECONDS):
-                return
-            late = threading.Timer(
-                self._lost_seconds, self._end, (f"{self._named([0])} {silent}. {_CONTINUE}", 1)
-            )
-            late.daemon = True
-            late.start()
+                break
+            alive = json.dumps([beat, self.progress])
             try:
-                alive = json.dumps([beat, self.progress])
                 self._store.key_value_set(f"{_ALIVE}{self._index}", alive, allow_overwrite=True)
                 said = dict(self._store.key_value_dir_get("gan_jax/"))
-            except jax.errors.JaxRuntimeError:  # process 0 is gone: JAX ends this one
-                return
-            finally:
-                late.cancel()
+            except jax.errors.JaxRuntimeError:
+                continue  # no answer: once more, until it is too late
+            late.cancel()
+            late = self._end_later()
             if _END in said:
                 by, code, text = json.loads(said[_END])
                 self._end(f"{self._named([by])} ended: {text}", code)
             elif text := self.verdict(said, time.monotonic()):
                 self._end(text, 1)
+        late.cancel()
+
+    def _end_later(self) -> threading.Timer:
+        """Ends this process once process 0 has not answered for too long, unless it is cancelled."""
+        silent = f"(the coordinator) has not answered for {self._lost_seconds:.0f} s. {_CONTINUE}"
+        timer = threading.Timer(self._lost_seconds, self._end, (f"{self._named([0])} {silent}", 1))
+        timer.daemon = True
+        timer.start()
+        return timer
 
     def _end(self, text: str, code: int) -> None:
         """Ends this process with a last line, whatever its other threads are doing."""

@@ -82,7 +82,7 @@ def test_what_one_process_alone_raises_is_told_to_the_others(error, text, code, 
 
 
 def test_a_broken_connection_is_the_fault_of_whoever_is_lost(monitor, monkeypatch):
-    slept = []
+    slept: list[float] = []
     monkeypatch.setattr("time.sleep", slept.append)
     with pytest.raises(Ended):
         monitor.fail(ValueError("UNKNOWN: Gloo AllGather failed: Connection reset by peer"))
