@@ -63,9 +63,10 @@ class Soak:
             f"({time.monotonic() - began:.0f} s in all)"
         )
         say(self.lines[-1])
-        expected = {-signum, 128 + signum if signum == signal.SIGTERM else 1}
-        if moment == "start":
-            expected.add(1)  # a process that never came, or did not have its handlers yet
+        # Without its coordinator, in process 0, JAX aborts.
+        expected = {-signum, *((128 + signum,) if signum == signal.SIGTERM else (1, -signal.SIGABRT))}
+        if moment == "start":  # a process that never came, or did not have its handlers yet
+            expected |= {1, -signal.SIGABRT}
         if not set(codes) <= expected:
             raise SystemExit(f"exit codes {codes}, expected {sorted(expected)}")
 

@@ -5,7 +5,6 @@ What a command needs is imported when it runs, JAX above all: help and wrong usa
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -54,15 +53,14 @@ def train(values: flags.FlagValues, rest: list[str]) -> None:
     else:
         from gan_jax.distributed import hosts
 
-        place = hosts.find_place(
-            os.environ,
-            coordinator=values.coordinator,
-            num_processes=values.num_processes,
-            process_id=values.process_id,
-            wait_seconds=values.connect_seconds,
-        )
-        patience = hosts.Patience(lost=values.lost_seconds, stalled=values.stalled_seconds)
-        with hosts.connected(place, connect_seconds=values.connect_seconds, patience=patience) as together:
+        with hosts.connected(
+            values.coordinator,
+            values.num_processes,
+            values.process_id,
+            connect_seconds=values.connect_seconds,
+            lost_seconds=values.lost_seconds,
+            stalled_seconds=values.stalled_seconds,
+        ) as together:
             commands.train(config, workdir, values.devices, together)
 
 
@@ -75,23 +73,14 @@ def _define_hosts(values: flags.FlagValues) -> None:
         "Open MPI 4 and TPU VMs.",
         flag_values=values,
     )
-    flags.DEFINE_integer(
-        "num_processes", None, "How many processes train together; 1: this one alone.", flag_values=values
-    )
-    flags.DEFINE_integer("process_id", None, "Which of them this is, 0 to N - 1.", flag_values=values)
-    flags.DEFINE_integer(
-        "connect_seconds", 120, "How long to wait for the other processes.", lower_bound=1, flag_values=values
-    )
-    flags.DEFINE_integer(
-        "lost_seconds", 30, "A process without a sign of life is lost.", lower_bound=3, flag_values=values
-    )
-    flags.DEFINE_integer(
-        "stalled_seconds",
-        600,
-        "A process that lives and does not go on is hung.",
-        lower_bound=5,
-        flag_values=values,
-    )
+    for name, default, least, about in (
+        ("num_processes", None, 1, "How many processes train together; 1: this one alone."),
+        ("process_id", None, 0, "Which of them this is, 0 to N - 1."),
+        ("connect_seconds", 120, 1, "How long to wait for the other processes."),
+        ("lost_seconds", 30, 3, "A process without a sign of life is lost."),
+        ("stalled_seconds", 600, 5, "A process that lives and does not go on is hung."),
+    ):
+        flags.DEFINE_integer(name, default, about, lower_bound=least, flag_values=values)
 
 
 def define_sample(values: flags.FlagValues, argv: list[str]) -> list[str]:

@@ -91,7 +91,7 @@ def train(
             claim(held, folder, record, hosts)  # from here on the folder changes
         if hosts.is_first:
             note_start(folder, record)
-        stop = held.enter_context(StopRequest())
+        stop = held.enter_context(StopRequest(hosts.signals))
         log = held.enter_context(closing(open_log(plan, folder, step, hosts)))
         pictures = SamplePictures(plan, folder, log, hosts)
         save = SaveCheckpoint(plan.checkpoint_every_steps, checkpoints)

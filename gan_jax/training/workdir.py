@@ -22,7 +22,7 @@ import ml_collections
 from gan_jax.config.components import complete
 from gan_jax.config.record import describe_data, differences, from_json, recorded_spec, to_json
 from gan_jax.data import Dataset, DataSpec
-from gan_jax.distributed.hosts import ALONE, Hosts, differing
+from gan_jax.distributed.hosts import ALONE, Hosts
 from gan_jax.utils.errors import UserError
 from gan_jax.utils.files import locked, write_atomically, write_json
 from gan_jax.utils.provenance import describe_environment
@@ -98,20 +98,24 @@ def check_same_run(
     dataset: Dataset,
     frozen: Mapping[str, str] = NO_FROZEN,
 ) -> None:
-    """Raises a UserError if this process was given another config, or has other data, than process 0.
+    """Raises a UserError if this process has another config, other data or other packages than process 0.
 
     Only `data.dir` may differ: each host may have its own copy of the data.
     """
-    fingerprint = describe_data(dataset)["fingerprint"]
-    mine = {"config": to_json(config), "data": fingerprint, "frozen": dict(frozen)}
+    mine = {
+        "config": to_json(config),
+        "data": describe_data(dataset)["fingerprint"],
+        "frozen": dict(frozen),
+        "packages": describe_environment()["packages"],
+    }
     mine["config"]["data"].pop("dir", None)
     mine = json.loads(json.dumps(mine))
-    changed = differing(hosts.broadcast_from_first(lambda: mine), mine)
+    changed = differences(hosts.broadcast_from_first(lambda: mine), mine)
     if changed:
         raise UserError(
             f"process {hosts.index} of {hosts.count} (on {platform.node()}) was given another run than "
             f"process 0: {'; '.join(changed)} (process 0 -> process {hosts.index}). Give all the same "
-            "command and data"
+            "command, data and packages"
         )
 
 

@@ -7,6 +7,7 @@ import signal
 import threading
 from types import FrameType, TracebackType
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _AGAIN_SECONDS = 1.0
 
 
@@ -37,18 +38,19 @@ def interrupt(signum: int, frame: FrameType | None) -> None:
 
 
 class StopRequest:
-    """While it is entered, the first SIGINT or SIGTERM only sets `signum`; a second one acts as usual.
+    """While it is entered, the first of some signals only sets `signum`; a second one acts as usual.
 
     Signals reach a program's main thread only: elsewhere it changes nothing.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, signals: tuple[signal.Signals, ...] = SIGNALS) -> None:
         self.signum: int | None = None
+        self._signals = signals
         self._previous: dict[int, object] = {}
 
     def __enter__(self) -> StopRequest:
         if threading.current_thread() is threading.main_thread():
-            for signum in (signal.SIGINT, signal.SIGTERM):
+            for signum in self._signals:
                 self._previous[signum] = signal.signal(signum, self._request)
         return self
 

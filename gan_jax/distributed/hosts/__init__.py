@@ -1,8 +1,6 @@
-"""One run on many processes: who they are, how they start, agree, and end together."""
+"""One run on many processes, with JAX's coordinator, collectives and preemption service."""
 
-from gan_jax.distributed.hosts.cluster import Place, find_place
-from gan_jax.distributed.hosts.failure_detector import Patience
-from gan_jax.distributed.hosts.group import ALONE, Hosts, differing
-from gan_jax.distributed.hosts.start import CONNECT_SECONDS, connected
+from gan_jax.distributed.hosts.group import ALONE, Hosts
+from gan_jax.distributed.hosts.start import connected
 
-__all__ = ["ALONE", "CONNECT_SECONDS", "Hosts", "Patience", "Place", "connected", "differing", "find_place"]
+__all__ = ["ALONE", "Hosts", "connected"]

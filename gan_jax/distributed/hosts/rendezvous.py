@@ -1,150 +1,105 @@
-"""All processes of a job meet before JAX starts: who is missing, twice there or of another kind is said.
+"""Processes that were started by hand meet before JAX starts: who is missing, or there twice, is named.
 
-JAX's own start-up ends the process where something does not fit, with a stack trace. Here every process
-tells process 0 who it is, at the address at which the coordinator will listen; process 0 answers all of them
-once everybody is there, or time is up. Then it gives the port free for the coordinator.
+JAX's own start would abort each of them with a stack trace that names nobody. Process 0 listens where JAX's
+coordinator will; the others say "ID COUNT" and are answered once all are there or time is up.
 """
 
 from __future__ import annotations
 
 import contextlib
-import errno
-import json
-import platform
 import socket
 import time
-from typing import Any
 
-from gan_jax.distributed.hosts.cluster import Place, split_address
 from gan_jax.utils.errors import UserError
 
-_GREETING = "gan_jax roll call 1"
-_AGAIN_SECONDS = 0.2
+_WELL = "all are there"
 
 
-def roll_call(place: Place, versions: dict[str, str], seconds: float) -> None:
-    """Returns, on every process, once all of them are there and agree.
-
-    Args:
-        versions: of the packages that must be the same everywhere.
-        seconds: how long to wait for the others.
+def meet(coordinator: str, num_processes: int, process_id: int, seconds: float) -> None:
+    """Returns, on every process, once all of them are there; waits for so many seconds.
 
     Raises:
-        UserError: on every process that could be reached: some did not come, or do not fit together; or the
-            coordinator could not be reached.
+        UserError: on every process that could be reached: some did not come, or do not fit together; or
+            process 0 could not be reached, or cannot listen.
     """
-    me = {
-        "greeting": _GREETING,
-        "id": place.process_id,
-        "count": place.num_processes,
-        "host": platform.node(),
-        "versions": versions,
-    }
-    deadline = time.monotonic() + seconds
-    problem = (
-        _receive(place, me, deadline, seconds) if place.process_id == 0 else _report(place, me, deadline)
-    )
-    if problem:
-        raise UserError(problem)
+    if not 0 <= process_id < num_processes:
+        last = num_processes - 1
+        raise UserError(f"--process_id={process_id}: the {num_processes} processes are 0 to {last}")
+    if process_id == 0:
+        answer = _receive(coordinator, num_processes, seconds)
+    else:
+        answer = _report(coordinator, f"{process_id} {num_processes}\n", seconds)
+    if answer != _WELL:
+        raise UserError(answer)
 
 
-def bind_address(place: Place) -> str:
-    """Where process 0 listens: on every interface, but for a job on one machine only on that one's own."""
-    host, port = split_address(place.coordinator)
-    return f"{host}:{port}" if host in ("127.0.0.1", "localhost") else f"[::]:{port}"
+def split_address(address: str) -> tuple[str, int]:
+    """("HOST", port) of "HOST:PORT"; an IPv6 address is in brackets. A UserError for anything else."""
+    host, _, port = address.rpartition(":")
+    plain = host.strip("[]")
+    if not plain or (":" in plain and plain == host) or not port.isdecimal() or not 0 < int(port) < 2**16:
+        raise UserError(f"--coordinator={address}: it must be HOST:PORT, for example node1:61500")
+    return plain, int(port)
 
 
-def _receive(place: Place, me: dict[str, Any], deadline: float, seconds: float) -> str:
-    """Process 0: collects the others and answers them; "" if all is well."""
-    came: dict[int, dict[str, Any]] = {0: me}
-    with contextlib.ExitStack() as stack:
-        server = stack.enter_context(_listen(place))
-        callers: list[socket.socket] = []
-        problem = ""
-        while len(came) < place.num_processes and not problem:
-            left = deadline - time.monotonic()
-            if left <= 0:
-                absent = ", ".join(str(i) for i in range(place.num_processes) if i not in came)
-                problem = (
-                    f"after {seconds:.0f} s process {absent} of {place.num_processes} had not come to "
-                    f"{place.coordinator}: check that each of them was started, and with this --coordinator"
-                )
-                break
-            server.settimeout(left)
-            with contextlib.suppress(OSError, ValueError):
-                caller = stack.enter_context(server.accept()[0])
-                caller.settimeout(max(deadline - time.monotonic(), 0.1))
-                other = json.loads(caller.makefile("rb").readline())
-                if isinstance(other, dict) and other.get("greeting") == _GREETING:
-                    callers.append(caller)
-                    problem = _misfit(came, me, other)
-                    came[other["id"]] = other
+def bind_address(coordinator: str) -> str | None:
+    """Where process 0 listens: a job on one machine on that one only; None is on every interface."""
+    return coordinator if split_address(coordinator)[0] in ("localhost", "127.0.0.1") else None
+
+
+def _receive(coordinator: str, count: int, seconds: float) -> str:
+    """Process 0: waits for the others, answers them, and returns the answer."""
+    host, port = split_address(coordinator)
+    deadline, answer, missing = time.monotonic() + seconds, "", set(range(1, count))
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        server = socket.create_server((host if bind_address(coordinator) else "", port), family=family)
+    except OSError as error:
+        raise UserError(f"process 0 cannot listen at --coordinator={coordinator}: {error}") from None
+    with server, contextlib.ExitStack() as held:
+        callers = []
+        while missing and not answer:
+            server.settimeout(max(deadline - time.monotonic(), 0.01))
+            try:
+                caller = held.enter_context(server.accept()[0])
+                caller.settimeout(2.0)
+                index, its_count = map(int, caller.makefile().readline(100).split())
+            except (OSError, ValueError):  # time is up, or something else called
+                if time.monotonic() > deadline:
+                    absent = ", ".join(map(str, sorted(missing)))
+                    answer = (
+                        f"after {seconds:.0f} s process {absent} of {count} had not come to {coordinator}: "
+                        "check that each of them was started, and with this --coordinator"
+                    )
+                continue
+            callers.append(caller)
+            if its_count != count:
+                other = f"process {index} num_processes={its_count}"
+                answer = f"process 0 was told num_processes={count} and {other}: give all the same"
+            elif index not in missing:
+                answer = f"two processes have process_id={index}: give each its own, 0 to {count - 1}"
+            missing.discard(index)
+        answer = answer or _WELL
         for caller in callers:
             with contextlib.suppress(OSError):
-                caller.sendall(json.dumps({"problem": problem}).encode() + b"\n")
-        for caller in callers:  # whoever closes first keeps the port busy: that must be the other side
-            with contextlib.suppress(OSError):
-                caller.settimeout(2.0)
-                caller.recv(1)
-    return problem
+                caller.sendall(answer.encode())
+    return answer
 
 
-def _misfit(came: dict[int, dict[str, Any]], me: dict[str, Any], other: dict[str, Any]) -> str:
-    """What is wrong with a process that came, in words; "" if nothing."""
-    if other["count"] != me["count"]:
-        return (
-            f"process 0 was told num_processes={me['count']} and process {other['id']} "
-            f"(on {other['host']}) num_processes={other['count']}: give all the same"
-        )
-    if other["id"] in came:
-        return (
-            f"two processes have process_id={other['id']}, on {came[other['id']]['host']} and "
-            f"{other['host']}: give each its own, 0 to {me['count'] - 1}"
-        )
-    different = [
-        f"{name} {version} and {other['versions'].get(name)}"
-        for name, version in me["versions"].items()
-        if other["versions"].get(name) != version
-    ]
-    if different:
-        return (
-            f"process 0 (on {me['host']}) and process {other['id']} (on {other['host']}) have different "
-            f"versions: {', '.join(different)}; install the same everywhere"
-        )
-    return ""
-
-
-def _listen(place: Place) -> socket.socket:
-    host, port = split_address(place.coordinator)
-    try:
-        if bind_address(place).startswith("["):
-            dual = socket.has_dualstack_ipv6()
-            family = socket.AF_INET6 if dual else socket.AF_INET
-            return socket.create_server(("", port), family=family, dualstack_ipv6=dual, backlog=1024)
-        return socket.create_server((host, port), backlog=1024)
-    except OSError as error:
-        taken = "another program uses it: choose another" if error.errno == errno.EADDRINUSE else str(error)
-        raise UserError(
-            f"process 0 cannot listen on port {port} of --coordinator={place.coordinator}: {taken}"
-        ) from None
-
-
-def _report(place: Place, me: dict[str, Any], deadline: float) -> str:
+def _report(coordinator: str, line: str, seconds: float) -> str:
     """Any other process: tells process 0 that it is there and returns its answer."""
-    began, reason = time.monotonic(), ""
-    address = split_address(place.coordinator)
+    deadline, reason = time.monotonic() + seconds, ""
     while (left := deadline - time.monotonic()) > 0:
         try:
-            with socket.create_connection(address, timeout=left) as server:
-                server.sendall(json.dumps(me).encode() + b"\n")
+            with socket.create_connection(split_address(coordinator), timeout=left) as server:
+                server.sendall(line.encode())
                 server.settimeout(left + 5.0)  # process 0, whose time is up too, has the better words
-                answer = json.loads(server.makefile("rb").readline())
-                return str(answer["problem"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            reason = str(error) or type(error).__name__
-        time.sleep(min(_AGAIN_SECONDS, max(deadline - time.monotonic(), 0)))
+                if answer := server.makefile().read():
+                    return answer
+        except OSError as error:
+            reason = str(error)
+        time.sleep(0.2)
     return (
-        f"process 0 did not answer at --coordinator={place.coordinator} within "
-        f"{time.monotonic() - began:.0f} s (address by {place.found_by}; {reason}). Check that process 0 "
-        "runs there, that the name and the port are right, and that no firewall is between"
+        f"process 0 did not answer at --coordinator={coordinator} within {seconds:.0f} s ({reason}): check "
+        "that it was started there, that the name and the port are right, and that no firewall is between"
     )

@@ -3,119 +3,102 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
+import importlib.util
 import os
-import signal
-import socket
-from collections.abc import Iterator
-from importlib import metadata
-from typing import Any
+from collections.abc import Iterator, Mapping
 
 import jax
 
-from gan_jax.distributed.hosts.cluster import Place, split_address
-from gan_jax.distributed.hosts.failure_detector import CONTINUE, Patience
-from gan_jax.distributed.hosts.group import ALONE, Group, Hosts
-from gan_jax.distributed.hosts.heartbeat import Pulse
-from gan_jax.distributed.hosts.rendezvous import bind_address, roll_call
-
-CONNECT_SECONDS = 120.0
-_PACKAGES = ("gan-jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
-_kept: list[Any] = []  # what C calls must not be collected
+from gan_jax.distributed.hosts.group import ALONE, Hosts
+from gan_jax.distributed.hosts.monitor import Monitor, coordinator_store
+from gan_jax.distributed.hosts.rendezvous import bind_address, meet
+from gan_jax.utils.errors import UserError
 
 
 @contextlib.contextmanager
 def connected(
-    place: Place | None, *, connect_seconds: float = CONNECT_SECONDS, patience: Patience | None = None
+    coordinator: str | None = None,
+    num_processes: int | None = None,
+    process_id: int | None = None,
+    *,
+    connect_seconds: int = 120,
+    lost_seconds: int = 30,
+    stalled_seconds: int = 600,
 ) -> Iterator[Hosts]:
-    """The processes of the job, as long as the context lasts; to be entered before anything touches a device.
+    """The processes of the job, as long as the context lasts; to be entered before anything uses a device.
 
     Args:
-        place: from `find_place`; None is a process that trains alone.
+        coordinator: HOST:PORT at which process 0 listens.
+        num_processes: of the whole job; 1 trains alone.
+        process_id: this one's, 0 to num_processes - 1. What is None is found by JAX under SLURM, Open MPI 4
+            and on TPU VMs; elsewhere a process that is told nothing trains alone.
         connect_seconds: how long to wait for the other processes.
-        patience: when the job is given up.
+        lost_seconds, stalled_seconds: see `Monitor`.
 
     Raises:
         UserError: the processes do not find each other, or do not fit together.
     """
-    if place is None:
+    told = (coordinator, num_processes, process_id)
+    alone = told == (None, None, None) and not may_be_several(os.environ)
+    if alone or (num_processes == 1 and not process_id):
         yield ALONE
         return
-    patience = patience or Patience()
-    roll_call(place, {name: metadata.version(name) for name in _PACKAGES}, connect_seconds)
-    _say_why_jax_aborts(place)
-    client = _start_jax(place, connect_seconds, patience)
-    pulse = Pulse(client, place.process_id, place.num_processes, place.coordinator, patience)
-    pulse.start()
-    hosts = Group(client, pulse, place.process_id, place.num_processes)
+    if coordinator is not None and num_processes is not None and process_id is not None:
+        meet(coordinator, num_processes, process_id, connect_seconds)
+    try:
+        jax.distributed.initialize(
+            *told,
+            local_device_ids=visible_devices(os.environ),
+            coordinator_bind_address=coordinator and bind_address(coordinator),
+            initialization_timeout=connect_seconds,
+            # JAX counts from the last heartbeat, half as long ago: the monitor, with better words, is first.
+            heartbeat_timeout_seconds=2 * lost_seconds + 20,
+            shutdown_timeout_seconds=2 * lost_seconds + 20,
+        )
+    except (ValueError, RuntimeError, OSError) as error:
+        raise UserError(
+            f"the other processes cannot be found ({error}): give all --coordinator=HOST:PORT, where process "
+            "0 listens, --num_processes=N and --process_id=I; or --num_processes=1 to train alone"
+        ) from error
+    index, count, own = jax.process_index(), jax.process_count(), jax.local_device_count()
+    if jax.device_count() != count * own:
+        raise UserError(
+            f"process {index} has {own} of {jax.device_count()} devices: give all the same number"
+        )
+    monitor = Monitor(
+        coordinator_store(), index, count, lost_seconds=lost_seconds, stalled_seconds=stalled_seconds
+    )
+    monitor.start()
+    hosts = Hosts(monitor)
     try:
         with hosts.propagate_errors():
+            hosts.barrier()  # at once: gloo's first connection waits for 30 s only
             yield hosts
-    except BaseException as error:
-        if getattr(error, "everywhere", False):
-            _leave(hosts, pulse)
-        raise
-    _leave(hosts, pulse)
+    finally:  # only where all processes are here: what one alone raises has ended it
+        hosts.barrier()
+        monitor.close()
+        jax.distributed.shutdown()
 
 
-def _start_jax(place: Place, connect_seconds: float, patience: Patience) -> Any:
-    """Starts `jax.distributed` and returns its client of the coordinator."""
-    from jax._src import distributed
+def may_be_several(environment: Mapping[str, str]) -> bool:
+    """Whether something that JAX knows may have started this process as one of several.
 
-    jax.config.update("jax_cpu_collectives_implementation", "gloo")
-    # It would take SIGTERM for itself; the loop has its own agreement.
-    jax.config.update("jax_enable_preemption_service", False)
-    jax.distributed.initialize(
-        place.coordinator,
-        place.num_processes,
-        place.process_id,
-        local_device_ids=place.local_devices,
-        cluster_detection_method="deactivate",
-        coordinator_bind_address=bind_address(place),
-        initialization_timeout=max(int(connect_seconds), 10),
-        # Later than the pulse, which has better words.
-        heartbeat_timeout_seconds=max(int(3 * patience.lost), 10),
-        shutdown_timeout_seconds=max(int(3 * patience.lost), 10),
-    )
-    return distributed.global_state.client
-
-
-def _leave(hosts: Hosts, pulse: Pulse) -> None:
-    """All processes are done: none may find another one gone."""
-    hosts.barrier()
-    pulse.close()
-    jax.distributed.shutdown()
-    _on_abort(None)
-
-
-def _say_why_jax_aborts(place: Place) -> None:
-    """A last line where JAX aborts the process, as it does at once when the coordinator is gone.
-
-    No Python handler of the signal would be called: what aborts is a thread of C++.
+    A SLURM batch script and an interactive shell have the variables of a job, but not of a step of several
+    tasks. A TPU VM has libtpu; JAX finds out whether there are others.
     """
-    first = f"process 0 of {place.num_processes} (the coordinator, {place.coordinator})"
-    lost = f"\ngan-jax: {first} is gone. {CONTINUE}\n"
-    other = f"\ngan-jax: {place.name} was aborted, for the reason above. {CONTINUE}\n"
-
-    def handle(signum: int) -> None:
-        os.write(2, (other if place.process_id == 0 or _answers(place.coordinator) else lost).encode())
-        os._exit(1)
-
-    function = ctypes.CFUNCTYPE(None, ctypes.c_int)(handle)
-    _kept.append(function)
-    _on_abort(function)
+    counts = (_number(environment, name) for name in ("OMPI_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS"))
+    return max(counts) > 1 or importlib.util.find_spec("libtpu") is not None
 
 
-def _on_abort(function: Any) -> None:
-    """Sets the handler of SIGABRT in C; None is the default."""
-    libc = ctypes.CDLL(None)
-    libc.signal.restype = ctypes.c_void_p
-    libc.signal(int(signal.SIGABRT), function)
+def visible_devices(environment: Mapping[str, str]) -> list[int] | None:
+    """[] for all GPUs that this process sees; None for JAX's choice: one for each process of a node."""
+    tasks, nodes = _number(environment, "SLURM_STEP_NUM_TASKS"), _number(environment, "SLURM_STEP_NUM_NODES")
+    several_here = tasks > nodes or _number(environment, "OMPI_COMM_WORLD_LOCAL_SIZE") > 1
+    seen = environment.get("CUDA_VISIBLE_DEVICES", "")
+    bound_to_one = seen != "" and "," not in seen  # by the launcher
+    return None if several_here and not bound_to_one else []
 
 
-def _answers(address: str) -> bool:
-    try:
-        with socket.create_connection(split_address(address), timeout=2.0):
-            return True
-    except OSError:
-        return False
+def _number(environment: Mapping[str, str], name: str) -> int:
+    """A variable; 1 where it is not there."""
+    return int(environment.get(name) or 1)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -16,39 +15,35 @@ import pytest
 
 from tests.runs import ROOT
 
-TRAIN = ("gan_jax.main", "train")
 PATIENCE = 300.0  # seconds; a loaded machine is slow
 
 
-def free_port() -> int:
-    """A port that nobody uses now."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
+def free_port(first: int = 0) -> int:
+    """A port that nobody uses now: any, or one near `first`."""
+    for port in range(first + os.getpid() % 4000, first + 4096) if first else [0]:
+        with socket.socket() as found, contextlib.suppress(OSError):
+            found.bind(("127.0.0.1", port))
+            return found.getsockname()[1]
+    raise AssertionError("no free port")
 
 
 class Job:
-    """`python -m PROGRAM ARGUMENTS` in `count` processes, told of each other by flags or `environments`."""
+    """`python -m ARGUMENTS` in several processes, each with more arguments or variables of its own.
+
+    Args:
+        outputs: a file for what each process says.
+    """
 
     def __init__(
-        self,
-        folder: Path,
-        count: int,
-        *arguments: str,
-        environments: list[dict[str, str]] | None,
-        program: tuple[str, ...] = TRAIN,
+        self, outputs: list[Path], arguments: list[list[str]], variables: list[dict[str, str]]
     ) -> None:
-        folder.mkdir(exist_ok=True)
-        flags = ["--num_processes", str(count), "--coordinator", f"127.0.0.1:{free_port()}"]
-        self.outputs = [folder / f"{number}.txt" for number in range(count)]
-        self.processes = []
-        for number, output in enumerate(self.outputs):
-            told = [] if environments else [*flags, "--process_id", str(number)]
+        self.outputs, self.processes = outputs, []
+        for output, own, more in zip(outputs, arguments, variables, strict=True):
             with output.open("w") as file:
                 process = subprocess.Popen(
-                    [sys.executable, "-m", *program, *arguments, *told],
+                    [sys.executable, "-m", *own],
                     cwd=ROOT,
-                    env={**os.environ, "XLA_FLAGS": "", **(environments[number] if environments else {})},
+                    env={**os.environ, "XLA_FLAGS": "", **more},
                     stdout=file,
                     stderr=subprocess.STDOUT,
                 )
@@ -65,8 +60,7 @@ class Job:
 
     def codes(self) -> list[int]:
         """The exit codes, once all have ended."""
-        deadline = time.monotonic() + PATIENCE
-        return [process.wait(max(deadline - time.monotonic(), 0.1)) for process in self.processes]
+        return [process.wait(PATIENCE) for process in self.processes]
 
     def texts(self) -> list[str]:
         """What each process has said so far."""
@@ -79,18 +73,42 @@ class Job:
 
 @contextlib.contextmanager
 def job(
-    folder: Path,
-    count: int,
-    *arguments: str,
-    environments: list[dict[str, str]] | None = None,
-    program: tuple[str, ...] = TRAIN,
+    folder: Path, count: int, *arguments: str, variables: list[dict[str, str]] | None = None
 ) -> Iterator[Job]:
-    """A job, of which nothing is left when the context ends."""
-    started = Job(folder, count, *arguments, environments=environments, program=program)
+    """A job of processes that are told of each other by flags, or by `variables`; nothing is left of it."""
+    folder.mkdir(exist_ok=True)
+    flags = [f"--num_processes={count}", f"--coordinator=127.0.0.1:{free_port()}"]
+    told = [[] if variables else [*flags, f"--process_id={number}"] for number in range(count)]
+    outputs = [folder / f"{number}.txt" for number in range(count)]
+    started = Job(outputs, [[*arguments, *own] for own in told], variables or [{}] * count)
     try:
         yield started
     finally:
         for process in started.processes:
-            if process.poll() is None:
-                process.send_signal(signal.SIGKILL)
+            process.kill()
             process.wait()
+
+
+def slurm(count: int) -> list[dict[str, str]]:
+    """What srun tells the tasks of a step on one node."""
+    port = free_port(61440)
+    common = {
+        "SLURM_JOB_ID": str(port - 61440),
+        "SLURM_NTASKS": str(count),
+        "SLURM_STEP_NUM_TASKS": str(count),
+        "SLURM_STEP_NUM_NODES": "1",
+        "SLURM_STEP_NODELIST": "127.0.0.1",
+    }
+    return [{**common, "SLURM_PROCID": str(i), "SLURM_LOCALID": str(i)} for i in range(count)]
+
+
+def open_mpi(count: int) -> list[dict[str, str]]:
+    """What mpirun (Open MPI 4) tells its processes on one machine."""
+    number = (free_port(61440) - 61440) * 4096
+    common = {
+        "OMPI_MCA_orte_hnp_uri": f"{number}.0;tcp://127.0.0.1,10.1.2.3:34911",
+        "OMPI_COMM_WORLD_SIZE": str(count),
+        "OMPI_COMM_WORLD_LOCAL_SIZE": str(count),
+    }
+    names = ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_LOCAL_RANK")
+    return [common | dict.fromkeys(names, str(i)) for i in range(count)]

@@ -6,28 +6,40 @@ import threading
 import pytest
 
 from gan_jax.config.build import build
-from gan_jax.distributed.hosts.failure_detector import Patience
-from gan_jax.distributed.hosts.group import ALONE, Group
-from gan_jax.distributed.hosts.heartbeat import Pulse
+from gan_jax.distributed.hosts import ALONE, Hosts
 from gan_jax.training import workdir
 from gan_jax.training.workdir import check_same_run, check_shared, check_unused
 from gan_jax.utils.errors import UserError
-from tests.distributed.hosts.store import Store
 from tests.runs import tiny
+
+
+class Threads(Hosts):
+    """A process that is a thread, and exchanges values at a barrier."""
+
+    def __init__(self, index, values, barrier):
+        super().__init__()
+        self.index, self.count = index, len(values)
+        self._values, self._barrier = values, barrier
+
+    def collect(self, value):
+        self._values[self.index] = value
+        self._barrier.wait(60)
+        collected = list(self._values)
+        self._barrier.wait(60)
+        return collected
 
 
 def together(*calls):
     """calls[i](the hosts of process i), all at the same time; what each raised, as text."""
-    store, raised = Store(), [""] * len(calls)
+    values, barrier, raised = [None] * len(calls), threading.Barrier(len(calls)), [""] * len(calls)
 
-    def one(index):
-        pulse = Pulse(store, index, len(calls), "host:1", Patience())
+    def call(index):
         try:
-            calls[index](Group(store, pulse, index, len(calls)))
+            calls[index](Threads(index, values, barrier))
         except UserError as error:
             raised[index] = str(error)
 
-    threads = [threading.Thread(target=one, args=(index,)) for index in range(len(calls))]
+    threads = [threading.Thread(target=call, args=(index,)) for index in range(len(calls))]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -37,8 +49,6 @@ def together(*calls):
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch):
-    monkeypatch.setattr(Pulse, "_let_them_hear", lambda self, lost: None)
-    monkeypatch.setattr("gan_jax.distributed.hosts.heartbeat._GRACE_SECONDS", 10**6)
     monkeypatch.setattr(workdir, "_SEEN_SECONDS", 0.3)
 
 
