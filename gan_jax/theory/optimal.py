@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from scipy.special import expit
 
 from gan_jax.theory.divergences import js
 from gan_jax.theory.grid import Grid
@@ -44,7 +45,7 @@ def optimal_least_squares(log_p: np.ndarray, log_q: np.ndarray, a: float = 0.0, 
         a: what D shall say of fakes.
         b: what D shall say of reals.
     """
-    share = sigmoid(optimal_discriminator(log_p, log_q))
+    share = expit(optimal_discriminator(log_p, log_q))
     return a + (b - a) * share
 
 
@@ -85,11 +86,6 @@ def value_gap(log_p: np.ndarray, log_q: np.ndarray, logits: np.ndarray, grid: Gr
     real = softplus(-logits) - softplus(-best)
     fake = softplus(logits) - softplus(best)
     return _expected(log_p, real, grid) + _expected(log_q, fake, grid)
-
-
-def sigmoid(logits: np.ndarray) -> np.ndarray:
-    """1 / (1 + exp(-logit)), float64, without overflow."""
-    return np.exp(-softplus(-np.asarray(logits, np.float64)))
 
 
 def softplus(x: np.ndarray) -> np.ndarray:

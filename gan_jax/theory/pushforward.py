@@ -8,9 +8,8 @@ generators that fold back, too.
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
+from scipy.special import ndtr
 
 from gan_jax.utils.checks import check_count
 
@@ -30,7 +29,7 @@ def normal_pieces(count: int, reach: float = 6.0) -> tuple[np.ndarray, np.ndarra
     """
     check_count(count, "count")
     ends = np.linspace(-reach, reach, count + 1)
-    below = np.array([0.5 * math.erfc(-end / math.sqrt(2.0)) for end in ends])
+    below = ndtr(ends)
     below[0], below[-1] = 0.0, 1.0
     return ends, np.diff(below)
 
