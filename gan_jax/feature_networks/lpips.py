@@ -56,7 +56,7 @@ def _unit(activations: Array) -> Array:
     return activations / (largest * norm + _TINY)
 
 
-def perceptual_distance(network: FeatureNetwork, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+def perceptual_distance(network: FeatureNetwork, a: np.ndarray | Array, b: np.ndarray | Array) -> np.ndarray:
     """The distance of each pair of images: float32 [N], at least 0, symmetric, 0 for equal images.
 
     Args:

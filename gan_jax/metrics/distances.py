@@ -259,19 +259,3 @@ def nearest(queries: np.ndarray, references: np.ndarray, k: int = 1) -> tuple[np
     check_widths(queries, references)
     index, squared = nearest_squared(queries, references, k)
     return index, np.sqrt(squared)
-
-
-def kth_distances(features: np.ndarray, k: int) -> np.ndarray:
-    """The distance of each row to the k-th nearest other row, float64 [N].
-
-    The row itself does not count, an exact copy of it does. Exactness as in `nearest`.
-
-    Args:
-        features: [N, D].
-        k: from 1 to N - 1.
-
-    Raises:
-        UserError: NaN or infinite features, another shape, fewer than k + 1 rows.
-    """
-    features = check_features(features, "features", k + 1)
-    return np.sqrt(nearest_squared(features, None, k)[1][:, -1])

@@ -75,15 +75,9 @@ def mode_coverage(labels: np.ndarray, num_modes: int, reference: np.ndarray | No
     )
 
 
-def expected_modes(num_samples: int, num_modes: int, reference: np.ndarray | None = None) -> float:
-    """The modes that samples of the reference itself would reach: sum_i 1 - (1 - q_i)^n.
-
-    Args:
-        num_samples: n.
-        num_modes: K.
-        reference: as in `mode_coverage`.
-    """
-    return float((1 - (1 - _probabilities(reference, num_modes)) ** num_samples).sum())
+def expected_modes(num_samples: int, num_modes: int) -> float:
+    """The modes that n samples of K equally likely modes reach on average: K (1 - (1 - 1 / K)^n)."""
+    return num_modes * (1 - (1 - 1 / num_modes) ** num_samples)
 
 
 def stacked_labels(digits: np.ndarray) -> np.ndarray:

@@ -63,11 +63,6 @@ class Memorisation:
     authenticity: float
     authenticity_fresh: float
 
-    @property
-    def copies(self) -> bool:
-        """Whether C_T < -3: three standard deviations nearer to the training set than by chance."""
-        return self.c_t < -3
-
 
 def nearest_training(fake: np.ndarray, train: np.ndarray, k: int = 1) -> tuple[np.ndarray, np.ndarray]:
     """The k nearest training images of each fake, to be looked at side by side.

@@ -29,7 +29,8 @@ class Prdc:
         density: mean number of real balls that a fake lies in, over k; near 1 for equal distributions, and
             above it where fakes crowd where the data is dense.
         coverage: share of the real balls that hold at least one fake, 0 to 1. Its expectation for equal
-            distributions is that of `expected_coverage`.
+            distributions is 1 - ((N - 1) ... (N - k)) / ((M + N - 1) ... (M + N - k)) (Naeem et al. 2020,
+            Lemma 2): a real sample is not covered if its k nearest others, of both sets, are all real.
     """
 
     precision: float
@@ -101,13 +102,3 @@ def squared_neighbours(features: np.ndarray, k: int) -> np.ndarray:
         UserError: NaN or infinite features, or fewer than k + 1 samples.
     """
     return nearest_squared(check_features(features, "real features", k + 1), None, k)[1]
-
-
-def expected_coverage(num_real: int, num_fake: int, k: int = 5) -> float:
-    """The expected coverage of two samples of the same continuous distribution, whatever it is.
-
-    1 - ((N - 1) ... (N - k)) / ((M + N - 1) ... (M + N - k)), Naeem et al. 2020, Lemma 2: a real sample is
-    not covered if its k nearest others, of both sets, are all real.
-    """
-    others = np.arange(1, k + 1, dtype=np.float64)
-    return float(1 - np.prod((num_real - others) / (num_fake + num_real - others)))

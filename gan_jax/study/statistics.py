@@ -116,7 +116,8 @@ def bootstrap(
         method="percentile",
         rng=seed,
     ).confidence_interval
-    return Interval(*(float(x + numbers[0]) for x in (around.mean(), low, high)), n)
+    mean, low, high = (float(x + numbers[0]) for x in (around.mean(), low, high))
+    return Interval(mean, low, high, n)
 
 
 def quantiles(values: np.ndarray, shares: Sequence[float]) -> np.ndarray:
@@ -147,24 +148,23 @@ def quantiles(values: np.ndarray, shares: Sequence[float]) -> np.ndarray:
     return np.where(below == above, below, between)
 
 
-def paired(a: Mapping[int, float], b: Mapping[int, float], better: str, seed: int = 0) -> Paired:
+def paired(a: Mapping[int, float], b: Mapping[int, float], better: str) -> Paired:
     """Compares two variants seed by seed.
 
     Args:
         a: finite value of each seed.
         b: likewise; seeds that only one of them has are left out.
         better: "higher" or "lower" values; with another word nobody wins.
-        seed: of what is drawn at random.
     """
     common = sorted(a.keys() & b.keys())
     differences = _vector([a[key] - b[key] for key in common])
     sign = {"higher": 1.0, "lower": -1.0}.get(better, 0.0)
     return Paired(
-        difference=bootstrap(differences, seed=seed),
+        difference=bootstrap(differences),
         wins=int((sign * differences > 0).sum()),
         ties=int((differences == 0).sum()),
         n=len(common),
-        p_value=sign_flip(differences, seed) if common else math.nan,
+        p_value=sign_flip(differences) if common else math.nan,
     )
 
 

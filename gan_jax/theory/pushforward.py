@@ -15,20 +15,20 @@ from gan_jax.utils.checks import check_count
 
 _STEP = 1e-4  # of a cell: a piece whose image is shorter is a point
 _ROUNDING = 1e-11
+_REACH = 6.0  # standard deviations
 
 
-def normal_pieces(count: int, reach: float = 6.0) -> tuple[np.ndarray, np.ndarray]:
+def normal_pieces(count: int) -> tuple[np.ndarray, np.ndarray]:
     """A standard normal latent in `count` pieces of equal width.
 
     Args:
-        count: pieces.
-        reach: standard deviations to either side; what lies beyond is given to the outermost pieces.
+        count: pieces between -6 and 6 standard deviations; what lies beyond is given to the outermost ones.
 
     Returns:
         their ends, float64 [count + 1]; their probabilities, float64 [count], with the sum 1.
     """
     check_count(count, "count")
-    ends = np.linspace(-reach, reach, count + 1)
+    ends = np.linspace(-_REACH, _REACH, count + 1)
     below = ndtr(ends)
     below[0], below[-1] = 0.0, 1.0
     return ends, np.diff(below)
