@@ -13,43 +13,10 @@ from typing import ClassVar, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from gan_jax.losses.gradient_penalties import (
-    Critic,
-    consistency,
-    dragan,
-    gradient_norms,
-    lecam,
-    norm_penalty,
-    r1,
-    r2,
-    transform,
-    wgan_gp,
-)
+from gan_jax.losses.gradient_penalties import Critic, consistency, dragan, lecam, r1, r2, wgan_gp
 from gan_jax.optim.schedules import Schedule, as_schedule
 from gan_jax.utils.checks import check_count, check_decay, check_number, check_range
 from gan_jax.utils.tree import PyTree
-
-__all__ = [
-    "DRAGAN",
-    "PENALTIES",
-    "R1",
-    "R2",
-    "WGANGP",
-    "Consistency",
-    "Critic",
-    "LeCam",
-    "Penalty",
-    "PenaltyInputs",
-    "consistency",
-    "dragan",
-    "gradient_norms",
-    "lecam",
-    "norm_penalty",
-    "r1",
-    "r2",
-    "transform",
-    "wgan_gp",
-]
 
 Array = jax.Array
 
