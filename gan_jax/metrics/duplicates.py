@@ -19,7 +19,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gan_jax.metrics.distances import check_features, nearest_squared, tiles
+from gan_jax.metrics.distances import nearest_squared, tiles
+from gan_jax.metrics.features import check_features
 
 _ONE_SIDED_95 = 1.6449  # normal quantile
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gan_jax.metrics.moments import checked_features
+from gan_jax.metrics.features import check_features
 from gan_jax.utils.checks import check_count
 from gan_jax.utils.errors import UserError
 
@@ -48,7 +48,7 @@ def inception_score(logits: np.ndarray, splits: int = 10) -> InceptionScore:
         UserError: fewer samples than splits, NaN or infinite entries.
         ValueError: not [N, K], or no positive number of splits.
     """
-    logits = checked_features(logits, "logits")
+    logits = check_features(logits, "logits")
     check_count(splits, "splits")
     count = len(logits)
     if count < splits:

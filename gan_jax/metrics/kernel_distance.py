@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gan_jax.metrics.moments import checked_features
+from gan_jax.metrics.features import check_features, check_same_width
 from gan_jax.utils.checks import check_count
 from gan_jax.utils.errors import UserError
 
@@ -47,8 +47,8 @@ def polynomial_mmd(x: np.ndarray, y: np.ndarray) -> float:
         UserError: fewer than 2 samples, NaN or infinite entries.
         ValueError: the numbers of features differ.
     """
-    x, y = checked_features(x, "x"), checked_features(y, "y")
-    _check_same_features(x, y)
+    x, y = check_features(x, "x"), check_features(y, "y")
+    check_same_width(x, y)
     if min(len(x), len(y)) < 2:
         raise UserError(
             f"the kernel distance needs at least 2 samples on each side, and got {len(x)} and {len(y)}"
@@ -76,8 +76,8 @@ def kid(
         UserError: a side has fewer samples than a subset; NaN or infinite entries.
         ValueError: the numbers of features differ, or a setting is out of range.
     """
-    real, fake = checked_features(real, "real features"), checked_features(fake, "fake features")
-    _check_same_features(real, fake)
+    real, fake = check_features(real, "real features"), check_features(fake, "fake features")
+    check_same_width(real, fake)
     check_count(subsets, "subsets")
     check_count(subset_size, "subset_size")
     if subset_size < 2:
@@ -126,11 +126,3 @@ def _sum_between(x: np.ndarray, y: np.ndarray) -> float:
         for other in range(0, len(y), _BLOCK):
             total += float(_kernel(rows, y[other : other + _BLOCK].astype(np.float64)).sum())
     return total
-
-
-def _check_same_features(x: np.ndarray, y: np.ndarray) -> None:
-    """ValueError unless both sides have as many features."""
-    if x.shape[1] != y.shape[1]:
-        raise ValueError(
-            f"{x.shape[1]} and {y.shape[1]} features cannot be compared: both must come from one network"
-        )

@@ -25,7 +25,8 @@ from typing import Literal
 
 import numpy as np
 
-from gan_jax.metrics.distances import check_features, check_widths, nearest, nearest_squared
+from gan_jax.metrics.distances import nearest, nearest_squared
+from gan_jax.metrics.features import check_features, check_same_width
 from gan_jax.utils.errors import UserError
 
 _LEAST_IN_CELL = 20  # fakes, and fresh images, for the z-score to be near normal
@@ -117,8 +118,8 @@ def memorisation(
     fake = check_features(fake, "generated features", _LEAST_IN_CELL)
     train = check_features(train, "training features", 2 if held_out is not None else _LEAST_IN_CELL)
     fresh = train if held_out is None else check_features(held_out, "held-out features", _LEAST_IN_CELL)
-    check_widths(fake, train)
-    check_widths(fresh, train)
+    check_same_width(fake, train)
+    check_same_width(fresh, train)
 
     fake_near, fake_squared = (a[:, 0] for a in nearest_squared(fake, train, 1))
     fresh_near, fresh_squared = (

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gan_jax.metrics.distances import check_features, check_widths, nearest_squared, tiles
+from gan_jax.metrics.distances import nearest_squared, tiles
+from gan_jax.metrics.features import check_features, check_same_width
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ def prdc(
         raise ValueError(f"manifold_k={manifold_k} and density_k={density_k}: both must be at least 1")
     real = check_features(real, "real features", max(manifold_k, density_k) + 1)
     fake = check_features(fake, "fake features", manifold_k + 1)
-    check_widths(real, fake)
+    check_same_width(real, fake)
     if real_squared is None:
         real_squared = squared_neighbours(real, max(manifold_k, density_k))
     if real_squared.shape[0] != len(real) or real_squared.shape[1] < max(manifold_k, density_k):

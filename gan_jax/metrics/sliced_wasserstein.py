@@ -18,13 +18,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gan_jax.metrics.laplacian import laplacian_pyramid, num_levels
 from gan_jax.utils.checks import check_count
 from gan_jax.utils.errors import UserError
 
 Array = jax.Array
 
 PATCH = 7  # the side of a patch
+SMALLEST_SIDE = 16  # of the last level; Karras et al. 2018, arXiv:1710.10196, section 5
 _PIXELS = 2**22  # values of the images whose patches are taken at a time
 _PROJECTED_BYTES = 2**29  # projections held at a time, of one set
 _CONSTANT = 1e-3  # a deviation of pixels in 0 to 255 below this is float32's rounding of a constant
@@ -224,3 +224,51 @@ def _patches(images: Array, places: Array, number: int, levels: int) -> Array:
 
     patches = jax.vmap(jax.vmap(take, (None, 0)))(plane, places)
     return patches.reshape(*places.shape[:2], PATCH * PATCH, channels)
+
+
+def num_levels(height: int, width: int) -> int:
+    """How many levels a pyramid has whose sides are halved exactly and stay at 16 or more; at least 1."""
+    count = 1
+    while height % 2 == 0 and width % 2 == 0 and min(height, width) // 2 >= SMALLEST_SIDE:
+        height, width, count = height // 2, width // 2, count + 1
+    return count
+
+
+def laplacian_pyramid(images: Array, levels: int) -> list[Array]:
+    """float32 [B, H >> l, W >> l, C] for each level l: what the next level, enlarged, lacks; last, the rest.
+
+    images[l] = pyramid[l] + upsample(images[l + 1]) gives the image back.
+
+    Args:
+        images: float32 [B, H, W, C]; H and W are multiples of 2^(levels - 1).
+    """
+    pyramid = []
+    for _ in range(levels - 1):
+        smaller = downsample(images)
+        pyramid.append(images - upsample(smaller))
+        images = smaller
+    return [*pyramid, images]
+
+
+def downsample(images: Array) -> Array:
+    """[B, H, W, C] blurred, and every second row and column of it: [B, H / 2, W / 2, C]."""
+    return _blur(images)[:, ::2, ::2]
+
+
+def upsample(images: Array) -> Array:
+    """[B, H, W, C] with zeros between, blurred and brought back to its brightness: [B, 2 H, 2 W, C]."""
+    b, h, w, c = images.shape
+    spread = jnp.zeros((b, 2 * h, 2 * w, c), images.dtype).at[:, ::2, ::2].set(images)
+    return 4 * _blur(spread)
+
+
+def _blur(images: Array) -> Array:
+    """The binomial filter 1 4 6 4 1 along both sides; the border is mirrored about its outermost pixels.
+
+    A sum of shifted images: an accelerator's convolution would round to three digits.
+    """
+    padded = jnp.pad(images, ((0, 0), (2, 2), (2, 2), (0, 0)), mode="reflect")
+    h, w = images.shape[1:3]
+    taps = [weight / 16 for weight in (1, 4, 6, 4, 1)]
+    columns = jnp.stack([tap * padded[:, k : k + h] for k, tap in enumerate(taps)]).sum(0)
+    return jnp.stack([tap * columns[:, :, k : k + w] for k, tap in enumerate(taps)]).sum(0)

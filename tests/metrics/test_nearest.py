@@ -184,7 +184,7 @@ def test_what_will_not_do():
         memorisation(FRESH[:19], TRAIN)
     with pytest.raises(UserError, match="held-out features: 3 samples"):
         memorisation(FRESH, TRAIN, HELD_OUT[:3])
-    with pytest.raises(UserError, match="training features: 1 of 1500 rows hold NaN"):
+    with pytest.raises(UserError, match="training features: 1 of 1500 samples have NaN"):
         memorisation(FRESH, np.where(np.arange(1500)[:, None] == 4, np.nan, TRAIN))
     with pytest.raises(UserError, match="100% of the held-out images are in the training set"):
         memorisation(FRESH, TRAIN, TRAIN[:50])
@@ -194,5 +194,5 @@ def test_what_will_not_do():
         memorisation(FRESH, TRAIN, HELD_OUT[:100], num_cells=40)
     with pytest.raises(ValueError, match="quantile=0"):
         memorisation(FRESH, TRAIN, quantile=0)
-    with pytest.raises(ValueError, match="same network"):
+    with pytest.raises(ValueError, match="one network"):
         memorisation(FRESH[:, :3], TRAIN)

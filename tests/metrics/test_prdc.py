@@ -131,9 +131,9 @@ def test_too_few_and_bad_features():
         prdc(real[:5], fake)
     with pytest.raises(UserError, match="fake features: 3 samples are too few; at least 4"):
         prdc(real, fake[:3])
-    with pytest.raises(UserError, match="fake features: 1 of 20 rows hold NaN"):
+    with pytest.raises(UserError, match="fake features: 1 of 20 samples have NaN"):
         prdc(real, np.where(np.arange(20)[:, None] == 4, np.nan, fake))
-    with pytest.raises(ValueError, match="same network"):
+    with pytest.raises(ValueError, match="one network"):
         prdc(real, fake[:, :3])
     with pytest.raises(ValueError, match="at least 1"):
         prdc(real, fake, density_k=0)

@@ -8,8 +8,14 @@ import pytest
 from scipy import ndimage, stats
 
 from gan_jax.metrics import sliced_wasserstein as module
-from gan_jax.metrics.laplacian import downsample, laplacian_pyramid, num_levels, upsample
-from gan_jax.metrics.sliced_wasserstein import sliced_wasserstein_pyramid, unit_directions
+from gan_jax.metrics.sliced_wasserstein import (
+    downsample,
+    laplacian_pyramid,
+    num_levels,
+    sliced_wasserstein_pyramid,
+    unit_directions,
+    upsample,
+)
 from gan_jax.utils.errors import UserError
 
 pytestmark = pytest.mark.usefixtures("quick_compiler")
