@@ -25,11 +25,11 @@ from gan_jax.losses.adversarial import LOSSES
 from gan_jax.models import MODELS
 from gan_jax.optim.optimizers import adam, no_average
 from gan_jax.optim.schedules import constant, cosine
+from gan_jax.summaries.plotting import median_band, new_figure, save_figure
 from gan_jax.theory.divergences import js
 from gan_jax.theory.grid import cells, log_density
 from gan_jax.theory.optimal import optimal_discriminator, optimal_value, value, value_gap
 from gan_jax.theory.playing import begin, draw_points, logits_on, of_each_seed, play
-from gan_jax.theory.plotting import median_band, new_figure, save_figure
 from gan_jax.theory.pushforward import log_cells, normal_pieces, pushforward
 from gan_jax.utils import files
 

@@ -18,12 +18,12 @@ from gan_jax.densities.density import Density
 from gan_jax.models import MODELS
 from gan_jax.optim.optimizers import adam, no_average
 from gan_jax.optim.schedules import cosine
+from gan_jax.summaries.plotting import median_band, new_figure, save_figure
 from gan_jax.theory.divergences import js, kl, total_variation
 from gan_jax.theory.fixed import KnownGenerator
 from gan_jax.theory.grid import Grid, box, log_density, on_axes
 from gan_jax.theory.optimal import optimal_discriminator, optimal_value, value, value_gap
 from gan_jax.theory.playing import begin, draw_points, logits_on, of_each_seed, play
-from gan_jax.theory.plotting import median_band, new_figure, save_figure
 from gan_jax.utils import files
 
 LEVEL = 1e-2  # of (p + q) / 2 against its maximum: above it is what we call the support

@@ -9,11 +9,11 @@ from gan_jax.densities import Mixture, gaussian, mixture
 from gan_jax.models import MODELS
 from gan_jax.optim.optimizers import adam, no_average
 from gan_jax.optim.schedules import cosine
+from gan_jax.summaries.plotting import median_band, new_figure, save_figure
 from gan_jax.theory.fixed import KnownGenerator
 from gan_jax.theory.grid import box, log_density
 from gan_jax.theory.optimal import optimal_discriminator, optimal_value, value
 from gan_jax.theory.playing import begin, draw_points, logits_on, of_each_seed, play
-from gan_jax.theory.plotting import median_band, new_figure, save_figure
 
 pytestmark = pytest.mark.usefixtures("quick_compiler")
 
