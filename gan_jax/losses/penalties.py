@@ -22,7 +22,7 @@ Array = jax.Array
 
 
 class PenaltyInputs(NamedTuple):
-    """What a penalty may look at.
+    """Inputs of a penalty.
 
     Attributes:
         critic: images [B, H, W, C] -> logits [B], with the parameters that the loss is differentiated by.
@@ -67,11 +67,11 @@ class Penalty:
         check_count(self.every, "every")
 
     def init(self) -> PyTree:
-        """The state that it carries from step to step; the same on all devices."""
+        """The state before the first step, the same on all devices; {} if there is none."""
         return {}
 
     def __call__(self, inputs: PenaltyInputs, memory: PyTree, step: Array) -> tuple[Array, PyTree]:
-        """The penalty without its weight, a scalar (a local mean, see `penalty_functions`).
+        """The penalty without its weight, a scalar (a local mean, see `gradient_penalties`).
 
         Args:
             memory: what `init` or the last call returned.

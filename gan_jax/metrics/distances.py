@@ -1,4 +1,4 @@
-"""Euclidean distances between sets of features, tile by tile, with ties decided as exactly as float64 can.
+"""Euclidean distances and nearest neighbours between sets of features, with exact ties.
 
 Precision, recall, density, coverage and the search for copies compare distances with distances, so a
 rounding error moves whole samples in or out. |x|^2 + |y|^2 - 2xy, the fast form, loses what x and y have in

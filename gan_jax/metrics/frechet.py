@@ -1,6 +1,7 @@
-"""GANs Trained by a Two Time-Scale Update Rule Converge to a Local Nash Equilibrium.
+"""Fréchet distance between two sets of features (FID), whole and within classes.
 
-Heusel et al. 2017, arXiv:1706.08500, equation 6: the Fréchet distance of two Gaussians with the means and
+Heusel et al. 2017, "GANs Trained by a Two Time-Scale Update Rule Converge to a Local Nash Equilibrium",
+arXiv:1706.08500, equation 6: the Fréchet distance of two Gaussians with the means and
 covariances of two sets of features,
 
     |m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2)),

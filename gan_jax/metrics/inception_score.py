@@ -1,8 +1,9 @@
-"""Improved Techniques for Training GANs: the inception score.
+"""Inception score.
 
-Salimans et al. 2016, arXiv:1606.03498, section 4: exp(mean over x of KL(p(y | x) || p(y))), of a classifier's
-logits for generated images. 1 where the classifier says the same of all images, K where it is sure of each
-and all K classes come equally often. It never looks at real images. Compared with torch-fidelity 0.4.0.
+Salimans et al. 2016, "Improved Techniques for Training GANs", arXiv:1606.03498, section 4: exp(mean over x of
+KL(p(y | x) || p(y))), of a classifier's logits for generated images. 1 where the classifier says the same of
+all images, K where it is sure of each and all K classes come equally often. It never looks at real images.
+Compared with torch-fidelity 0.4.0.
 """
 
 from __future__ import annotations

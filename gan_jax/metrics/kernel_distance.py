@@ -1,9 +1,9 @@
-"""Demystifying MMD GANs: the kernel distance between two sets of features.
+"""Kernel distance between two sets of features (KID).
 
-Bińkowski et al. 2018, arXiv:1801.01401: the squared maximum mean discrepancy with the kernel
-(x.y / D + 1)^3, called KID where the features are Inception's. Unlike the Fréchet distance, its estimate is
-unbiased for any number of samples. The estimator is that of Gretton et al. 2012, "A Kernel Two-Sample Test",
-JMLR 13. Compared with torch-fidelity 0.4.0 and clean-fid 0.1.35.
+Bińkowski et al. 2018, "Demystifying MMD GANs", arXiv:1801.01401: the squared maximum mean discrepancy with
+the kernel (x.y / D + 1)^3, called KID where the features are Inception's. Unlike the Fréchet distance, its
+estimate is unbiased for any number of samples. The estimator is that of Gretton et al. 2012, "A Kernel
+Two-Sample Test", JMLR 13. Compared with torch-fidelity 0.4.0 and clean-fid 0.1.35.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Which of the known modes does a generator reach, and how evenly?
+"""Mode coverage: how many of the known modes a generator reaches, and how evenly.
 
 The protocol of the stacked-MNIST experiments: a classifier labels generated samples, and the number of
 labels that occur is the number of modes; the other figure is KL(generated || reference) in nats.
@@ -26,7 +26,7 @@ from gan_jax.utils.errors import UserError
 
 @dataclass(frozen=True)
 class ModeCoverage:
-    """What `mode_coverage` finds.
+    """Results of `mode_coverage`.
 
     Attributes:
         modes: modes with at least one sample.

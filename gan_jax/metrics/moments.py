@@ -1,4 +1,4 @@
-"""Mean and scatter of features that come in pieces: what the Fréchet distance is made of.
+"""Mean and covariance of features, accumulated piece by piece, for the Fréchet distance.
 
 Two sets with counts n, m, means a, b and scatters A, B have together the scatter
 A + B + (b - a)(b - a)^T n m / (n + m) (Chan, Golub and LeVeque 1983, "Algorithms for computing the sample

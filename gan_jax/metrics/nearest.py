@@ -1,4 +1,4 @@
-"""Does the generator repeat its training set? Distances to the nearest training image, beside fresh data's.
+"""Tests for memorisation: distances to the nearest training image, compared with those of fresh data.
 
 Fresh images of the data's own distribution have some distance to the training set. A generator that copies
 lies nearer. Three views of that, from the same distances d(x) = min over the training set of |x - t|:
@@ -37,7 +37,7 @@ _ROUNDS = 10  # of k-means
 
 @dataclass(frozen=True)
 class Memorisation:
-    """What `memorisation` finds; in brackets what fresh data gives.
+    """Results of `memorisation`; in brackets what fresh data gives.
 
     Attributes:
         baseline: what stands for fresh data: "held_out", or "train" (see `memorisation`).

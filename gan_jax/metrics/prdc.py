@@ -1,4 +1,4 @@
-"""Are the samples realistic, and is the data covered? Four shares of samples inside balls around samples.
+"""Precision, recall, density and coverage: shares of samples inside nearest-neighbour balls.
 
 Improved precision and recall (Kynkäänniemi et al. 2019, arXiv:1904.06991, equations 1 and 2) and density and
 coverage (Naeem et al. 2020, arXiv:2002.09797, equations 3 and 5). The ball around a sample reaches to its
@@ -22,7 +22,7 @@ from gan_jax.metrics.features import check_features, check_same_width
 
 @dataclass(frozen=True)
 class Prdc:
-    """What `prdc` finds.
+    """Results of `prdc`.
 
     Attributes:
         precision: share of the fakes that lie in at least one real ball, 0 to 1.

@@ -6,10 +6,10 @@ arXiv:1802.05957: the defaults are the networks of appendix B.4, table 4 (32x32)
 (the last norm stays unconditional), projection in the discriminator. Zhang, Goodfellow, Metaxas, Odena
 2019, "Self-attention generative adversarial networks", arXiv:1805.08318, section 3: attention on one map
 of each network, spectral normalisation in both. Compared with github.com/pfnet-research/sngan_projection;
-deviations are listed here and in `models.residual`:
+deviations are listed here and in `layers.residual`:
 
 - The layer of the logits has a bias, as in the paper; the official 32x32 network's has none.
-- Norms have this package's epsilons and momenta (`models.norms`).
+- Norms have this package's epsilons and momenta (`layers.norms`).
 """
 
 from __future__ import annotations

@@ -115,7 +115,7 @@ def trajectory(
 
 
 def displacements(algorithm: Algorithm, points: np.ndarray, batch_size: int = 2) -> np.ndarray:
-    """By how much one step from a fresh state at each point moves it, [..., 2] -> [..., 2].
+    """The change of (theta, psi) by one step from a fresh state at each point, [..., 2] -> [..., 2].
 
     Under gradient descent that is the learning rate times the method's vector field (to first order in the
     rate where the players take turns).

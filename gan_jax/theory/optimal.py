@@ -1,4 +1,4 @@
-"""The best discriminator against a generator that does not move, and what the game is worth with it.
+"""Optimal discriminators for a fixed generator, and the value of the game.
 
 ln p and ln q are those of the data and of the generator, float64 [N] in nats on the nodes of a grid. The
 losses are integrals over x of p(x) a(f(x)) + q(x) b(f(x)), so that the best f at one x depends on p(x) : q(x)
@@ -42,8 +42,8 @@ def optimal_least_squares(log_p: np.ndarray, log_q: np.ndarray, a: float = 0.0, 
     """The best outputs [N] for LSGAN's loss, (b p + a q) / (p + q); Mao et al. 2017, arXiv:1611.04076.
 
     Args:
-        a: what D shall say of fakes.
-        b: what D shall say of reals.
+        a: D's target for fakes.
+        b: D's target for reals.
     """
     share = expit(optimal_discriminator(log_p, log_q))
     return a + (b - a) * share

@@ -1,4 +1,4 @@
-"""The distribution of G(z) on the line where G is known: no samples, no kernel estimate.
+"""The distribution of G(z) on the line, from the latent's density and G itself.
 
 A one-dimensional latent is cut into short pieces of known probability. On each piece G is taken to be
 straight, so that its probability lies evenly between the images of its ends: the change of variables

@@ -1,4 +1,4 @@
-"""How a label enters a network, and how features leave a discriminator.
+"""Conditioning on labels, heads of discriminators, and the networks' base classes.
 
 A label is a class, int32 [B] from 0 to num_classes - 1. Under `jit` no value can raise an error. One that
 is too large gives NaN where it is looked up (embedding, projection, conditional norm) and all zeros in a
@@ -135,7 +135,7 @@ class JoinPlanes(nn.Module):
 
 
 def join_minibatch(features: Array, kind: str, kernels: int, group_size: int, axis_name: str | None) -> Array:
-    """Features [B, F] joined with how near the batch's other examples are; inside a network's `__call__`.
+    """Features [B, F] joined with statistics of the batch; to be called inside a network's `__call__`.
 
     Args:
         kind: "discrimination" (`MinibatchDiscrimination`, `kernels` more features, of 5 dimensions each
@@ -278,7 +278,7 @@ class Discriminator(nn.Module):
     def outputs(
         self, features: Array, label: Array | None, train: bool, *, name: str, kernel_init: Initializer
     ) -> Array | tuple[Array, Array]:
-        """What `__call__` returns, float32, from the last features [B, F], in float32 whatever they are.
+        """The network's outputs from its last features [B, F], computed in float32.
 
         It costs next to nothing, and 8 bits are too few for what compares examples (the logits of a critic,
         the statistics of a batch). `name` is that of the logits' layer.
