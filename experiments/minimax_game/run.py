@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import flax.linen as nn
 import jax.numpy as jnp
 import numpy as np
+from scipy.special import expit
 
 from gan_jax.algorithms.gan import GAN
 from gan_jax.core.algorithm import apply_network
@@ -24,11 +25,11 @@ from gan_jax.losses.adversarial import LOSSES
 from gan_jax.models import MODELS
 from gan_jax.optim.optimizers import adam, no_average
 from gan_jax.optim.schedules import constant, cosine
+from gan_jax.summaries.plotting import median_band, new_figure, save_figure
 from gan_jax.theory.divergences import js
 from gan_jax.theory.grid import cells, log_density
-from gan_jax.theory.optimal import optimal_discriminator, optimal_value, sigmoid, value, value_gap
+from gan_jax.theory.optimal import optimal_discriminator, optimal_value, value, value_gap
 from gan_jax.theory.playing import begin, draw_points, logits_on, of_each_seed, play
-from gan_jax.theory.plotting import median_band, new_figure, save_figure
 from gan_jax.theory.pushforward import log_cells, normal_pieces, pushforward
 from gan_jax.utils import files
 
@@ -172,14 +173,14 @@ def course(s: Setup, seeds: int) -> Course:
 
 def measures(log_q: np.ndarray, logits: np.ndarray, images: np.ndarray) -> list[float]:
     """The MEASURES of one seed."""
-    both, d = (np.exp(LOG_P) + np.exp(log_q)) / 2, sigmoid(logits)
+    both, d = (np.exp(LOG_P) + np.exp(log_q)) / 2, expit(np.float64(logits))
     slopes = np.diff(images[np.abs(ENDS) <= 3.0][::10])
     return [
         value(LOG_P, log_q, logits, GRID),
         optimal_value(LOG_P, log_q, GRID),
         value_gap(LOG_P, log_q, logits, GRID),
         js(LOG_P, log_q, GRID),
-        GRID.integral(both * np.abs(d - sigmoid(optimal_discriminator(LOG_P, log_q)))),
+        GRID.integral(both * np.abs(d - expit(optimal_discriminator(LOG_P, log_q)))),
         GRID.integral(both * np.abs(d - 0.5)),
         float(np.count_nonzero(np.diff(np.sign(slopes)))),
     ]
@@ -219,10 +220,10 @@ def draw_game(ax: Axes, c: Course, index: int, title: str) -> None:
     x, log_q = GRID.points[:, 0], c.log_q[index]
     ax.fill_between(x, np.exp(LOG_P), color="k", alpha=0.2, linewidth=0, label="$p_{data}$")
     ax.plot(x, np.exp(log_q), color="C2", label="$p_g$")
-    best = sigmoid(optimal_discriminator(LOG_P, log_q))
+    best = expit(optimal_discriminator(LOG_P, log_q))
     seen = np.exp(np.logaddexp(LOG_P, log_q)) > 1e-2
     ax.plot(x, np.where(seen, best, np.nan), color="C0", alpha=0.35, linewidth=4, label="D*")
-    ax.plot(x, sigmoid(c.logits[index]), color="C0", linestyle="--", label="D")
+    ax.plot(x, expit(c.logits[index]), color="C0", linestyle="--", label="D")
     ax.axhline(0.5, color="k", linewidth=0.5, linestyle=":")
     arrows = np.linspace(-2.4, 2.4, 25)
     ends = np.interp(arrows, ENDS, c.images[index])

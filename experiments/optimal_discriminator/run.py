@@ -11,18 +11,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.special import expit
 
 from gan_jax.densities import Mixture, mixture, ring
 from gan_jax.densities.density import Density
 from gan_jax.models import MODELS
 from gan_jax.optim.optimizers import adam, no_average
 from gan_jax.optim.schedules import cosine
+from gan_jax.summaries.plotting import median_band, new_figure, save_figure
 from gan_jax.theory.divergences import js, kl, total_variation
 from gan_jax.theory.fixed import KnownGenerator
 from gan_jax.theory.grid import Grid, box, log_density, on_axes
-from gan_jax.theory.optimal import optimal_discriminator, optimal_value, sigmoid, value, value_gap
+from gan_jax.theory.optimal import optimal_discriminator, optimal_value, value, value_gap
 from gan_jax.theory.playing import begin, draw_points, logits_on, of_each_seed, play
-from gan_jax.theory.plotting import median_band, new_figure, save_figure
 from gan_jax.utils import files
 
 LEVEL = 1e-2  # of (p + q) / 2 against its maximum: above it is what we call the support
@@ -94,7 +95,7 @@ def measure(case: Case, steps: int, seeds: int, batch: int) -> Result:
     states, advance = begin(algorithm, range(seeds), draw), play(algorithm, draw)
     judge = of_each_seed(logits_on(algorithm, case.grid.points))
     log_p, log_q = (log_density(density, case.grid) for density in (case.data, case.generator))
-    best = sigmoid(optimal_discriminator(log_p, log_q))
+    best = expit(optimal_discriminator(log_p, log_q))
     middle = np.exp(np.logaddexp(log_p, log_q)) / 2
     support = middle > LEVEL * middle.max()
     logged = sorted(
@@ -105,7 +106,7 @@ def measure(case: Case, steps: int, seeds: int, batch: int) -> Result:
     for now, before in zip(logged, [0, *logged], strict=False):
         states = advance(states, now - before)
         logits = judge(states)
-        errors = [np.abs(sigmoid(x) - best) for x in logits]
+        errors = np.abs(expit(np.float64(logits)) - best)
         first.append(logits[0])
         rows.append(
             {
@@ -146,10 +147,10 @@ def draw_line(results: list[Result], path: Path) -> None:
         p, q = log_density(case.data, case.grid), log_density(case.generator, case.grid)
         top.fill_between(x, np.exp(p), color="k", alpha=0.2, label="p, the data")
         top.plot(x, np.exp(q), color="C2", linestyle="-" if column == 0 else "--", label="q, the generator")
-        below.plot(x, sigmoid(optimal_discriminator(p, q)), color="k", linewidth=4, alpha=0.25, label="D*")
+        below.plot(x, expit(optimal_discriminator(p, q)), color="k", linewidth=4, alpha=0.25, label="D*")
         for n, step in enumerate(SHOWN):
             index = result.steps.index(step) if step >= 0 else len(result.steps) - 1
-            curve = sigmoid(result.logits[index])
+            curve = expit(result.logits[index])
             below.plot(x, curve, color=f"C{(0, 4, 1, 3)[n]}", label=f"D, step {result.steps[index]:,}")
         middle = np.exp(np.logaddexp(p, q)) / 2
         inside = x[middle > LEVEL * middle.max()]
@@ -176,7 +177,7 @@ def draw_plane(result: Result, path: Path) -> None:
     image: Any = None
     for ax, (title, logits) in zip(axes, [*shown, ("D* = p / (p + q)", best)], strict=True):
         ends = (case.grid.points[0, 0], case.grid.points[-1, 0])
-        plane = on_axes(sigmoid(logits), case.grid).T
+        plane = on_axes(expit(logits), case.grid).T
         image = ax.imshow(plane, origin="lower", extent=(*ends, *ends), cmap="RdBu", vmin=0, vmax=1)
         axis = np.linspace(*ends, case.grid.shape[0])
         ax.contour(axis, axis, on_axes(np.exp(p), case.grid).T, levels=[0.05], colors="k", linewidths=0.5)

@@ -26,10 +26,10 @@ from gan_jax.losses.adversarial import LOSSES
 from gan_jax.losses.penalties import WGANGP
 from gan_jax.models.mlp import MLPDiscriminator
 from gan_jax.optim.optimizers import adam, no_average, sgd
+from gan_jax.summaries.plotting import new_figure, save_figure
 from gan_jax.theory import parallel_lines as lines
 from gan_jax.theory import playing
 from gan_jax.theory.fixed import FixedGenerator
-from gan_jax.theory.plotting import new_figure, save_figure
 from gan_jax.utils import files
 
 WIDTH = 32  # of the discriminator's two hidden layers

@@ -9,7 +9,7 @@ import numpy as np
 from experiments.scaling.hardware import CHIPS
 from experiments.scaling.prediction import Setting, images_per_second, predict
 from experiments.scaling.workloads import Workload
-from gan_jax.theory.plotting import new_figure, save_figure
+from gan_jax.summaries.plotting import new_figure, save_figure
 
 COLORS = dict(zip(CHIPS, ("C2", "C0", "C1", "C3", "C4"), strict=True))
 CHIP_COUNTS = (1, 8, 64, 512)

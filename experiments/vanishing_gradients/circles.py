@@ -19,10 +19,10 @@ from gan_jax.losses.adversarial import LOSSES
 from gan_jax.losses.penalties import WGANGP, Penalty
 from gan_jax.models import MODELS
 from gan_jax.optim.optimizers import Transformation, adam, no_average, rmsprop
+from gan_jax.summaries.plotting import median_band, new_figure, save_figure
 from gan_jax.theory.fixed import FixedGenerator
 from gan_jax.theory.gradients import GradientStatistics, follow_gradients
 from gan_jax.theory.playing import as_points, begin
-from gan_jax.theory.plotting import median_band, new_figure, save_figure
 from gan_jax.utils import files
 
 RADIUS, START, BATCH = 2.0, 1.0, 256

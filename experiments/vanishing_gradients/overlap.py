@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
+from gan_jax.summaries.plotting import new_figure, save_figure
 from gan_jax.theory.gradients import optimal_slopes
 from gan_jax.theory.grid import box
-from gan_jax.theory.plotting import new_figure, save_figure
 from gan_jax.utils import files
 
 STD = 0.1

@@ -1,4 +1,4 @@
-"""Augmentations of what the discriminator sees, for training on few images; a config names one."""
+"""Augmentations of the discriminator's inputs, for training on few images, by their names in configs."""
 
 from gan_jax.augment.ada import ADA
 from gan_jax.augment.base import Augment, NoAugment

@@ -35,7 +35,7 @@ LONGEST_SHIFT = 0.125  # of the side, either way
 
 @dataclass(frozen=True, kw_only=True)
 class ADA(Augment):
-    """Each transform happens to each example with probability p, which follows the overfitting.
+    """Applies each transform to each example with probability p, which is adapted to the overfitting.
 
     Attributes:
         groups: of transforms: "blit" (flip, quarter_turn, shift), "geometric" (scale, rotate, stretch,
@@ -88,7 +88,7 @@ class ADA(Augment):
         return "augment counts signs in the whole mini-batch to adapt p: set augment.adjust_images=0"
 
     def init(self) -> PyTree:
-        """Where p adapts: p; r of the last finished interval; what is counted in the present one."""
+        """p, r of the last finished interval, and the counts of this one; {} where p does not adapt."""
         if not self.adaptive:
             return {}
         zero = jnp.zeros((), jnp.float32)
@@ -107,7 +107,7 @@ class ADA(Augment):
         return memory["p"]
 
     def update(self, memory: PyTree, real_logits: Array, step: Array) -> PyTree:
-        """Counts the signs of the logits [B]; every `interval_steps` descents p moves (section 3.1)."""
+        """Counts the signs of the logits [B]; every `interval_steps` updates p is adjusted (section 3.1)."""
         if not self.adaptive:
             return memory
         signs = memory["signs"] + jnp.sum(jnp.sign(real_logits))
@@ -130,7 +130,7 @@ class ADA(Augment):
         """As `Augment.__call__`; exactly the image at p = 0. Nothing is clipped to [-1, 1]."""
         check_batch(image, keys)
         draws = draw(keys, self.probability(memory, step), self.names)
-        image = placed(image, draws)
+        image = transform_geometry(image, draws)
         if not self.names.isdisjoint(TRANSFORMS["color"]):
             image = recoloured(image, colour_map(draws, image.shape[3]))
         if "bands" in self.names:
@@ -142,8 +142,8 @@ class ADA(Augment):
         return image
 
 
-def placed(image: Array, draws: Draws) -> Array:
-    """Images [B, H, W, C] after pixel blitting and general geometric transforms."""
+def transform_geometry(image: Array, draws: Draws) -> Array:
+    """Pixel blitting and geometric transforms of images [B, H, W, C]."""
     height, width = image.shape[1:3]
     turns = 4 if height == width else 2
     image = flipped(image, draws.happens("flip") & (draws.uniform("flip") < 0.5))

@@ -1,4 +1,4 @@
-"""What every augmentation of the discriminator's inputs is."""
+"""Base class of the augmentations of the discriminator's inputs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Augment:
         return ""
 
     def init(self) -> PyTree:
-        """Its own state before the first step; {} if it has none."""
+        """The state before the first step; {} if there is none."""
         return {}
 
     def __call__(self, image: Array, keys: Array, memory: PyTree, step: Array) -> Array:
@@ -71,7 +71,7 @@ def check_batch(image: Array, keys: Array) -> None:
     if keys.shape != image.shape[:1] or not jax.dtypes.issubdtype(keys.dtype, jax.dtypes.prng_key):
         raise ValueError(
             f"keys: {keys.dtype}{list(keys.shape)}; expected one typed key per image, "
-            f"[{image.shape[0]}], as noise.example_keys makes them"
+            f"[{image.shape[0]}], as core.randomness.example_keys makes them"
         )
 
 

@@ -1,6 +1,6 @@
-"""Copies pixels without blending any: flips, quarter turns, whole-pixel shifts, rectangles cut out.
+"""Pixel blitting: flips, quarter turns, whole-pixel shifts and cutouts.
 
-All are exact, and act on [B, H, W, C] with one parameter per example.
+All copy pixels without blending them, and act on [B, H, W, C] with one parameter per example.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ def per_image(x: Array) -> Array:
 
 
 def flipped(image: Array, flip: Array) -> Array:
-    """Left and right change places where `flip`, bool [B]."""
+    """Images mirrored left to right where `flip`, bool [B]."""
     return jnp.where(per_image(flip), image[:, :, ::-1], image)
 
 

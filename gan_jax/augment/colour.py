@@ -18,7 +18,7 @@ EXACT = jax.lax.Precision.HIGHEST
 
 
 def colour_map(draws: Draws, channels: int) -> Array:
-    """[B, C, C + 1]: the matrix, and in its last column what is added.
+    """Affine maps of the channels [B, C, C + 1]: the matrix, and the offset in its last column.
 
     First to last: brightness + N(0, 0.2^2); contrast x 2^N(0, 0.5^2); with probability 1/2 the mirror
     image across the plane normal to v; hue turned by U(-pi, pi) about v; distance to v x 2^N(0, 1).
@@ -52,7 +52,7 @@ def hue_rotation(angle: Array) -> Array:
 
 
 def recoloured(image: Array, colour: Array) -> Array:
-    """Images [B, H, W, C] under maps [B, C, C + 1] of the channels."""
+    """Applies affine maps of the channels [B, C, C + 1] to images [B, H, W, C]."""
     mixed = jnp.einsum("bij,bhwj->bhwi", colour[..., :-1], image, precision=EXACT)
     return mixed + colour[:, None, None, :, -1]
 

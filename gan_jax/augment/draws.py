@@ -1,4 +1,4 @@
-"""Which transforms of ADA's pipeline happen to which example, and how strongly.
+"""Random draws of ADA's pipeline: which transforms are applied to each example, and how strongly.
 
 Karras et al. 2020, arXiv:2006.06676, appendix B: each transform is applied to each example with
 probability p, independently. The distributions of the strengths are where they are used.

@@ -1,4 +1,4 @@
-"""Affine transforms of the plane, and images under them.
+"""Affine transforms of the plane, and resampling of images under them.
 
 A transform is [B, 3, 3] on homogeneous (x, y, 1) in pixels, x to the right and y down, from the image's
 centre. Karras et al. 2020, arXiv:2006.06676, appendix B.

@@ -1,4 +1,4 @@
-"""Orthogonal wavelet filters as matrices on signals that are mirrored at their ends without end.
+"""Orthogonal wavelet filters as matrices, for signals that are continued by reflection.
 
 A signal of n samples is continued by reflection that does not repeat the border (... 2 1 0 1 2 ...), which
 makes it periodic with 2 n - 2 samples; so no width of padding has to be chosen, and shapes are static.

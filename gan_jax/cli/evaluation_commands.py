@@ -48,7 +48,7 @@ class Request:
         metrics: names with commas between; "" for `DEFAULT`, or `USUAL_METRICS` of what is no image.
         num: images of the fakes; None for 50,000 of a generator and for all of files.
         num_real: so many of the reals, as `image_source.subset` chooses them; None for all.
-        network, resizer, inception_weights: as `metrics.networks.open_network` takes them.
+        network, resizer, inception_weights: as `evaluation.networks.open_network` takes them.
         seed: of the latents and of what metrics draw.
         repeats: evaluations with the seeds seed, seed + 1, ...
         raw: the trained weights in the place of their average.

@@ -1,4 +1,4 @@
-"""Distributions whose densities are known, to watch what a GAN does with them."""
+"""Distributions with known densities, as data for GANs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a distribution with a known density offers."""
+"""Interface of the distributions with a known density."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a metric is, and what it is given: both sides of a comparison after the pass."""
+"""The types of metrics and of their input, a comparison of two sets of features."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Need = Literal["logits", "labels", "held_out", "generator", "maps", "density"]
 
 @dataclass(frozen=True)
 class Comparison:
-    """What the metrics read.
+    """Input of the metrics: both sides, and what belongs to them.
 
     Attributes:
         real: the reals.

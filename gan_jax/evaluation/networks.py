@@ -1,4 +1,4 @@
-"""The feature networks by name, opened for the real set that they are to judge."""
+"""Feature networks by name, opened for a real set."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is measured while a run trains: the fields of `config.evaluation`."""
+"""Evaluation during training: the fields of `config.evaluation`."""
 
 from __future__ import annotations
 

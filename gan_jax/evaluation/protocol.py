@@ -1,4 +1,4 @@
-"""What a score means: everything about how it was measured, and tables that keep protocols apart."""
+"""Protocols of scores, that is how they were measured, and tables with one protocol per column."""
 
 from __future__ import annotations
 

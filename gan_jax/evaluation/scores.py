@@ -1,4 +1,4 @@
-"""The metrics by name: what each needs, what it yields, and its version.
+"""Metrics by name, with their versions, scores and requirements.
 
 A metric's version is raised whenever its numbers change; it is part of every score's protocol.
 """
@@ -205,7 +205,7 @@ def _density(given: Comparison) -> dict[str, float]:
 
 
 def _recipe_in_words() -> str:
-    """Of the classifiers that `_classification_accuracy` trains."""
+    """Describes the classifiers that `_classification_accuracy` trains."""
     fields = ", ".join(f"{name} {value}" for name, value in asdict(Recipe()).items() if name != "flip")
     return f"classifiers of version {VERSION}, {fields}, flip for {', '.join(MIRRORED)}"
 

@@ -1,4 +1,4 @@
-"""A classifier of small images: features, logits and accuracies where Inception is out of place.
+"""In-domain classifiers of small images, as feature networks.
 
 For MNIST and its kin a network of the set's own is the usual judge, since Inception was trained on large
 photographs. `classifier_training` trains it, `classifier_cache` keeps it.

@@ -96,7 +96,6 @@ def prepare_classifier(
     options: Mapping[str, Any] | None = None,
     recipe: Recipe | None = None,
     out: Path | None = None,
-    force: bool = False,
     progress: bool = True,
 ) -> StoredClassifier:
     """Finds the classifier of a data set, or trains and tests one and keeps it.
@@ -111,7 +110,6 @@ def prepare_classifier(
         options: the data set's own, such as {"resolution": 64}.
         recipe: None for `default_recipe`.
         out: a file to write as well; what is returned then has its path.
-        force: train again even if there is one, and overwrite `out`.
         progress: say what is done, and how far it is, on standard error.
 
     Raises:
@@ -129,14 +127,14 @@ def prepare_classifier(
     codec = reals.fields["image"].codec
     if not codec.is_image:
         raise UserError(f"a classifier takes images, and the data set {dataset_name} holds {codec.noun}")
-    if out is not None and out.exists() and not force:
+    if out is not None and out.exists():
         raise UserError(f"{out} is there already: give another path, or remove it first")
     key = _key(reals, recipe, seed)
     name = dataset_name.replace("/", "_").replace(":", "_")
     path = cache_folder("classifiers") / f"{name}_{_short(key)}.npz"
     for target in (path, *([out] if out else [])):
         _check_writable(target.parent)  # before the training and not after it
-    if force or not path.exists():
+    if not path.exists():
         held_out = _test_split(dataset_name, data_dir, options or {})
         files.write_atomically(path, _trained(reals, held_out, recipe, seed, key, progress))
     stored = read_classifier(path)

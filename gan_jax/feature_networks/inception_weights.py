@@ -1,4 +1,4 @@
-"""Inception with its published weights: where they are, whether they are whole, and the network of them.
+"""Inception with its published weights: found or downloaded, verified and loaded.
 
 The weights are not part of this library. They are looked for in a file that the user names, then in the cache
 folder, then at the addresses where pytorch-fid, torch-fidelity and torchvision publish them.
@@ -37,7 +37,7 @@ class Published:
     Attributes:
         file_name: in the cache folder.
         sha256: its first hex digits, as many as are known.
-        urls: where it is to be had.
+        urls: to download it from.
     """
 
     file_name: str
@@ -81,7 +81,7 @@ def inception(path: str | None = None, *, variant: str = "fid", resizer: str = "
     Args:
         path: a .pth file of a state dict, or an .npz of the same names; None for the published file.
         variant: "fid", what FIDs are computed with; or "torchvision".
-        resizer: a key of `metrics.resize.RESIZERS`. It also says how pixels come to about [-1, 1], since the
+        resizer: a key of `resize.RESIZERS`. It also says how pixels come to about [-1, 1], since the
             programs differ: 2 x / 255 - 1 for "legacy" (as pytorch-fid) and for all of torchvision's,
             (x - 128) / 128 for "legacy_tf" (torch-fidelity) and "clean" (clean-fid).
 

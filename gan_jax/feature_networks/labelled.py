@@ -1,4 +1,4 @@
-"""The checks of labelled images that a classifier is trained or tested on."""
+"""Checks of labelled images that a classifier is trained or tested on."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ def _unit(activations: Array) -> Array:
     return activations / (largest * norm + _TINY)
 
 
-def perceptual_distance(network: FeatureNetwork, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+def perceptual_distance(network: FeatureNetwork, a: np.ndarray | Array, b: np.ndarray | Array) -> np.ndarray:
     """The distance of each pair of images: float32 [N], at least 0, symmetric, 0 for equal images.
 
     Args:
@@ -70,30 +70,19 @@ def perceptual_distance(network: FeatureNetwork, a: np.ndarray, b: np.ndarray) -
     """
     if np.shape(a) != np.shape(b) or np.ndim(a) != 4:
         raise ValueError(f"expected two arrays of one shape [N, H, W, C], got {np.shape(a)}, {np.shape(b)}")
-    maps = maps_of(network)
+    if network.maps is None:
+        raise UserError(
+            f"the feature network {network.name} has no maps of several layers, which a perceptual distance "
+            "compares: choose a convolutional --network"
+        )
     network.check_shape(np.shape(a)[1:])
     distances = np.empty(len(a), np.float32)
     size = min(_BATCH, len(a))
     for start in range(0, len(a), size or 1):
         # One shape for all batches; the last repeats its last pair.
         taken = np.minimum(np.arange(start, start + size), len(a) - 1)
-        found = pairs_distance(maps, network.params, a[taken], b[taken])
+        found = _pairs_distance(network.maps, network.params, a[taken], b[taken])
         distances[start : start + size] = np.asarray(found)[: len(a) - start]
-    return check_distances(distances)
-
-
-def maps_of(network: FeatureNetwork) -> Callable[[PyTree, Array], list[Array]]:
-    """The network's maps; a UserError where it has none."""
-    if network.maps is None:
-        raise UserError(
-            f"the feature network {network.name} has no maps of several layers, which a perceptual distance "
-            "compares: choose a convolutional --network"
-        )
-    return network.maps
-
-
-def check_distances(distances: np.ndarray) -> np.ndarray:
-    """The distances; a UserError where one is NaN or infinite, as they are for images that are not finite."""
     bad = int(np.sum(~np.isfinite(distances)))
     if bad:
         raise UserError(
@@ -104,7 +93,9 @@ def check_distances(distances: np.ndarray) -> np.ndarray:
 
 
 @partial(jax.jit, static_argnums=0)
-def pairs_distance(maps: Callable[[PyTree, Array], list[Array]], params: PyTree, a: Array, b: Array) -> Array:
+def _pairs_distance(
+    maps: Callable[[PyTree, Array], list[Array]], params: PyTree, a: Array, b: Array
+) -> Array:
     """`maps_distance` float32 [B] of images [B, H, W, C], of which one call of the network sees all.
 
     So both sides are rounded by the same program. An accelerator's default product, with three digits, would

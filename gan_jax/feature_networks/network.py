@@ -1,4 +1,4 @@
-"""What every comparison is made in: a frozen network from images to features."""
+"""The type of frozen feature networks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Resizing images as the programs do that published FIDs come from.
+"""Image resizing as in the programs that published FIDs come from.
 
 Which resizer is used moves an FID by more than many papers' gains (Parmar et al. 2022, arXiv:2104.11222), so
 each is reproduced to the rounding of float32, and a score is named with its resizer. All are separable: an

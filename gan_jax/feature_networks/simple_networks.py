@@ -134,9 +134,7 @@ def as_pixels(stored: Array, codec: Codec) -> Array:
     return (codec.decode(stored) + 1.0) * 127.5
 
 
-def pca_network(
-    images: np.ndarray | Sequence[np.ndarray], components: int, *, whiten: bool = False
-) -> FeatureNetwork:
+def pca_network(images: np.ndarray | Sequence[np.ndarray], components: int) -> FeatureNetwork:
     """The first principal components of a set of real images, for these and all others.
 
     Exact: the eigenvectors of the covariance of the pixels in [0, 1], or of the Gram matrix where there
@@ -146,8 +144,6 @@ def pca_network(
     Args:
         images: [N, H, W, C], uint8 or float32 in 0 to 255, the set that it is fitted on, whole or in batches.
         components: D, at most the rank of the centred images, which is at most N - 1.
-        whiten: divides each component by its standard deviation on `images`, so that all count the same in
-            a distance. Without, distances between features are those between the images' projections.
 
     Raises:
         UserError: more components than the images have, or more than 4096 of both images and pixels.
@@ -170,15 +166,14 @@ def pca_network(
             f"{components} principal components of {count} images: the images vary in fewer directions; "
             "ask for fewer components or give more varied images"
         )
-    scale = 1.0 / np.sqrt(variances) if whiten else np.ones(components)
-    params = {"mean": np.float32(mean), "basis": np.float32(basis * scale)}
+    params = {"mean": np.float32(mean), "basis": np.float32(basis)}
 
     def apply(params: PyTree, images: Array) -> Outputs:
         centred = _flat(images) - params["mean"]
         return Outputs(jnp.dot(centred, params["basis"], precision=jax.lax.Precision.HIGHEST))
 
     return FeatureNetwork(
-        name=f"pca ({components}{' whitened' if whiten else ''} of {count} images)",
+        name=f"pca ({components} of {count} images)",
         digest=digest_of(params, f"pca 1, {image_shape}"),
         resizer="none",
         image_shape=image_shape,

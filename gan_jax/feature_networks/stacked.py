@@ -1,4 +1,4 @@
-"""A classifier of grey digits as one of pictures whose three channels are three digits."""
+"""Feature network for Stacked-MNIST, made of a classifier of digits."""
 
 from __future__ import annotations
 

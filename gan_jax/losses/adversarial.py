@@ -129,8 +129,8 @@ def minimax(real_target: float = 1.0, fake_target: float = 0.0) -> AdversarialLo
     """The two-player game as first stated (Goodfellow et al. 2014, equation 1).
 
     Args:
-        real_target: what D shall say of reals, in its own loss only; 0.9 is one-sided label smoothing.
-        fake_target: what D shall say of fakes, below `real_target`.
+        real_target: D's target for reals, in its own loss only; 0.9 is one-sided label smoothing.
+        fake_target: the one for fakes, below `real_target`.
 
     Raises:
         ValueError: a target outside [0, 1], or a fake one that is not below the real one.
@@ -149,9 +149,9 @@ def least_squares(a: float = 0.0, b: float = 1.0, c: float = 1.0) -> Adversarial
     """LSGAN (Mao et al. 2017).
 
     Args:
-        a: what D shall say of fakes.
-        b: what D shall say of reals.
-        c: what G wants D to say of fakes. With b - c = 1 and b - a = 2 the game minimises Pearson's
+        a: D's target for fakes.
+        b: D's target for reals.
+        c: G's target for D's output on fakes. With b - c = 1 and b - a = 2 the game minimises Pearson's
             chi^2 between p + q and 2 q; the default is the paper's other choice, equation 9.
 
     Raises:
@@ -174,7 +174,7 @@ def hinge() -> AdversarialLoss:
 
 
 def wasserstein() -> AdversarialLoss:
-    """WGAN's; the critic must be kept Lipschitz by clipping or a penalty."""
+    """The loss of WGAN; the critic must be kept Lipschitz by clipping or a penalty."""
     return AdversarialLoss(
         discriminator_wasserstein, lambda real, fake: generator_critic(fake), output=identity
     )
@@ -211,7 +211,7 @@ def relativistic_average(kind: str = "cross_entropy") -> AdversarialLoss:
 
 
 def relativistic_paired() -> AdversarialLoss:
-    """R3GAN's (Huang et al. 2024): each real against the fake at the same place in the batch."""
+    """The loss of R3GAN (Huang et al. 2024): each real against the fake at the same place in the batch."""
     return AdversarialLoss(
         paired_cross_entropy,
         lambda real, fake: paired_cross_entropy(fake, real),

@@ -1,4 +1,4 @@
-"""Penalties on a critic as plain functions, for the losses in `gan_jax.losses.adversarial`.
+"""Gradient, consistency and LeCam penalties on a critic, as plain functions.
 
 A critic maps images [B, H, W, C] to logits [B]. Where the batch is split over devices, every function
 here returns the mean over the images on this device, whose gradient the training step averages.

@@ -13,49 +13,16 @@ from typing import ClassVar, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from gan_jax.losses.gradient_penalties import (
-    Critic,
-    consistency,
-    dragan,
-    gradient_norms,
-    lecam,
-    norm_penalty,
-    r1,
-    r2,
-    transform,
-    wgan_gp,
-)
+from gan_jax.losses.gradient_penalties import Critic, consistency, dragan, lecam, r1, r2, wgan_gp
 from gan_jax.optim.schedules import Schedule, as_schedule
 from gan_jax.utils.checks import check_count, check_decay, check_number, check_range
 from gan_jax.utils.tree import PyTree
-
-__all__ = [
-    "DRAGAN",
-    "PENALTIES",
-    "R1",
-    "R2",
-    "WGANGP",
-    "Consistency",
-    "Critic",
-    "LeCam",
-    "Penalty",
-    "PenaltyInputs",
-    "consistency",
-    "dragan",
-    "gradient_norms",
-    "lecam",
-    "norm_penalty",
-    "r1",
-    "r2",
-    "transform",
-    "wgan_gp",
-]
 
 Array = jax.Array
 
 
 class PenaltyInputs(NamedTuple):
-    """What a penalty may look at.
+    """Inputs of a penalty.
 
     Attributes:
         critic: images [B, H, W, C] -> logits [B], with the parameters that the loss is differentiated by.
@@ -100,11 +67,11 @@ class Penalty:
         check_count(self.every, "every")
 
     def init(self) -> PyTree:
-        """The state that it carries from step to step; the same on all devices."""
+        """The state before the first step, the same on all devices; {} if there is none."""
         return {}
 
     def __call__(self, inputs: PenaltyInputs, memory: PyTree, step: Array) -> tuple[Array, PyTree]:
-        """The penalty without its weight, a scalar (a local mean, see `penalty_functions`).
+        """The penalty without its weight, a scalar (a local mean, see `gradient_penalties`).
 
         Args:
             memory: what `init` or the last call returned.

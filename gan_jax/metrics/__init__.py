@@ -5,6 +5,6 @@
     from gan_jax.metrics.inception_score import inception_score
     from gan_jax.metrics.prdc import prdc
 
-`scores.METRICS` has them by name, `networks.open_network` the feature networks, `extract.Extractor` is the
-pass over the images, `protocol.Record` a score with all that it means.
+`frechet.frechet_distance` compares moments that were computed elsewhere. `gan_jax.evaluation` has the metrics
+and feature networks by name, and scores with their protocols.
 """

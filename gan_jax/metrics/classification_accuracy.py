@@ -1,4 +1,4 @@
-"""How well generated images stand in for real ones with their labels: classification accuracy scores.
+"""Classification accuracy scores of conditional generators: GAN-train and GAN-test.
 
 Shmelkov et al. 2018, arXiv:1807.09499, section 3: GAN-train is the accuracy on real images of a classifier
 that was trained on generated ones: it falls with missing variety and with bad images. GAN-test is the

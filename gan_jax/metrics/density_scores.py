@@ -1,4 +1,4 @@
-"""How well do generated points follow a distribution whose density is known?
+"""Scores of generated points against a distribution of known density.
 
 Four scores, each of a failure of its own: modes that are missed, points between the modes, modes that are hit
 unevenly, and all that differs in shape or place.
@@ -41,7 +41,7 @@ _SEED = 0  # of the directions in more than two dimensions: the same for every g
 
 @dataclass(frozen=True)
 class DensityScores:
-    """What `density_scores` finds.
+    """Results of `density_scores`.
 
     Attributes:
         modes_reached: modes that at least one point of high quality belongs to.
@@ -58,7 +58,7 @@ class DensityScores:
 
 @dataclass(frozen=True)
 class Projected:
-    """Points on some directions, made ready once to measure distances from them to any others.
+    """Sorted projections of points on directions, for their distances to other points.
 
     Attributes:
         directions: float64 [K, D], unit vectors.

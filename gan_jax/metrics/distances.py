@@ -1,4 +1,4 @@
-"""Euclidean distances between sets of features, tile by tile, with ties decided as exactly as float64 can.
+"""Euclidean distances and nearest neighbours between sets of features, with exact ties.
 
 Precision, recall, density, coverage and the search for copies compare distances with distances, so a
 rounding error moves whole samples in or out. |x|^2 + |y|^2 - 2xy, the fast form, loses what x and y have in
@@ -19,43 +19,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gan_jax.utils.errors import UserError
+from gan_jax.metrics.features import check_features, check_same_width
 
 _TILE = 2048  # rows and columns of a tile
 _SPARE = 8  # neighbours kept beyond k until the exact distances are known
 _ENTRIES = 2**21  # differences computed at a time: 16 MB
 _SPARSE = 32  # candidates per row above which a partition is faster than a sort
-
-
-def check_features(features: np.ndarray, what: str, least: int = 1) -> np.ndarray:
-    """The features as a floating-point array [N, D], unchanged where they are one.
-
-    Raises:
-        UserError: another shape, NaN or infinite values, or fewer than `least` rows.
-    """
-    features = np.asarray(features)
-    if features.ndim != 2 or features.shape[1] == 0:
-        raise UserError(f"{what}: expected features [N, D], got an array of shape {features.shape}")
-    if len(features) < least:
-        raise UserError(f"{what}: {len(features)} samples are too few; at least {least} are needed")
-    if not np.issubdtype(features.dtype, np.floating):
-        features = features.astype(np.float64)
-    if not (np.isfinite(features.min()) and np.isfinite(features.max())):
-        bad = int((~np.isfinite(features).all(axis=1)).sum())
-        raise UserError(
-            f"{what}: {bad} of {len(features)} rows hold NaN or infinite values. The images or the network "
-            "that made the features are broken; look at the images first."
-        )
-    return features
-
-
-def check_widths(first: np.ndarray, second: np.ndarray) -> None:
-    """Raises a ValueError unless both sets of features [N, D] have the same D."""
-    if first.shape[1] != second.shape[1]:
-        raise ValueError(
-            f"features of {first.shape[1]} and of {second.shape[1]} dimensions: both sets must come from "
-            "the same network"
-        )
 
 
 @dataclass(frozen=True)
@@ -256,22 +225,6 @@ def nearest(queries: np.ndarray, references: np.ndarray, k: int = 1) -> tuple[np
     """
     queries = check_features(queries, "queries")
     references = check_features(references, "references", k)
-    check_widths(queries, references)
+    check_same_width(queries, references)
     index, squared = nearest_squared(queries, references, k)
     return index, np.sqrt(squared)
-
-
-def kth_distances(features: np.ndarray, k: int) -> np.ndarray:
-    """The distance of each row to the k-th nearest other row, float64 [N].
-
-    The row itself does not count, an exact copy of it does. Exactness as in `nearest`.
-
-    Args:
-        features: [N, D].
-        k: from 1 to N - 1.
-
-    Raises:
-        UserError: NaN or infinite features, another shape, fewer than k + 1 rows.
-    """
-    features = check_features(features, "features", k + 1)
-    return np.sqrt(nearest_squared(features, None, k)[1][:, -1])

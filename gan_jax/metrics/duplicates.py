@@ -1,4 +1,4 @@
-"""How many different images can a generator make? The birthday paradox test.
+"""Birthday paradox test: an estimate of the number of different images that a generator makes.
 
 Arora and Zhang 2017, arXiv:1706.08224: if a batch of s samples holds a pair of duplicates about half of the
 time, the generator's support is of the order of s^2 (Theorem 1). They look for pairs by eye among the
@@ -19,14 +19,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gan_jax.metrics.distances import check_features, nearest_squared, tiles
+from gan_jax.metrics.distances import nearest_squared, tiles
+from gan_jax.metrics.features import check_features
 
 _ONE_SIDED_95 = 1.6449  # normal quantile
 
 
 @dataclass(frozen=True)
 class Duplicates:
-    """What `duplicates` finds.
+    """Results of `duplicates`.
 
     Attributes:
         batch: s, the samples in a batch.

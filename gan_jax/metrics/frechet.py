@@ -1,6 +1,7 @@
-"""GANs Trained by a Two Time-Scale Update Rule Converge to a Local Nash Equilibrium.
+"""Fréchet distance between two sets of features (FID), whole and within classes.
 
-Heusel et al. 2017, arXiv:1706.08500, equation 6: the Fréchet distance of two Gaussians with the means and
+Heusel et al. 2017, "GANs Trained by a Two Time-Scale Update Rule Converge to a Local Nash Equilibrium",
+arXiv:1706.08500, equation 6: the Fréchet distance of two Gaussians with the means and
 covariances of two sets of features,
 
     |m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2)),
@@ -21,7 +22,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gan_jax.metrics.moments import Moments, checked_features, moments_of
+from gan_jax.metrics.features import check_features, check_same_width
+from gan_jax.metrics.moments import Moments, moments_of
 from gan_jax.utils.checks import check_count
 from gan_jax.utils.errors import UserError
 
@@ -46,7 +48,7 @@ def frechet_distance(a: Moments, b: Moments) -> float:
         UserError: fewer than 2 samples.
         ValueError: the numbers of features differ.
     """
-    _check_same_features(len(a.mean), len(b.mean))
+    check_same_width(a.scatter, b.scatter)
     _check_samples(a.count, b.count)
     return _distance(_by_eigenvalues(a), _by_eigenvalues(b))
 
@@ -76,8 +78,8 @@ def fid(real: np.ndarray, fake: np.ndarray) -> float:
         UserError: fewer than 2 samples, NaN or infinite entries.
         ValueError: the numbers of features differ, or not [N, D].
     """
-    real, fake = checked_features(real, "real features"), checked_features(fake, "fake features")
-    _check_same_features(real.shape[1], fake.shape[1])
+    real, fake = check_features(real, "real features"), check_features(fake, "fake features")
+    check_same_width(real, fake)
     _check_samples(len(real), len(fake))
     return _distance(_gaussian(real), _gaussian(fake))
 
@@ -114,7 +116,7 @@ def intra_class_fid(
         ValueError: labels of another shape or outside the classes; otherwise as in `fid`.
     """
     check_count(num_classes, "num_classes")
-    real, fake = checked_features(real, "real features"), checked_features(fake, "fake features")
+    real, fake = check_features(real, "real features"), check_features(fake, "fake features")
     real_classes = _checked_labels(real_labels, len(real), num_classes, "real_labels")
     fake_classes = _checked_labels(fake_labels, len(fake), num_classes, "fake_labels")
     _check_classes(real_classes, fake_classes, num_classes)
@@ -146,12 +148,6 @@ def _gaussian(features: np.ndarray) -> _Gaussian:
     mean = samples.mean(axis=0)
     factor = (samples - mean) / np.sqrt(len(samples) - 1)
     return _Gaussian(mean, float(np.sum(np.square(factor))), factor)
-
-
-def _check_same_features(a: int, b: int) -> None:
-    """ValueError unless both sides have as many features."""
-    if a != b:
-        raise ValueError(f"{a} and {b} features cannot be compared: both sides must come from one network")
 
 
 def _check_samples(real: int, fake: int) -> None:

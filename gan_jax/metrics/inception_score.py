@@ -1,8 +1,9 @@
-"""Improved Techniques for Training GANs: the inception score.
+"""Inception score.
 
-Salimans et al. 2016, arXiv:1606.03498, section 4: exp(mean over x of KL(p(y | x) || p(y))), of a classifier's
-logits for generated images. 1 where the classifier says the same of all images, K where it is sure of each
-and all K classes come equally often. It never looks at real images. Compared with torch-fidelity 0.4.0.
+Salimans et al. 2016, "Improved Techniques for Training GANs", arXiv:1606.03498, section 4: exp(mean over x of
+KL(p(y | x) || p(y))), of a classifier's logits for generated images. 1 where the classifier says the same of
+all images, K where it is sure of each and all K classes come equally often. It never looks at real images.
+Compared with torch-fidelity 0.4.0.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gan_jax.metrics.moments import checked_features
+from gan_jax.metrics.features import check_features
 from gan_jax.utils.checks import check_count
 from gan_jax.utils.errors import UserError
 
@@ -48,7 +49,7 @@ def inception_score(logits: np.ndarray, splits: int = 10) -> InceptionScore:
         UserError: fewer samples than splits, NaN or infinite entries.
         ValueError: not [N, K], or no positive number of splits.
     """
-    logits = checked_features(logits, "logits")
+    logits = check_features(logits, "logits")
     check_count(splits, "splits")
     count = len(logits)
     if count < splits:

@@ -1,4 +1,4 @@
-"""Which of the known modes does a generator reach, and how evenly?
+"""Mode coverage: how many of the known modes a generator reaches, and how evenly.
 
 The protocol of the stacked-MNIST experiments: a classifier labels generated samples, and the number of
 labels that occur is the number of modes; the other figure is KL(generated || reference) in nats.
@@ -26,7 +26,7 @@ from gan_jax.utils.errors import UserError
 
 @dataclass(frozen=True)
 class ModeCoverage:
-    """What `mode_coverage` finds.
+    """Results of `mode_coverage`.
 
     Attributes:
         modes: modes with at least one sample.
@@ -75,15 +75,9 @@ def mode_coverage(labels: np.ndarray, num_modes: int, reference: np.ndarray | No
     )
 
 
-def expected_modes(num_samples: int, num_modes: int, reference: np.ndarray | None = None) -> float:
-    """The modes that samples of the reference itself would reach: sum_i 1 - (1 - q_i)^n.
-
-    Args:
-        num_samples: n.
-        num_modes: K.
-        reference: as in `mode_coverage`.
-    """
-    return float((1 - (1 - _probabilities(reference, num_modes)) ** num_samples).sum())
+def expected_modes(num_samples: int, num_modes: int) -> float:
+    """The modes that n samples of K equally likely modes reach on average: K (1 - (1 - 1 / K)^n)."""
+    return num_modes * (1 - (1 - 1 / num_modes) ** num_samples)
 
 
 def stacked_labels(digits: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Mean and scatter of features that come in pieces: what the Fréchet distance is made of.
+"""Mean and covariance of features, accumulated piece by piece, for the Fréchet distance.
 
 Two sets with counts n, m, means a, b and scatters A, B have together the scatter
 A + B + (b - a)(b - a)^T n m / (n + m) (Chan, Golub and LeVeque 1983, "Algorithms for computing the sample
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gan_jax.metrics.features import check_features
 from gan_jax.utils.checks import check_count
 from gan_jax.utils.errors import UserError
 
@@ -47,7 +48,7 @@ class Moments:
             UserError: NaN or infinite entries.
             ValueError: not [n, D].
         """
-        samples = checked_features(features).astype(np.float64)
+        samples = check_features(features).astype(np.float64)
         if samples.shape[1] != len(self.mean):
             raise ValueError(f"features {samples.shape} cannot be added to moments of D={len(self.mean)}")
         if not len(samples):
@@ -97,34 +98,8 @@ def moments_of(features: np.ndarray, block: int = 8192) -> Moments:
         ValueError: not [N, D], or no positive block.
     """
     check_count(block, "block")
-    size = checked_features(features).shape[1]
+    size = check_features(features).shape[1]
     moments = Moments(0, np.zeros(size), np.zeros((size, size)))
     for start in range(0, len(features), block):
         moments = moments.add(features[start : start + block])
     return moments
-
-
-def checked_features(features: np.ndarray, name: str = "features") -> np.ndarray:
-    """The array, if it holds finite real numbers [N, D] with D of at least 1.
-
-    Args:
-        name: what to call it in the error.
-
-    Raises:
-        UserError: NaN or infinite entries.
-        ValueError: another shape or dtype.
-    """
-    array = np.asarray(features)
-    if array.ndim != 2 or not array.shape[1] or array.dtype.kind not in "fiu":
-        raise ValueError(f"{name} must be real numbers [N, D], not {array.dtype} {list(array.shape)}")
-    # A sum is finite unless an entry is not, or it overflows: most sets are seen to be fine without a mask.
-    with np.errstate(over="ignore", invalid="ignore"):
-        fine = np.isfinite(array.sum(dtype=np.float64))
-    if not fine:
-        bad = np.flatnonzero(~np.isfinite(array).all(axis=1))
-        if len(bad):
-            raise UserError(
-                f"{name}: {len(bad)} of {len(array)} samples have NaN or infinite entries, the first is "
-                f"number {bad[0]}, from 0: look at the images they come from, and at the network's weights"
-            )
-    return array

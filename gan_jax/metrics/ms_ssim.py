@@ -159,7 +159,6 @@ def ms_ssim_diversity(
     seed: int,
     pairs: int = 10_000,
     labels: np.ndarray | None = None,
-    data_range: float = 255.0,
 ) -> Diversity:
     """MS-SSIM over random pairs of different images, of one class where labels are given.
 
@@ -167,11 +166,10 @@ def ms_ssim_diversity(
     the same weight. Without labels pairs are drawn from all images.
 
     Args:
-        images: [N, H, W, C], any number type.
+        images: [N, H, W, C] in 0 to 255, any number type.
         seed: of the pairs; not negative.
         pairs: in all; shared out evenly among the classes.
         labels: int [N].
-        data_range: as in `ms_ssim`.
 
     Raises:
         UserError: a class has a single image, or there are fewer than two pairs for each; see `ms_ssim` too.
@@ -189,7 +187,7 @@ def ms_ssim_diversity(
         chosen = generator.integers(len(members), size=len(first[own]))
         other = (chosen + 1 + generator.integers(len(members) - 1, size=len(chosen))) % len(members)
         first[own], second[own] = members[chosen], members[other]
-    values = _compared(images, first, second, data_range)
+    values = _compared(images, first, second)
     found = [
         _mean_and_variance(*(x[group == index] for x in (values, first, second)))
         for index in range(len(groups))
@@ -218,15 +216,13 @@ def _groups(count: int, labels: np.ndarray | None) -> list[np.ndarray]:
     return list(groups.values())
 
 
-def _compared(images: np.ndarray, first: np.ndarray, second: np.ndarray, data_range: float) -> np.ndarray:
+def _compared(images: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """MS-SSIM of the pairs, without ever holding all pairs' images."""
     at_once = max(1, _VALUES // images[0].size)
     starts = range(0, len(first), at_once)
     return np.concatenate(
         [
-            ms_ssim(
-                images[first[start : start + at_once]], images[second[start : start + at_once]], data_range
-            )
+            ms_ssim(images[first[start : start + at_once]], images[second[start : start + at_once]])
             for start in starts
         ]
     )

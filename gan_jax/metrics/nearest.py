@@ -1,4 +1,4 @@
-"""Does the generator repeat its training set? Distances to the nearest training image, beside fresh data's.
+"""Tests for memorisation: distances to the nearest training image, compared with those of fresh data.
 
 Fresh images of the data's own distribution have some distance to the training set. A generator that copies
 lies nearer. Three views of that, from the same distances d(x) = min over the training set of |x - t|:
@@ -25,7 +25,8 @@ from typing import Literal
 
 import numpy as np
 
-from gan_jax.metrics.distances import check_features, check_widths, nearest, nearest_squared
+from gan_jax.metrics.distances import nearest, nearest_squared
+from gan_jax.metrics.features import check_features, check_same_width
 from gan_jax.utils.errors import UserError
 
 _LEAST_IN_CELL = 20  # fakes, and fresh images, for the z-score to be near normal
@@ -36,7 +37,7 @@ _ROUNDS = 10  # of k-means
 
 @dataclass(frozen=True)
 class Memorisation:
-    """What `memorisation` finds; in brackets what fresh data gives.
+    """Results of `memorisation`; in brackets what fresh data gives.
 
     Attributes:
         baseline: what stands for fresh data: "held_out", or "train" (see `memorisation`).
@@ -62,11 +63,6 @@ class Memorisation:
     num_cells: int
     authenticity: float
     authenticity_fresh: float
-
-    @property
-    def copies(self) -> bool:
-        """Whether C_T < -3: three standard deviations nearer to the training set than by chance."""
-        return self.c_t < -3
 
 
 def nearest_training(fake: np.ndarray, train: np.ndarray, k: int = 1) -> tuple[np.ndarray, np.ndarray]:
@@ -122,8 +118,8 @@ def memorisation(
     fake = check_features(fake, "generated features", _LEAST_IN_CELL)
     train = check_features(train, "training features", 2 if held_out is not None else _LEAST_IN_CELL)
     fresh = train if held_out is None else check_features(held_out, "held-out features", _LEAST_IN_CELL)
-    check_widths(fake, train)
-    check_widths(fresh, train)
+    check_same_width(fake, train)
+    check_same_width(fresh, train)
 
     fake_near, fake_squared = (a[:, 0] for a in nearest_squared(fake, train, 1))
     fresh_near, fresh_squared = (

@@ -14,7 +14,7 @@ import jax
 import numpy as np
 
 from gan_jax.core.randomness import LATENTS, Latent
-from gan_jax.feature_networks.lpips import check_distances, maps_of, pairs_distance
+from gan_jax.feature_networks.lpips import perceptual_distance
 from gan_jax.feature_networks.network import FeatureNetwork
 from gan_jax.utils.checks import check_count, check_range
 from gan_jax.utils.errors import UserError
@@ -87,7 +87,6 @@ def path_length(
         ValueError: an unknown distribution or sampling, another number of labels, images of another kind.
     """
     _check(latent_size, num, epsilon, latent, labels, sampling, batch_size)
-    maps = maps_of(network)
     starts, ends = latent_pairs(latent_size, num, seed, epsilon, latent, sampling)
     distances = np.empty(num)
     size = min(batch_size, num)
@@ -95,11 +94,9 @@ def path_length(
         # One shape for all batches, so that everything compiles once; the last repeats its last path.
         taken = np.minimum(np.arange(first, first + size), num - 1)
         images = _images(generate, np.concatenate([starts[taken], ends[taken]]), labels, np.tile(taken, 2))
-        if not first:
-            network.check_shape(images.shape[1:])
-        found = pairs_distance(maps, network.params, images[:size], images[size:])
-        distances[first : first + size] = np.asarray(found)[: num - first]
-    return _summary(check_distances(distances) / epsilon**2)
+        found = perceptual_distance(network, images[:size], images[size:])
+        distances[first : first + size] = found[: num - first]
+    return _summary(distances / epsilon**2)
 
 
 def latent_pairs(

@@ -1,4 +1,4 @@
-"""Are the samples realistic, and is the data covered? Four shares of samples inside balls around samples.
+"""Precision, recall, density and coverage: shares of samples inside nearest-neighbour balls.
 
 Improved precision and recall (Kynkäänniemi et al. 2019, arXiv:1904.06991, equations 1 and 2) and density and
 coverage (Naeem et al. 2020, arXiv:2002.09797, equations 3 and 5). The ball around a sample reaches to its
@@ -16,12 +16,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gan_jax.metrics.distances import check_features, check_widths, nearest_squared, tiles
+from gan_jax.metrics.distances import nearest_squared, tiles
+from gan_jax.metrics.features import check_features, check_same_width
 
 
 @dataclass(frozen=True)
 class Prdc:
-    """What `prdc` finds.
+    """Results of `prdc`.
 
     Attributes:
         precision: share of the fakes that lie in at least one real ball, 0 to 1.
@@ -29,7 +30,8 @@ class Prdc:
         density: mean number of real balls that a fake lies in, over k; near 1 for equal distributions, and
             above it where fakes crowd where the data is dense.
         coverage: share of the real balls that hold at least one fake, 0 to 1. Its expectation for equal
-            distributions is that of `expected_coverage`.
+            distributions is 1 - ((N - 1) ... (N - k)) / ((M + N - 1) ... (M + N - k)) (Naeem et al. 2020,
+            Lemma 2): a real sample is not covered if its k nearest others, of both sets, are all real.
     """
 
     precision: float
@@ -67,7 +69,7 @@ def prdc(
         raise ValueError(f"manifold_k={manifold_k} and density_k={density_k}: both must be at least 1")
     real = check_features(real, "real features", max(manifold_k, density_k) + 1)
     fake = check_features(fake, "fake features", manifold_k + 1)
-    check_widths(real, fake)
+    check_same_width(real, fake)
     if real_squared is None:
         real_squared = squared_neighbours(real, max(manifold_k, density_k))
     if real_squared.shape[0] != len(real) or real_squared.shape[1] < max(manifold_k, density_k):
@@ -101,13 +103,3 @@ def squared_neighbours(features: np.ndarray, k: int) -> np.ndarray:
         UserError: NaN or infinite features, or fewer than k + 1 samples.
     """
     return nearest_squared(check_features(features, "real features", k + 1), None, k)[1]
-
-
-def expected_coverage(num_real: int, num_fake: int, k: int = 5) -> float:
-    """The expected coverage of two samples of the same continuous distribution, whatever it is.
-
-    1 - ((N - 1) ... (N - k)) / ((M + N - 1) ... (M + N - k)), Naeem et al. 2020, Lemma 2: a real sample is
-    not covered if its k nearest others, of both sets, are all real.
-    """
-    others = np.arange(1, k + 1, dtype=np.float64)
-    return float(1 - np.prod((num_real - others) / (num_fake + num_real - others)))

@@ -1,9 +1,9 @@
-"""Sliced Wasserstein distances: between sets of vectors, and between the patches of two sets of images.
+"""Sliced Wasserstein distance between the patches of two sets of images.
 
-Two sets are projected on random directions, and one-dimensional distances, which sorting gives exactly, are
-averaged. The distance between images is Karras et al. 2018, "Progressive Growing of GANs", arXiv:1710.10196,
-section 5, with the figures of its appendix and official code: 128 patches of 7x7 per image and level of a
-Laplacian pyramid, 4 times 128 directions, times 1000.
+Karras et al. 2018, "Progressive Growing of GANs", arXiv:1710.10196, section 5, with the figures of its
+appendix and official code: 128 patches of 7x7 per image and level of a Laplacian pyramid are projected on
+4 times 128 random directions; one-dimensional 1-Wasserstein distances, which sorting gives exactly, are
+averaged, times 1000.
 """
 
 from __future__ import annotations
@@ -12,67 +12,23 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gan_jax.metrics.laplacian import laplacian_pyramid, num_levels
 from gan_jax.utils.checks import check_count
 from gan_jax.utils.errors import UserError
 
 Array = jax.Array
 
 PATCH = 7  # the side of a patch
-_ROWS = 8192  # vectors that are projected at a time
+SMALLEST_SIDE = 16  # of the last level; Karras et al. 2018, arXiv:1710.10196, section 5
 _PIXELS = 2**22  # values of the images whose patches are taken at a time
 _PROJECTED_BYTES = 2**29  # projections held at a time, of one set
 _CONSTANT = 1e-3  # a deviation of pixels in 0 to 255 below this is float32's rounding of a constant
 _HIGHEST = jax.lax.Precision.HIGHEST  # an accelerator's default product has three digits
-
-
-# Vectors
-
-
-def sliced_wasserstein(
-    x: np.ndarray, y: np.ndarray, *, projections: int, seed: int, p: Literal[1, 2] = 1
-) -> float:
-    """The sliced p-Wasserstein distance between two sets of vectors.
-
-    (mean over unit directions u of W_p(u.x, u.y)^p)^(1/p), where W_p compares quantile functions: with as
-    many vectors in both sets it is the mean of |difference|^p of the sorted projections, to the power 1/p.
-    In the vectors' units; not divided by the root of D. Bonneel et al. 2015, "Sliced and Radon Wasserstein
-    barycenters of measures"; p = 1 is what Karras et al. 2018 average.
-
-    Args:
-        x: [N, D].
-        y: [M, D]; N and M may differ.
-        projections: random directions, uniform on the sphere.
-        seed: of the directions; not negative.
-        p: 1 or 2.
-
-    Raises:
-        UserError: a set is empty or not finite.
-        ValueError: the sets are not [N, D] and [M, D], or another p.
-    """
-    check_count(projections, "projections")
-    if p not in (1, 2):
-        raise ValueError(f"p={p!r}: it must be 1 or 2")
-    if np.ndim(x) != 2 or np.ndim(y) != 2 or np.shape(x)[1] != np.shape(y)[1]:
-        raise ValueError(f"expected vectors [N, D] and [M, D], got {np.shape(x)} and {np.shape(y)}")
-    for name, vectors in (("first", x), ("second", y)):
-        if np.size(vectors) == 0 or not np.isfinite(vectors).all():
-            raise UserError(f"the {name} set {np.shape(vectors)} holds nothing or NaN or infinite values")
-    # Moving both sets alike changes nothing, and spares float32 a large common offset.
-    centre = np.asarray(np.mean(x, axis=0, dtype=np.float64))
-    toward = unit_directions(np.shape(x)[1], projections, np.random.default_rng(seed))
-    total = 0.0
-    longest = max(len(x), len(y))
-    for part in _parts(projections, longest):
-        first, second = (_project(vectors, centre, toward[:, part]) for vectors in (x, y))
-        total += float(np.sum(_powered_distances(first, second, p)))
-    return float((total / projections) ** (1 / p))
 
 
 def unit_directions(size: int, count: int, generator: np.random.Generator) -> np.ndarray:
@@ -87,15 +43,6 @@ def _parts(projections: int, count: int) -> Iterator[slice]:
     parts = -(-projections // at_once)
     bounds = [projections * part // parts for part in range(parts + 1)]
     return (slice(a, b) for a, b in pairwise(bounds))
-
-
-def _project(vectors: np.ndarray, centre: np.ndarray, directions: np.ndarray) -> np.ndarray:
-    """Projections float32 [K, N] of vectors [N, D] on directions [D, K]."""
-    projected = np.empty((directions.shape[1], len(vectors)), np.float32)
-    for rows, taken in _blocks(len(vectors), min(_ROWS, len(vectors))):
-        block = np.asarray(vectors[taken] - centre, np.float32)
-        projected[:, rows] = np.asarray(_product(block, directions))[:, : rows.stop - rows.start]
-    return projected
 
 
 @jax.jit
@@ -113,8 +60,8 @@ def _blocks(count: int, size: int) -> Iterator[tuple[slice, np.ndarray]]:
         yield slice(start, min(start + size, count)), np.minimum(np.arange(start, start + size), count - 1)
 
 
-def _powered_distances(x: np.ndarray, y: np.ndarray, p: int) -> np.ndarray:
-    """W_p^p float64 [K] between the rows of [K, N] and [K, M], which are sorted in place.
+def _distances(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """W_1 float64 [K] between the rows of [K, N] and [K, M], which are sorted in place.
 
     The two quantile functions are steps; between two neighbouring steps both are constant.
     """
@@ -123,14 +70,11 @@ def _powered_distances(x: np.ndarray, y: np.ndarray, p: int) -> np.ndarray:
     y.sort(axis=1)
     n, m = x.shape[1], y.shape[1]
     if n == m:
-        return np.array([np.mean(np.abs(a - b) ** p, dtype=np.float64) for a, b in zip(x, y, strict=True)])
+        return np.array([np.mean(np.abs(a - b), dtype=np.float64) for a, b in zip(x, y, strict=True)])
     steps = np.union1d(np.arange(n, dtype=np.int64) * m, np.arange(m, dtype=np.int64) * n)  # in 1 / (n m)
     widths = np.diff(steps, append=n * m) / (n * m)
     i, j = steps // m, steps // n
-    return np.array([np.abs(a[i] - b[j]) ** p @ widths for a, b in zip(x, y, strict=True)])
-
-
-# Images
+    return np.array([np.abs(a[i] - b[j]) @ widths for a, b in zip(x, y, strict=True)])
 
 
 @dataclass(frozen=True)
@@ -223,7 +167,7 @@ def _level_distance(
     for part in _parts(projections, longest * patches):
         first = _projected(real, level, scales[0], directions[:, part])
         second = _projected(fake, level, scales[1], directions[:, part])
-        total += float(np.sum(_powered_distances(first, second, 1)))
+        total += float(np.sum(_distances(first, second)))
     return 1000 * total / projections
 
 
@@ -280,3 +224,51 @@ def _patches(images: Array, places: Array, number: int, levels: int) -> Array:
 
     patches = jax.vmap(jax.vmap(take, (None, 0)))(plane, places)
     return patches.reshape(*places.shape[:2], PATCH * PATCH, channels)
+
+
+def num_levels(height: int, width: int) -> int:
+    """How many levels a pyramid has whose sides are halved exactly and stay at 16 or more; at least 1."""
+    count = 1
+    while height % 2 == 0 and width % 2 == 0 and min(height, width) // 2 >= SMALLEST_SIDE:
+        height, width, count = height // 2, width // 2, count + 1
+    return count
+
+
+def laplacian_pyramid(images: Array, levels: int) -> list[Array]:
+    """float32 [B, H >> l, W >> l, C] for each level l: what the next level, enlarged, lacks; last, the rest.
+
+    images[l] = pyramid[l] + upsample(images[l + 1]) gives the image back.
+
+    Args:
+        images: float32 [B, H, W, C]; H and W are multiples of 2^(levels - 1).
+    """
+    pyramid = []
+    for _ in range(levels - 1):
+        smaller = downsample(images)
+        pyramid.append(images - upsample(smaller))
+        images = smaller
+    return [*pyramid, images]
+
+
+def downsample(images: Array) -> Array:
+    """[B, H, W, C] blurred, and every second row and column of it: [B, H / 2, W / 2, C]."""
+    return _blur(images)[:, ::2, ::2]
+
+
+def upsample(images: Array) -> Array:
+    """[B, H, W, C] with zeros between, blurred and brought back to its brightness: [B, 2 H, 2 W, C]."""
+    b, h, w, c = images.shape
+    spread = jnp.zeros((b, 2 * h, 2 * w, c), images.dtype).at[:, ::2, ::2].set(images)
+    return 4 * _blur(spread)
+
+
+def _blur(images: Array) -> Array:
+    """The binomial filter 1 4 6 4 1 along both sides; the border is mirrored about its outermost pixels.
+
+    A sum of shifted images: an accelerator's convolution would round to three digits.
+    """
+    padded = jnp.pad(images, ((0, 0), (2, 2), (2, 2), (0, 0)), mode="reflect")
+    h, w = images.shape[1:3]
+    taps = [weight / 16 for weight in (1, 4, 6, 4, 1)]
+    columns = jnp.stack([tap * padded[:, k : k + h] for k, tap in enumerate(taps)]).sum(0)
+    return jnp.stack([tap * columns[:, :, k : k + w] for k, tap in enumerate(taps)]).sum(0)

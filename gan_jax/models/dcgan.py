@@ -13,14 +13,7 @@ from functools import partial
 import flax.linen as nn
 import jax
 
-from gan_jax.models.layers.conditioning import (
-    GENERATOR,
-    Discriminator,
-    JoinLabel,
-    JoinPlanes,
-    check_label,
-    norm_classes,
-)
+from gan_jax.models.layers.conditioning import Discriminator, Generator, JoinPlanes, norm_classes
 from gan_jax.models.layers.layers import (
     ACTIVATIONS,
     INITIALIZERS,
@@ -48,15 +41,14 @@ def halvings(size: tuple[int, int], count: int) -> list[tuple[int, int]]:
     return sizes
 
 
-class DCGANGenerator(nn.Module):
+class DCGANGenerator(Generator):
     """Latents [B, L] -> images [B, *image_shape] in (-1, 1).
 
     A dense layer makes a small map of `widths[0]` channels; each further width doubles the
     resolution. The image comes from one more doubling, or, if `output_kernel_size` is given, from a
     convolution at full resolution. Sizes that are not powers of two are rounded up on the way down.
 
-    Attributes:
-        image_shape: (height, width, channels).
+    Attributes, beside those of `Generator`:
         widths: channels of each map, smallest map first.
         kernel_size: of the doublings.
         output_kernel_size: of a last convolution at full resolution; 0 for a doubling instead.
@@ -66,17 +58,9 @@ class DCGANGenerator(nn.Module):
             the norm makes it useless). Otherwise the activation comes first, and the dense layer has none
             (the thesis).
         upsampling: "transpose", "nearest" or "bilinear" (both with a convolution).
-        condition: "none", "embedding", "one_hot" (both join the label to the latent) or "batch_norm"
-            (BatchNorm with a scale and a shift for each class).
-        num_classes: of the data.
-        embedding_size: of condition="embedding".
-        spectral_norm: of every dense and convolutional layer and every embedding.
         momentum: of the moving statistics.
-        initializer: a name in `layers.INITIALIZERS`.
-        remat: whether gradients keep only the blocks' inputs, see `models.layers.remat`.
     """
 
-    image_shape: tuple[int, int, int]
     widths: tuple[int, ...] = (128, 64)
     kernel_size: int = 5
     output_kernel_size: int = 0
@@ -84,33 +68,18 @@ class DCGANGenerator(nn.Module):
     norm: str = "batch"
     norm_first: bool = True
     upsampling: str = "transpose"
-    condition: str = "none"
-    num_classes: int | None = None
-    embedding_size: int = 50
-    spectral_norm: bool = False
     momentum: float = 0.99
-    initializer: str = "glorot_uniform"
-    remat: bool = False
-    axis_name: str | None = None
-
-    @property
-    def conditional(self) -> bool:
-        """Whether the network looks at the label."""
-        return self.condition != "none"
 
     @nn.compact
     def __call__(self, latent: Array, label: Array | None, train: bool) -> Array:
         self._check()
-        check_label(self.condition, GENERATOR, self.num_classes, label, latent.shape[0])
         activation = choose(ACTIVATIONS, self.activation, "activation")
         init = choose(INITIALIZERS, self.initializer, "initializer")
         doublings = len(self.widths) - (1 if self.output_kernel_size else 0)
         sizes = halvings((self.image_shape[0], self.image_shape[1]), doublings)
         use_bias = not (self.norm_first and needs_no_bias(self.norm))
 
-        x = JoinLabel(
-            self.condition, self.num_classes, self.embedding_size, self.spectral_norm, name="label"
-        )(latent, label, train)
+        x = self.join_label(latent, label, train)
         dense = Dense(
             sizes[0][0] * sizes[0][1] * self.widths[0],
             use_bias=use_bias,

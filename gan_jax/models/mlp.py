@@ -10,12 +10,7 @@ from collections.abc import Callable
 import flax.linen as nn
 import jax
 
-from gan_jax.models.layers.conditioning import (
-    INPUTS,
-    Discriminator,
-    JoinLabel,
-    check_label,
-)
+from gan_jax.models.layers.conditioning import INPUTS, Discriminator, Generator, JoinLabel
 from gan_jax.models.layers.layers import ACTIVATIONS, INITIALIZERS, Dense, Dropout, as_image, choose
 from gan_jax.models.layers.norms import FLAT_NORMS, Norm, check_norm
 from gan_jax.models.layers.precision import at_least_float32
@@ -27,48 +22,27 @@ Array = jax.Array
 OUTPUTS: dict[str, Callable[[Array], Array]] = {"tanh": as_image, "linear": lambda x: x}
 
 
-class MLPGenerator(nn.Module):
+class MLPGenerator(Generator):
     """Latents [B, L] -> images [B, *image_shape] in (-1, 1), or points of any range with output="linear".
 
-    Attributes:
-        image_shape: (height, width, channels).
+    Attributes, beside those of `Generator` (whose `condition` cannot be "batch_norm"):
         widths: of the hidden layers, each followed by its activation and its norm.
         activation: a name in `layers.ACTIVATIONS`.
         norm: a name in `norms.FLAT_NORMS`.
-        condition: "none", "embedding" or "one_hot" (both join the label to the latent).
-        num_classes: of the data.
-        embedding_size: of condition="embedding".
-        spectral_norm: of every dense layer and the embedding.
         momentum: of the moving statistics.
-        initializer: a name in `layers.INITIALIZERS`.
         output: "tanh" for images, or "linear" for points of a density, which may lie beyond 1.
-        remat: whether gradients keep only the blocks' inputs, see `models.layers.remat`.
     """
 
-    image_shape: tuple[int, int, int]
     widths: tuple[int, ...] = (256, 512, 1024)
     activation: str = "leaky_relu"
     norm: str = "batch"
-    condition: str = "none"
-    num_classes: int | None = None
-    embedding_size: int = 50
-    spectral_norm: bool = False
     momentum: float = 0.8
-    initializer: str = "glorot_uniform"
     output: str = "tanh"
-    remat: bool = False
-    axis_name: str | None = None
-
-    @property
-    def conditional(self) -> bool:
-        """Whether the network looks at the label."""
-        return self.condition != "none"
 
     @nn.compact
     def __call__(self, latent: Array, label: Array | None, train: bool) -> Array:
         check_widths(self.widths)
         check_norm(self.norm, choices=FLAT_NORMS)
-        check_label(self.condition, ("none", *INPUTS), self.num_classes, label, latent.shape[0])
         activation = choose(ACTIVATIONS, self.activation, "activation")
         init = choose(INITIALIZERS, self.initializer, "initializer")
         output = choose(OUTPUTS, self.output, "output")
@@ -77,9 +51,7 @@ class MLPGenerator(nn.Module):
             layer = Dense(features, kernel_init=init, spectral_norm=self.spectral_norm, name=name)
             return layer(x, train)
 
-        x = JoinLabel(
-            self.condition, self.num_classes, self.embedding_size, self.spectral_norm, name="label"
-        )(latent, label, train)
+        x = self.join_label(latent, label, train, ("none", *INPUTS))
         x = dense(x, self.widths[0], "dense_0")
         for index, features in enumerate([*self.widths[1:], math.prod(self.image_shape)]):
 

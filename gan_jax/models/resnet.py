@@ -6,10 +6,10 @@ arXiv:1802.05957: the defaults are the networks of appendix B.4, table 4 (32x32)
 (the last norm stays unconditional), projection in the discriminator. Zhang, Goodfellow, Metaxas, Odena
 2019, "Self-attention generative adversarial networks", arXiv:1805.08318, section 3: attention on one map
 of each network, spectral normalisation in both. Compared with github.com/pfnet-research/sngan_projection;
-deviations are listed here and in `models.residual`:
+deviations are listed here and in `layers.residual`:
 
 - The layer of the logits has a bias, as in the paper; the official 32x32 network's has none.
-- Norms have this package's epsilons and momenta (`models.norms`).
+- Norms have this package's epsilons and momenta (`layers.norms`).
 """
 
 from __future__ import annotations
@@ -19,14 +19,7 @@ import jax
 
 from gan_jax.models.dcgan import halvings
 from gan_jax.models.layers.attention import SelfAttention
-from gan_jax.models.layers.conditioning import (
-    GENERATOR,
-    Discriminator,
-    JoinLabel,
-    JoinPlanes,
-    check_label,
-    norm_classes,
-)
+from gan_jax.models.layers.conditioning import Discriminator, Generator, JoinPlanes, norm_classes
 from gan_jax.models.layers.layers import ACTIVATIONS, INITIALIZERS, Conv, Dense, Initializer, as_image, choose
 from gan_jax.models.layers.norms import Norm
 from gan_jax.models.layers.precision import at_least_float32
@@ -54,60 +47,36 @@ def attention_after(attention_size: int, sizes: list[tuple[int, int]]) -> int | 
     return heights.index(attention_size)
 
 
-class ResNetGenerator(nn.Module):
+class ResNetGenerator(Generator):
     """Latents [B, L] -> images [B, *image_shape] in (-1, 1).
 
     A dense layer makes a small map of `widths[0]` channels; each further width is a block that doubles
     the resolution. The defaults are SNGAN's for 32x32; the latents there are 128 normal numbers.
 
-    Attributes:
-        image_shape: (height, width, channels).
+    Attributes, beside those of `Generator`:
         widths: channels of each map, smallest map first.
         activation: a name in `layers.ACTIVATIONS`.
         norm: a name in `norms.NORMS`.
         attention_size: height of the map that self-attention follows; 0 for none.
-        condition: "none", "embedding", "one_hot" (both join the label to the latent) or "batch_norm"
-            (BatchNorm in the blocks with a scale and a shift for each class).
-        num_classes: of the data.
-        embedding_size: of condition="embedding".
-        spectral_norm: of every dense and convolutional layer.
         momentum: of the moving statistics.
-        initializer: a name in `layers.INITIALIZERS`.
-        remat: whether gradients keep only the blocks' inputs, see `models.layers.remat`.
     """
 
-    image_shape: tuple[int, int, int]
     widths: tuple[int, ...] = (256, 256, 256, 256)
     activation: str = "relu"
     norm: str = "batch"
     attention_size: int = 0
-    condition: str = "none"
-    num_classes: int | None = None
-    embedding_size: int = 50
-    spectral_norm: bool = False
     momentum: float = 0.9
-    initializer: str = "glorot_uniform"
-    remat: bool = False
-    axis_name: str | None = None
-
-    @property
-    def conditional(self) -> bool:
-        """Whether the network looks at the label."""
-        return self.condition != "none"
 
     @nn.compact
     def __call__(self, latent: Array, label: Array | None, train: bool) -> Array:
         check_widths(self.widths)
-        check_label(self.condition, GENERATOR, self.num_classes, label, latent.shape[0])
         init = choose(INITIALIZERS, self.initializer, "initializer")
         activation = choose(ACTIVATIONS, self.activation, "activation")
         height, width, channels = self.image_shape
         sizes = halvings((height, width), len(self.widths) - 1)
         attended = attention_after(self.attention_size, sizes)
 
-        x = JoinLabel(
-            self.condition, self.num_classes, self.embedding_size, self.spectral_norm, name="label"
-        )(latent, label, train)
+        x = self.join_label(latent, label, train)
         x = Dense(
             sizes[0][0] * sizes[0][1] * self.widths[0],
             kernel_init=init,

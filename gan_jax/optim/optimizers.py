@@ -1,4 +1,4 @@
-"""The optimizers and the moving averages that a config can name.
+"""Optimizers and moving averages, by their names in configs.
 
 Every number that may be a schedule is one of the train step, which the update is given:
 `tx.update(grads, state, params, step=state.step)`. It is not the number of updates: a critic makes
@@ -50,8 +50,8 @@ def adam(
             every parameter is in [-c, c]; 0 is no clipping.
         historical_averaging: weight of |theta - mean of the past thetas|^2 in the loss (Salimans et al.
             2016, arXiv:1606.03498, section 3.3).
-        lazy_regularization_scale: below 1 where lazy descents come in addition, see
-        `lazy_regularization_scale`.
+        lazy_regularization_scale: below 1 where lazy updates come in addition, see the function of that
+            name.
 
     Raises:
         ValueError: a value out of its range.
@@ -136,12 +136,12 @@ OPTIMIZERS: dict[str, Callable[..., Transformation]] = {
 
 
 def lazy_regularization_scale(intervals: Iterable[int]) -> float:
-    """1 / (1 + sum of 1 / interval) over the intervals above 1: an optimizer's pace beside lazy descents.
+    """c = 1 / (1 + sum of 1 / interval) over the intervals above 1: the correction for lazy regularization.
 
-    In as many steps the optimizer makes 1 / pace times as many updates. With learning_rate * pace and
-    decays ** pace it goes as far and remembers as long as without them (Karras et al. 2020,
-    arXiv:1912.04958, appendix B, where c = k / (k + 1) for one interval k). What acts at every step is
-    part of the main loss and no descent of its own.
+    With lazy updates in addition the optimizer makes 1 / c times as many updates; learning_rate * c and
+    decays ** c keep its speed and its memory per train step (Karras et al. 2020, arXiv:1912.04958,
+    appendix B, where c = k / (k + 1) for one interval k). What acts at every step is part of the main loss
+    and no update of its own.
 
     Raises:
         ValueError: an interval that is no positive integer.
@@ -162,7 +162,7 @@ def no_average() -> Schedule:
 
 
 def decay_average(decay: float) -> Schedule:
-    """min(decay, (1 + step) / (10 + step)), so that a young average forgets its beginnings.
+    """min(decay, (1 + step) / (10 + step)), so that an early average forgets the initial weights.
 
     Raises:
         ValueError: `decay` is not in [0, 1).
@@ -172,7 +172,7 @@ def decay_average(decay: float) -> Schedule:
 
 
 def half_life_average(images: float, batch_size: int, ramp_up: float = 0.05) -> Schedule:
-    """0.5 ** (batch_size / half-life): what is `half-life` images old counts half.
+    """0.5 ** (batch_size / half-life): an average whose half-life is counted in images.
 
     Karras et al. 2020, arXiv:2006.06676 (StyleGAN2-ADA): the half-life is the smaller of `images` and
     `ramp_up` times the images seen before this step.
@@ -216,7 +216,7 @@ def _scheduled(
     decays: dict[str, float | Schedule],
     lazy_regularization_scale: float,
 ) -> Transformation:
-    """`make` with the learning rate and decays of the train step, at this pace.
+    """`make` with the learning rate and decays of the train step, corrected for lazy regularization.
 
     It makes the optimizer anew for every update, which works because the states of those used here do
     not depend on these numbers.

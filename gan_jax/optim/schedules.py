@@ -1,7 +1,7 @@
-"""Numbers that change in the course of training: learning rates, weights of penalties, decays.
+"""Schedules over training: of learning rates, weights of penalties, decays.
 
-A schedule maps the number of completed train steps (`TrainState.step`) to a value. Every one made here
-knows the extremes that it can take, so that whoever is given it can check those as they check a number.
+A schedule maps the number of completed train steps (`TrainState.step`) to a value. Those made here know their
+least and greatest value, which are checked as numbers are.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def linear(start: float, end: float, steps: int, delay: int = 0) -> Ramp:
     Args:
         start: the value up to step `delay`.
         end: the value from step `delay + steps`.
-        steps: train steps that the way takes, at least 1.
+        steps: train steps from `start` to `end`, at least 1.
         delay: train steps before it begins.
 
     Raises:

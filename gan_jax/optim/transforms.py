@@ -1,4 +1,4 @@
-"""What an optimizer in `gan_jax.optim.optimizers` can be extended by: links of an optax chain.
+"""Weight clipping and historical averaging as links of an optax chain.
 
 Their states hold only arrays, so a resumed run goes on with the same bits.
 """
@@ -18,7 +18,7 @@ Transformation: TypeAlias = optax.GradientTransformationExtraArgs
 
 
 def clip_weights(limit: float) -> Transformation:
-    """The last link of a chain: turns the update u of parameters p so that -limit <= p + u <= limit.
+    """Weight clipping, last in a chain: the update u of parameters p with -limit <= p + u <= limit.
 
     Where p + u is well within the limits, u stays. Elsewhere p + u is what clipping gives up to the
     rounding of u, and never beyond the limit.
@@ -51,7 +51,7 @@ class HistoryState(NamedTuple):
 
 
 def average_history(weight: float) -> Transformation:
-    """The first link of a chain: adds the gradient of weight |theta - mean of the past thetas|^2.
+    """Historical averaging, first in a chain: adds the gradient of weight |theta - mean of past thetas|^2.
 
     The past is theta before every earlier update, the initial one included. At the first update there
     is none, and the gradient stays.

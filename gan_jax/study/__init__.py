@@ -1,4 +1,4 @@
-"""Variants of a config, each trained from many seeds, and what can be said of the differences."""
+"""Studies: variants of a config, each trained from many seeds, and statistics of their differences."""
 
 from gan_jax.config.config_flag import run_config_file
 from gan_jax.study.study import Study, grid

@@ -1,4 +1,4 @@
-"""What `gan-jax study` does, once its flags are read, and what it prints."""
+"""The command `gan-jax study`, after its flags are parsed."""
 
 from __future__ import annotations
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 import re
 import textwrap
@@ -15,7 +14,7 @@ import numpy as np
 from gan_jax.study.result import Result
 from gan_jax.study.statistics import quantiles
 from gan_jax.study.summary import Summary, direction, in_order, over_training, ranking
-from gan_jax.utils.files import write_atomically
+from gan_jax.summaries.plotting import new_figure, save_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -92,11 +91,9 @@ def score_curves(
         score: to draw.
         compare_to: drawn in grey in the others' panels; may be None.
     """
-    from matplotlib.figure import Figure
-
     bands = {name: _bands(results, name, score) for name in variants}
     if len(variants) <= _TOGETHER:
-        figure = Figure(figsize=(8.0, 4.5), layout="constrained")
+        figure = new_figure(8.0, 4.5)
         axes = figure.subplots()
         for index, name in enumerate(variants):
             _draw_bands(axes, *bands[name], f"C{index}", _labelled(results, name))
@@ -121,7 +118,7 @@ def score_curves(
     figure.suptitle(f"{score}{_arrow(direction(results, score))}: {text}{grey}", fontsize=10)
     figure.supxlabel("train step", fontsize=10)
     figure.supylabel(score, fontsize=10)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def ranking_plot(
@@ -138,10 +135,8 @@ def ranking_plot(
         score: to draw.
         compare_to: a dashed line shows its mean; may be None.
     """
-    from matplotlib.figure import Figure
-
     summaries = ranking(results, variants, score)
-    figure = Figure(figsize=(8.0, 1.2 + 0.3 * len(summaries)), layout="constrained")
+    figure = new_figure(8.0, 1.2 + 0.3 * len(summaries))
     axes = figure.subplots()
     for row, summary in enumerate(summaries):
         if row % 2:
@@ -157,7 +152,7 @@ def ranking_plot(
     if _logarithmic(means, every, summaries[0].better):
         axes.set_xscale("log")
     axes.set_xlabel(f"{score}{_arrow(summaries[0].better)} at the end: mean, 95 % interval, dots: seeds")
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def _draw_row(axes: Axes, row: int, summary: Summary, reference: bool) -> None:
@@ -208,11 +203,9 @@ def _labelled(results: Sequence[Result], variant: str) -> str:
 
 def _small_panels(count: int) -> tuple[Figure, list[Axes]]:
     """As many panels on common axes, and nothing where the last row has none."""
-    from matplotlib.figure import Figure
-
     columns = min(_COLUMNS, math.ceil(math.sqrt(count)))
     rows = math.ceil(count / columns)
-    figure = Figure(figsize=(2.3 * columns, 0.8 + 1.5 * rows), layout="constrained")
+    figure = new_figure(2.3 * columns, 0.8 + 1.5 * rows)
     grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
     for axes in grid[count:]:
         axes.set_visible(False)
@@ -237,16 +230,3 @@ def _arrow(better: str) -> str:
 
 def _file_name(score: str) -> str:
     return re.sub(r"[^\w.-]", "_", score)
-
-
-def _save(figure: Figure, path: Path | str) -> None:
-    """As a PNG with 256 colours, which is a third of the bytes."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from PIL import Image
-
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    image = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
-    buffer = io.BytesIO()
-    image.quantize(256, dither=Image.Dither.NONE).save(buffer, "PNG", optimize=True)
-    write_atomically(path, buffer.getvalue())

@@ -1,4 +1,4 @@
-"""Which runs of a study share a program.
+"""Groups of a study's runs that share a compiled program.
 
 Runs that differ in their seeds, and in numbers that could as well be schedules (learning rates, decays,
 penalties' weights, ...), have the same shapes and the same operations: they are trained together, and those

@@ -12,7 +12,7 @@ DIRECTIONS = ("higher", "lower", "neither", "detail")  # which values of a score
 
 @dataclass(frozen=True)
 class Result:
-    """What one run of a study gave.
+    """The result of one run of a study.
 
     Attributes:
         variant: the name of its config in the study.

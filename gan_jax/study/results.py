@@ -41,7 +41,7 @@ class Shard:
 
     @property
     def suffix(self) -> str:
-        """What its files' names have and those of the whole study have not."""
+        """The suffix of its files' names; "" for the whole study."""
         return "" if self.count == 1 else f".{self.index}-of-{self.count}"
 
     def part(self, runs: list[Run]) -> list[Run]:

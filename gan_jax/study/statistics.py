@@ -1,4 +1,4 @@
-"""What few training seeds can tell: intervals, bands over seeds, paired comparisons.
+"""Statistics over few training seeds: confidence intervals, quantiles, paired tests, Holm's correction.
 
 The interval of a mean is the bootstrap's *expanded percentile interval* (Hesterberg 2015, "What teachers
 should know about the bootstrap", doi:10.1080/00031305.2015.1089789). The plain percentile interval is too
@@ -31,16 +31,16 @@ n = 2, 3 and 4.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import numpy as np
+import scipy.special
+import scipy.stats
 
 FEW = 5  # below so many values a 95 % interval is their range
 _EXACT = 20  # differences whose signs are all tried: 2^19 sums, as both signs of all give the same size
 _DRAWN = 100_000  # sign patterns drawn where there are more
-_BLOCK = 2**21  # numbers drawn at once: memory stays small
 
 
 @dataclass(frozen=True)
@@ -106,38 +106,18 @@ def bootstrap(
         return Interval(float(numbers[0]) if n else math.nan, math.nan, math.nan, n)
     # Sums around the first value: exact for equal ones, and no cancellation for large ones.
     around = numbers - numbers[0]
-    means = _resampled_means(around, resamples, np.random.default_rng(seed))
-    tail = expanded_tail(confidence, n)
-    low, high = np.quantile(means, [tail, 1.0 - tail]) + numbers[0]
-    return Interval(float(around.mean() + numbers[0]), float(low), float(high), n)
-
-
-def expanded_tail(confidence: float, n: int) -> float:
-    """alpha' / 2: the share of the resampled means that the interval leaves out on each side.
-
-    Args:
-        confidence: 1 - alpha, in (0, 1).
-        n: values, at least 2.
-    """
-    quantile = student_quantile((1.0 - confidence) / 2.0, n - 1)
-    return NormalDist().cdf(math.sqrt(n / (n - 1)) * quantile)
-
-
-def student_quantile(probability: float, degrees: int) -> float:
-    """The quantile of Student's t distribution, by bisection of its distribution function.
-
-    Args:
-        probability: in (0, 1).
-        degrees: of freedom, an integer of at least 1.
-    """
-    if not 0.0 < probability < 1.0 or degrees < 1:
-        raise ValueError(f"probability={probability}, degrees={degrees}: expected (0, 1) and at least 1")
-    # In the angle theta = atan(t / sqrt(degrees)) the range is bounded.
-    low, high = -math.pi / 2, math.pi / 2
-    for _ in range(100):
-        middle = (low + high) / 2
-        low, high = (middle, high) if _student_cdf(middle, degrees) < probability else (low, middle)
-    return math.sqrt(degrees) * math.tan((low + high) / 2)
+    quantile = scipy.special.stdtrit(n - 1, (1.0 - confidence) / 2.0)
+    tail = scipy.special.ndtr(math.sqrt(n / (n - 1)) * quantile)
+    low, high = scipy.stats.bootstrap(
+        (around,),
+        np.mean,
+        n_resamples=resamples,
+        confidence_level=1.0 - 2.0 * tail,
+        method="percentile",
+        rng=seed,
+    ).confidence_interval
+    mean, low, high = (float(x + numbers[0]) for x in (around.mean(), low, high))
+    return Interval(mean, low, high, n)
 
 
 def quantiles(values: np.ndarray, shares: Sequence[float]) -> np.ndarray:
@@ -168,24 +148,23 @@ def quantiles(values: np.ndarray, shares: Sequence[float]) -> np.ndarray:
     return np.where(below == above, below, between)
 
 
-def paired(a: Mapping[int, float], b: Mapping[int, float], better: str, seed: int = 0) -> Paired:
+def paired(a: Mapping[int, float], b: Mapping[int, float], better: str) -> Paired:
     """Compares two variants seed by seed.
 
     Args:
         a: finite value of each seed.
         b: likewise; seeds that only one of them has are left out.
         better: "higher" or "lower" values; with another word nobody wins.
-        seed: of what is drawn at random.
     """
     common = sorted(a.keys() & b.keys())
     differences = _vector([a[key] - b[key] for key in common])
     sign = {"higher": 1.0, "lower": -1.0}.get(better, 0.0)
     return Paired(
-        difference=bootstrap(differences, seed=seed),
+        difference=bootstrap(differences),
         wins=int((sign * differences > 0).sum()),
         ties=int((differences == 0).sum()),
         n=len(common),
-        p_value=sign_flip(differences, seed) if common else math.nan,
+        p_value=sign_flip(differences) if common else math.nan,
     )
 
 
@@ -194,9 +173,9 @@ def sign_flip(differences: Sequence[float] | np.ndarray, seed: int = 0) -> float
 
     If the two variants were alike, each difference would be as likely as its negative. p is the share of
     sign patterns whose sum is at least as large in size as the one seen. It is exact for up to 20
-    differences that are not 0; beyond that (1 + hits) / (1 + 100,000) over patterns drawn at random, which
-    counts the one seen (Phipson and Smyth 2010, arXiv:1603.05766). The least possible p of n differences is
-    2 / 2^n (exact).
+    differences that are not 0 (`scipy.stats.permutation_test` takes seconds for those); beyond that it is
+    SciPy's, over 100,000 patterns drawn at random and the one seen (Phipson and Smyth 2010,
+    arXiv:1603.05766). The least possible p of n differences is 2 / 2^n (exact).
 
     Args:
         differences: finite numbers [n].
@@ -207,16 +186,16 @@ def sign_flip(differences: Sequence[float] | np.ndarray, seed: int = 0) -> float
     if not len(numbers):
         return 1.0
     numbers = numbers / np.abs(numbers).max()
+    if len(numbers) > _EXACT:
+        drawn = scipy.stats.permutation_test(
+            (numbers,), np.sum, permutation_type="samples", vectorized=True, n_resamples=_DRAWN, rng=seed
+        )
+        return float(drawn.pvalue)
     seen = abs(numbers.sum()) - 1e-12 * np.abs(numbers).sum()  # sums that differ by rounding are equal
-    if len(numbers) <= _EXACT:
-        sums = numbers[:1]  # the first keeps its sign: the other half mirrors this one
-        for difference in numbers[1:]:
-            sums = np.concatenate([sums + difference, sums - difference])
-        return float((np.abs(sums) >= seen).mean())
-    sizes = _in_blocks(
-        _DRAWN, len(numbers), lambda rng, shape: (2.0 * rng.integers(2, size=shape) - 1.0) @ numbers, seed
-    )
-    return float((1 + (np.abs(sizes) >= seen).sum()) / (1 + _DRAWN))
+    sums = numbers[:1]  # the first keeps its sign: the other half mirrors this one
+    for difference in numbers[1:]:
+        sums = np.concatenate([sums + difference, sums - difference])
+    return float((np.abs(sums) >= seen).mean())
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -241,32 +220,3 @@ def _vector(values: Sequence[float] | np.ndarray) -> np.ndarray:
     if numbers.ndim != 1 or not np.isfinite(numbers).all():
         raise ValueError(f"expected finite numbers [n], got {values!r}")
     return numbers
-
-
-def _resampled_means(numbers: np.ndarray, resamples: int, rng: np.random.Generator) -> np.ndarray:
-    n = len(numbers)
-    return _in_blocks(resamples, n, lambda rng, shape: numbers[rng.integers(n, size=shape)].mean(axis=1), rng)
-
-
-def _in_blocks(
-    rows: int,
-    width: int,
-    draw: Callable[[np.random.Generator, tuple[int, int]], np.ndarray],
-    seed: int | np.random.Generator,
-) -> np.ndarray:
-    """`rows` numbers, of which `draw` makes each from a row of `width` random ones, some rows at a time."""
-    rng = np.random.default_rng(seed)
-    most = max(1, _BLOCK // width)
-    return np.concatenate([draw(rng, (min(most, rows - done), width)) for done in range(0, rows, most)])
-
-
-def _student_cdf(angle: float, degrees: int) -> float:
-    """P(T <= sqrt(degrees) tan(angle)): Abramowitz and Stegun 1964, equations 26.7.3 and 26.7.4."""
-    cosine, sine = math.cos(angle), math.sin(angle)
-    odd = degrees % 2
-    term, total = (cosine, 0.0) if odd else (1.0, 0.0)
-    for k in range(2 if odd else 1, degrees, 2):
-        total += term
-        term *= cosine * cosine * k / (k + 1)
-    inside = 2.0 / math.pi * (angle + sine * total) if odd else sine * total
-    return (1.0 + inside) / 2.0

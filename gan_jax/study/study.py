@@ -1,4 +1,4 @@
-"""What a study is: variants of one config, each trained from several seeds."""
+"""The definition of a study: variants of one config, each trained from several seeds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the runs of each variant came to: the numbers that the report's tables and the figures share."""
+"""Summary statistics of each variant's runs, for the report's tables and the figures."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What a run shows: logs, TensorBoard events, pictures, tables."""
+"""Logs, TensorBoard events, pictures and tables of runs."""

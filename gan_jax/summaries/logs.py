@@ -1,9 +1,9 @@
-"""What a run records while it trains, besides its checkpoints.
+"""Logs of a training run.
 
     metrics.jsonl   a row per logged interval: step, time (UTC, seconds since 1970), steps_per_second
                     (over the interval, so the first one includes compiling), the metrics' means over
                     the interval; null where a value is not finite. And a row for each evaluation:
-                    step, evaluation (scores and protocol, see metrics/protocol.py)
+                    step, evaluation (scores and protocol, see evaluation/protocol.py)
     losses.npy      every step's metrics: a structured float32 array, row i is step i + 1, NaN where
                     not trained yet
     tensorboard/    the same means, and pictures
@@ -116,7 +116,7 @@ class RunLog:
 
 
 class NoLog:
-    """What a process that does not write has in the place of a RunLog."""
+    """A log that writes nothing, for processes other than the first."""
 
     def record(self, step: int, metrics: Mapping[str, np.ndarray]) -> None:
         """Nothing."""

@@ -1,4 +1,4 @@
-"""Tables of what a run is made of."""
+"""Tables of the networks' layers and their numbers of parameters."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What the theory says a GAN must do: closed forms and integrals over known densities."""
+"""Theory of GANs: closed forms, and integrals over known densities."""

@@ -114,14 +114,14 @@ def trajectory(
     return np.asarray(run(algorithm, state, steps, batch_size)[1])
 
 
-def displacements(algorithm: Algorithm, points: np.ndarray, batch_size: int = 2, seed: int = 0) -> np.ndarray:
-    """By how much one step from a fresh state at each point moves it, [..., 2] -> [..., 2].
+def displacements(algorithm: Algorithm, points: np.ndarray, batch_size: int = 2) -> np.ndarray:
+    """The change of (theta, psi) by one step from a fresh state at each point, [..., 2] -> [..., 2].
 
     Under gradient descent that is the learning rate times the method's vector field (to first order in the
     rate where the players take turns).
     """
     points = np.asarray(points, float)
-    batches, state = reals(algorithm, batch_size), start(algorithm, 0.0, 0.0, batch_size, seed)
+    batches, state = reals(algorithm, batch_size), start(algorithm, batch_size=batch_size)
 
     @jax.jit
     @jax.vmap
@@ -132,9 +132,9 @@ def displacements(algorithm: Algorithm, points: np.ndarray, batch_size: int = 2,
     return np.asarray(move(jnp.asarray(points.reshape(-1, 2)))).reshape(points.shape)
 
 
-def settled(algorithm: Algorithm, steps: int, batch_size: int = 2, seed: int = 0) -> TrainState:
+def settled(algorithm: Algorithm, steps: int, batch_size: int = 2) -> TrainState:
     """The state after so many steps at the equilibrium: Adam's correction for its zero start has faded."""
-    return run(algorithm, start(algorithm, 0.0, 0.0, batch_size, seed), steps, batch_size)[0]
+    return run(algorithm, start(algorithm, batch_size=batch_size), steps, batch_size)[0]
 
 
 def step_map(
@@ -164,9 +164,7 @@ def step_map(
     return after, point
 
 
-def eigenvalues(
-    algorithm: Algorithm, settle_steps: int = 0, batch_size: int = 2, seed: int = 0
-) -> np.ndarray:
+def eigenvalues(algorithm: Algorithm, settle_steps: int = 0, batch_size: int = 2) -> np.ndarray:
     """The eigenvalues of the Jacobian of one step at the equilibrium, by automatic differentiation.
 
     Training converges near the equilibrium if all moduli are below 1, at the rate of the largest, and
@@ -181,12 +179,12 @@ def eigenvalues(
     Raises:
         ValueError: the map has no derivative there, as Adam's has none with eps_root = 0.
     """
-    state = (
-        settled(algorithm, settle_steps, batch_size, seed)
+    begin = (
+        settled(algorithm, settle_steps, batch_size)
         if settle_steps
-        else start(algorithm, 0.0, 0.0, batch_size, seed)
+        else start(algorithm, batch_size=batch_size)
     )
-    after, point = step_map(algorithm, state, batch_size)
+    after, point = step_map(algorithm, begin, batch_size)
     jacobian = np.asarray(jax.jit(jax.jacfwd(after))(point), np.float64)
     if not np.isfinite(jacobian).all():
         raise ValueError(

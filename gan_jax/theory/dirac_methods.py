@@ -29,7 +29,7 @@ LOOSE = 0.25  # eps_root: Adam near the equilibrium divides by sqrt(0.25)
 
 @dataclass(frozen=True, kw_only=True)
 class Method:
-    """One row and one panel.
+    """A way to train the Dirac-GAN: a row of the tables and a panel of the figures.
 
     Attributes:
         title: of its panel.
@@ -50,7 +50,7 @@ class Method:
 
 
 def methods(rate: float) -> list[Method]:
-    """All of them, with this learning rate; the non-saturating loss and alternating play if not said."""
+    """All methods, with this learning rate; non-saturating loss and alternating updates by default."""
     return [*_plain(rate), *_damped(rate), *_not_smooth(rate), *_with_memory(rate)]
 
 

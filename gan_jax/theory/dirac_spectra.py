@@ -214,17 +214,6 @@ def clipping_cycle(slopes: Slopes, limit: float) -> float:
     return limit * math.sqrt(slopes.generator / slopes.discriminator)
 
 
-def historical_averaging_exponent(omega: float, weight: float) -> float:
-    """p of |(theta, psi)| ~ t^-p when weight |x - mean of the past|^2 is added to both players' losses.
-
-    The mean m moves by 1 / t of its distance to x, ever slower, and x follows where the field J x
-    balances the pull 2 weight (x - m). So t dm/dt = J (2 weight - J)^-1 m; its eigenvalues have the real part
-    -omega^2 / (4 weight^2 + omega^2). Derived here; the remedy is that of Salimans et al. 2016,
-    arXiv:1606.03498, section 3.3.
-    """
-    return omega**2 / (4.0 * weight**2 + omega**2)
-
-
 def quadratic(trace: float, determinant: float) -> np.ndarray:
     """The roots of mu^2 - trace mu + determinant, complex [2]."""
     root = np.sqrt(complex(trace**2 / 4.0 - determinant))

@@ -1,4 +1,4 @@
-"""How far apart are two distributions, from their densities on the nodes of a grid?
+"""Divergences and distances of two densities on a grid: KL, JS, total variation, W1.
 
 All take ln p and ln q, float64 [N] in nats, as `grid.log_density` gives them; -inf is a density of 0, and
 0 ln 0 is 0. Divergences are in nats.

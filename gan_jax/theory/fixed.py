@@ -1,4 +1,4 @@
-"""Half a game: the discriminator is trained, the generator stands still.
+"""GANs with a fixed generator, in which only the discriminator is trained.
 
 The theory speaks of the best discriminator for a given generator. These are the project's own losses,
 penalties and optimizers with the generator's updates left out.
@@ -17,7 +17,7 @@ from gan_jax.theory.playing import as_points
 
 @dataclass(frozen=True, kw_only=True)
 class FixedGenerator(GAN):
-    """The GAN in which the discriminator alone moves."""
+    """A GAN whose generator is not updated."""
 
     def updates(self) -> tuple[Update, ...]:
         """The discriminator's, lazy penalties included."""
@@ -26,7 +26,7 @@ class FixedGenerator(GAN):
 
 @dataclass(frozen=True, kw_only=True)
 class KnownGenerator(FixedGenerator):
-    """The GAN in which the fakes are draws from a known density; the generator's network is never run.
+    """A GAN whose fakes are draws from a known density; the generator's network is never run.
 
     Attributes:
         density: over R^D, for data that are points [B, 1, 1, D].

@@ -1,4 +1,4 @@
-"""The gradient that a discriminator hands to the generator: its size, and its spread over mini-batches.
+"""Statistics of the generator's gradient: its norm, and its variance over mini-batches.
 
 Arjovsky and Bottou 2017, "Towards principled methods for training GANs", arXiv:1701.04862.
 """
@@ -102,10 +102,10 @@ def follow_gradients(
     logged: Sequence[int],
     minibatches: int,
 ) -> dict[str, GradientStatistics]:
-    """Plays many games and measures the generator's gradient as the discriminator learns.
+    """Trains many GANs and measures the generator's gradient as the discriminator learns.
 
     Args:
-        algorithm: what is played, a `FixedGenerator` where the generator shall stand still.
+        algorithm: what is trained, a `FixedGenerator` where the generator shall not change.
         losses: as for `generator_gradients`.
         states: as of `playing.begin`.
         draw: the mini-batches of a step.
@@ -130,7 +130,7 @@ def follow_gradients(
 
 
 def optimal_slopes(log_p: np.ndarray, log_q: np.ndarray, score: np.ndarray, grid: Grid) -> dict[str, float]:
-    """The gradient that the best discriminator hands to a generator of known density, by quadrature.
+    """The gradient of a generator of known density under the best discriminator, by quadrature.
 
     With q = q_theta and D* held fixed, d/dtheta of E_q[loss(D*(x))] is the integral of q loss(D*) times the
     score, d ln q / dtheta. For both losses of Goodfellow et al. 2014:

@@ -1,4 +1,4 @@
-"""The best discriminator against a generator that does not move, and what the game is worth with it.
+"""Optimal discriminators for a fixed generator, and the value of the game.
 
 ln p and ln q are those of the data and of the generator, float64 [N] in nats on the nodes of a grid. The
 losses are integrals over x of p(x) a(f(x)) + q(x) b(f(x)), so that the best f at one x depends on p(x) : q(x)
@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from scipy.special import expit
 
 from gan_jax.theory.divergences import js
 from gan_jax.theory.grid import Grid
@@ -41,10 +42,10 @@ def optimal_least_squares(log_p: np.ndarray, log_q: np.ndarray, a: float = 0.0, 
     """The best outputs [N] for LSGAN's loss, (b p + a q) / (p + q); Mao et al. 2017, arXiv:1611.04076.
 
     Args:
-        a: what D shall say of fakes.
-        b: what D shall say of reals.
+        a: D's target for fakes.
+        b: D's target for reals.
     """
-    share = sigmoid(optimal_discriminator(log_p, log_q))
+    share = expit(optimal_discriminator(log_p, log_q))
     return a + (b - a) * share
 
 
@@ -85,11 +86,6 @@ def value_gap(log_p: np.ndarray, log_q: np.ndarray, logits: np.ndarray, grid: Gr
     real = softplus(-logits) - softplus(-best)
     fake = softplus(logits) - softplus(best)
     return _expected(log_p, real, grid) + _expected(log_q, fake, grid)
-
-
-def sigmoid(logits: np.ndarray) -> np.ndarray:
-    """1 / (1 + exp(-logit)), float64, without overflow."""
-    return np.exp(-softplus(-np.asarray(logits, np.float64)))
 
 
 def softplus(x: np.ndarray) -> np.ndarray:

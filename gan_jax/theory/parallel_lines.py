@@ -1,4 +1,4 @@
-"""Two parallel lines: distributions that are near and have nothing in common.
+"""Distributions on two parallel lines, whose supports are disjoint.
 
 Arjovsky, Chintala, Bottou 2017, arXiv:1701.07875, example 1: the data are the points (0, y), the fakes the
 points (theta, y), y uniform on [0, 1]. The earth mover's distance is |theta|; every divergence of densities

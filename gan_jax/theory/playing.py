@@ -1,4 +1,4 @@
-"""Many small games on fresh data in one compiled program."""
+"""Training of many small GANs on fresh data in one compiled program."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ def begin(algorithm: Algorithm, seeds: Sequence[int], draw: Draw) -> TrainState:
 
 
 def play(algorithm: Algorithm, draw: Draw) -> Callable[[TrainState, int], TrainState]:
-    """Makes a compiled function that plays some steps of many games, each with data of its own.
+    """Makes a compiled function that trains many GANs for some steps, each on data of its own.
 
     Args:
-        algorithm: whose `step` is played.
+        algorithm: whose `step` is taken.
         draw: makes the mini-batches of a step from a key that is a function of the seed's key and the step.
 
     Returns:
@@ -72,7 +72,7 @@ def play(algorithm: Algorithm, draw: Draw) -> Callable[[TrainState, int], TrainS
 
 
 def of_each_seed(function: Callable[[TrainState], PyTree]) -> Callable[[TrainState], PyTree]:
-    """Makes a function of the states of many games from one of a single state; returns NumPy [S, ...]."""
+    """Maps a function of one state over the states of many GANs; returns NumPy [S, ...]."""
 
     @jax.jit
     def run(states: TrainState) -> PyTree:

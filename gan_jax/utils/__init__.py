@@ -1,1 +1,1 @@
-"""The ground: errors, checks, files, caches, compiler options."""
+"""Errors, checks, files, caches, compiler options."""

@@ -1,6 +1,4 @@
-"""Where this machine keeps what can be had again: weights, classifiers, features of real sets,
-compiled programs.
-"""
+"""The cache folder: weights, classifiers, features of real sets, compiled programs."""
 
 from __future__ import annotations
 

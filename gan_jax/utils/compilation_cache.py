@@ -1,4 +1,4 @@
-"""Compiled programs that are kept for later processes, in the user's cache folder.
+"""Persistent cache of compiled programs, in the user's cache folder.
 
 JAX keeps them (docs.jax.dev/en/latest/persistent_compilation_cache.html) if it is told where. The name of an
 entry is a digest of the program, the versions of JAX's libraries, the compiler's options and the kind of
@@ -69,11 +69,11 @@ def enable() -> None:
             os.environ[name.upper()] = str(value)  # JAX reads it when it is imported
         else:
             jax.config.update(name, value)
-    warnings.showwarning = functools.partial(_mend, folder, set(), warnings.showwarning)
+    warnings.showwarning = functools.partial(_remove_damaged, folder, set(), warnings.showwarning)
 
 
 def machine() -> str:
-    """What a compiled program depends on that JAX leaves out of an entry's name, as a digest of 16 digits."""
+    """Digest (16 hex digits) of the processor and its cores, which JAX leaves out of an entry's name."""
     lines = [*_processor(), os.environ.get("PJRT_NPROC", ""), str(len(_cores()))]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
@@ -137,7 +137,7 @@ def _cores() -> set[int]:
     return set(range(os.cpu_count() or 1))
 
 
-def _mend(
+def _remove_damaged(
     folder: Path,
     told: set[str],
     show: Callable[..., None],
@@ -148,7 +148,7 @@ def _mend(
     file: TextIO | None = None,
     line: str | None = None,
 ) -> Any:
-    """In the place of `warnings.showwarning`: a damaged entry is removed, and each trouble said once."""
+    """Replaces `warnings.showwarning`: removes a damaged entry, and warns of each kind of failure once."""
     failed = FAILED.match(str(message))
     if failed is None:
         return show(message, category, filename, lineno, file, line)

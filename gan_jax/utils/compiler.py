@@ -1,4 +1,4 @@
-"""What XLA is told beside the program, so that it comes out fast."""
+"""Compiler options for the train step."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What makes a GPU repeat itself bit for bit: `--deterministic`.
+"""Bitwise reproducible results on GPUs: `--deterministic`.
 
 On a CPU XLA repeats itself anyway. On a GPU two things differ between runs of one program: some kernels add
 with atomic operations, in an order that is left to chance; and XLA chooses among kernels by timing them when

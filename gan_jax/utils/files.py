@@ -1,4 +1,4 @@
-"""Writing to disk: whole or not at all, and with words for what a disk can do to us."""
+"""Atomic writes, locks on folders, and error messages for failing disks."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from gan_jax.utils.errors import UserError
 
 
 def disk_error(doing: str, code: int | None) -> UserError:
-    """The one line for a disk that refused.
+    """The error for a disk operation that failed.
 
     Args:
         doing: completes "cannot ...", with the path: "write runs/x/config.json".

@@ -1,4 +1,4 @@
-"""How far a run is: a bar on a terminal, now and then a plain line anywhere else."""
+"""Progress of a run: a bar on a terminal, elsewhere a plain line now and then."""
 
 from __future__ import annotations
 

@@ -111,7 +111,7 @@ def test_flips_and_turns():
     """A picture of four different corners shows which of the eight happened: flips half, turns a quarter."""
     picture = jnp.arange(4.0).reshape(1, 2, 2, 1)
     draws = draw(KEYS[:4000], jnp.float32(1), frozenset(["flip", "quarter_turn"]))
-    found = np.asarray(ada.placed(picture.repeat(4000, 0), draws))
+    found = np.asarray(ada.transform_geometry(picture.repeat(4000, 0), draws))
     kinds, counts = np.unique(found.reshape(4000, 4), axis=0, return_counts=True)
     assert len(kinds) == 8
     assert stats.chisquare(counts).pvalue > 1e-4
@@ -119,7 +119,7 @@ def test_flips_and_turns():
 
 def test_a_picture_that_is_no_square_has_only_half_turns():
     picture = jnp.arange(6.0).reshape(1, 2, 3, 1).repeat(4000, 0)
-    found = ada.placed(picture, draw(KEYS[:4000], jnp.float32(1), frozenset(["quarter_turn"])))
+    found = ada.transform_geometry(picture, draw(KEYS[:4000], jnp.float32(1), frozenset(["quarter_turn"])))
     kinds, counts = np.unique(np.asarray(found).reshape(4000, 6), axis=0, return_counts=True)
     np.testing.assert_array_equal(kinds, [np.arange(6), np.arange(6)[::-1]])
     assert stats.chisquare(counts).pvalue > 1e-4

@@ -109,7 +109,7 @@ def test_a_picture_smaller_than_the_filter():
         assert np.abs(found).max() < 3
 
 
-# The whole of `placed` from the random numbers
+# The whole of `transform_geometry` from the random numbers
 
 
 def forward_by_the_listing(draws, i, height, width):
@@ -151,7 +151,9 @@ def test_all_placements_together(size, p):
     count = 12
     x, keys = pictures(count, *size), keys_of(count)
     draws = draw(keys, jnp.float32(p), frozenset(NAMES))
-    found = jax.jit(lambda x, keys: ada.placed(x, draw(keys, jnp.float32(p), frozenset(NAMES))))(x, keys)
+    found = jax.jit(lambda x, keys: ada.transform_geometry(x, draw(keys, jnp.float32(p), frozenset(NAMES))))(
+        x, keys
+    )
     for i in range(count):
         forward, flip, turns = forward_by_the_listing(draws, i, *size[:2])
         exact = np.rot90(x[i][:, ::-1] if flip else x[i], turns)
@@ -163,7 +165,7 @@ def test_what_is_only_blitted_is_exact():
     x = pictures(3, 28, 28, 1)
     draws = chosen(3, flip=0.2, quarter_turn=0.3, shift=(0.9, 0.2))
     gates = draws.gates.at[2, SLOTS.index("scale")].set(0.0)
-    found = np.asarray(ada.placed(jnp.asarray(x), dataclasses.replace(draws, gates=gates)))
+    found = np.asarray(ada.transform_geometry(jnp.asarray(x), dataclasses.replace(draws, gates=gates)))
     for i in range(2):
         turned = np.rot90(x[i][:, ::-1], 1)
         wide = np.pad(turned, ((9, 9), (9, 9), (0, 0)), "reflect")

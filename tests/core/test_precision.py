@@ -16,7 +16,7 @@ from gan_jax.config import build
 from gan_jax.core.algorithm import apply_network
 from gan_jax.core.execution import Execution
 from gan_jax.distributed.parallel import abstract_state
-from gan_jax.losses.penalties import r1
+from gan_jax.losses.gradient_penalties import r1
 from gan_jax.models import MODELS
 from gan_jax.models.layers.layers import Dense
 from gan_jax.models.layers.norms import NORMS, Norm

@@ -507,7 +507,7 @@ def test_the_least_number_follows_the_parameters(constant, value, name, least, m
 
 NOT_STATED = {
     "memorisation": {"num_cells"},  # follows from the number of held-out images
-    "ms_ssim": {"data_range", "labels"},  # that of uint8; the names of the scores say it
+    "ms_ssim": {"labels"},  # the names of the scores say it
     "path_length": {"batch_size"},  # changes no number
     "classification_accuracy": {"real_classifier"},  # none is given
 }

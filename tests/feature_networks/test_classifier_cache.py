@@ -126,14 +126,6 @@ def test_a_file_to_take_along(stored, never_trains, tmp_path):
         prepare_classifier("shapes", **arguments)
 
 
-def test_force_trains_again(stored, trains_at_once, tmp_path):
-    out = tmp_path / "shapes.npz"
-    out.write_text("old")
-    prepare_classifier("shapes", options=OPTIONS, recipe=RECIPE, out=out, force=True, progress=False)
-    assert len(trains_at_once) == 1
-    assert load_classifier(out).digest == stored.network.digest
-
-
 def test_it_says_what_it_does_and_how_long_that_takes(empty_cache, trains_at_once, capsys):
     prepare_classifier("shapes", options=OPTIONS, recipe=RECIPE)
     said = capsys.readouterr().err

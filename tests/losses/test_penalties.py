@@ -8,15 +8,7 @@ import numpy as np
 import pytest
 
 from gan_jax.core.randomness import example_keys
-from gan_jax.losses.penalties import (
-    DRAGAN,
-    PENALTIES,
-    R1,
-    R2,
-    WGANGP,
-    Consistency,
-    LeCam,
-    PenaltyInputs,
+from gan_jax.losses.gradient_penalties import (
     consistency,
     dragan,
     gradient_norms,
@@ -27,6 +19,7 @@ from gan_jax.losses.penalties import (
     transform,
     wgan_gp,
 )
+from gan_jax.losses.penalties import DRAGAN, PENALTIES, R1, R2, WGANGP, Consistency, LeCam, PenaltyInputs
 from gan_jax.models.layers.layers import Conv
 from gan_jax.optim.schedules import Constant, linear
 

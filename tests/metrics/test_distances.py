@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gan_jax.metrics import distances
-from gan_jax.metrics.distances import kth_distances, nearest, nearest_squared, squared_of_pairs, tiles
+from gan_jax.metrics.distances import nearest, nearest_squared, squared_of_pairs, tiles
 from gan_jax.utils.errors import UserError
 
 
@@ -39,17 +39,17 @@ def test_nearest_are_those_of_plain_distances(k, shift):
 
 
 @pytest.mark.parametrize("size", [5, 32, 33, 100])
-def test_kth_distances_leave_out_the_row_itself(size):
+def test_neighbours_in_the_same_set_leave_out_the_row_itself(size):
     rows = features(size)
     expected = np.sort(plain(rows, rows), axis=1)
     for k in (1, 2, 4):
-        np.testing.assert_allclose(kth_distances(rows, k), expected[:, k], rtol=1e-12)
+        found = np.sqrt(nearest_squared(rows, None, k)[1])
+        np.testing.assert_allclose(found, expected[:, 1 : k + 1], rtol=1e-12)
 
 
 def test_points_on_a_line():
     rows = np.array([[0.0], [1.0], [3.0], [7.0]], np.float32)
-    assert kth_distances(rows, 1).tolist() == [1, 1, 2, 4]
-    assert kth_distances(rows, 2).tolist() == [3, 2, 3, 6]
+    assert nearest_squared(rows, None, 2)[1].tolist() == [[1, 9], [1, 4], [4, 9], [16, 36]]
     index, found = nearest(np.array([[2.9], [100.0]]), rows, 2)
     assert index.tolist() == [[2, 1], [3, 2]]
     np.testing.assert_allclose(found, np.array([[0.1, 1.9], [93, 97]]), rtol=1e-6)
@@ -57,8 +57,9 @@ def test_points_on_a_line():
 
 def test_a_copy_counts_as_another_row():
     rows = np.repeat(features(40), 2, axis=0)
-    assert (kth_distances(rows, 1) == 0).all()
-    assert (kth_distances(rows, 2) > 0).all()
+    squared = nearest_squared(rows, None, 2)[1]
+    assert (squared[:, 0] == 0).all()
+    assert (squared[:, 1] > 0).all()
 
 
 def test_near_copies_far_from_the_origin_keep_their_distance():
@@ -164,20 +165,16 @@ def test_memory_does_not_grow_with_the_product(monkeypatch):
 def test_values_that_are_no_numbers_are_refused(bad):
     rows = features(10)
     rows[3, 2] = bad
-    with pytest.raises(UserError, match=r"references: 1 of 10 rows hold NaN or infinite"):
+    with pytest.raises(UserError, match=r"references: 1 of 10 samples have NaN or infinite"):
         nearest(features(10), rows, 1)
-    with pytest.raises(UserError, match="NaN or infinite"):
-        kth_distances(rows, 1)
 
 
 def test_what_will_not_do():
-    with pytest.raises(UserError, match="3 samples are too few; at least 4"):
-        kth_distances(features(3), 3)
     with pytest.raises(UserError, match="references: 2 samples are too few; at least 3"):
         nearest(features(5), features(2), 3)
-    with pytest.raises(UserError, match=r"expected features \[N, D\].*\(2, 2, 2\)"):
-        kth_distances(np.zeros((2, 2, 2)), 1)
-    with pytest.raises(ValueError, match="16 and of 8 dimensions"):
+    with pytest.raises(ValueError, match=r"real numbers \[N, D\].*\[2, 2, 2\]"):
+        nearest(np.zeros((2, 2, 2)), features(5), 1)
+    with pytest.raises(ValueError, match="16 and 8 features cannot be compared"):
         nearest(features(5), features(5, dims=8), 1)
     with pytest.raises(ValueError, match="from 1 to"):
         nearest(features(5), features(5), 0)

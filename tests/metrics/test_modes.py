@@ -67,11 +67,6 @@ def test_uniform_samples_reach_the_expected_modes(size):
         assert np.mean([f.kl for f in found]) == pytest.approx(999 / (2 * size), rel=0.05)
 
 
-def test_expected_modes_of_an_uneven_reference():
-    assert expected_modes(2, 2, np.array([3, 1])) == pytest.approx(2 - 0.25**2 - 0.75**2)
-    assert expected_modes(100, 3, np.array([1, 0, 1])) == pytest.approx(2)
-
-
 def test_stacked_labels():
     digits = np.array([[0, 0, 0], [9, 9, 9], [1, 2, 3], [3, 2, 1], [-1, 5, 5], [5, 5, -1]], np.int8)
     labels = stacked_labels(digits)

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from gan_jax.metrics.moments import Moments, checked_features, moments_of
+from gan_jax.metrics.features import check_features
+from gan_jax.metrics.moments import Moments, moments_of
 from gan_jax.utils.errors import UserError
 
 
@@ -110,9 +111,9 @@ def test_what_is_not_finite_is_refused_and_found(value):
 def test_opposite_infinities_are_found_and_a_large_sum_is_none():
     x = np.array([[np.inf, -np.inf]])
     with pytest.raises(UserError, match="1 of 1 samples"):
-        checked_features(x)
+        check_features(x)
     large = np.full((3, 2), 1e308)
-    assert checked_features(large) is large
+    assert check_features(large) is large
 
 
 @pytest.mark.parametrize(
@@ -120,7 +121,7 @@ def test_opposite_infinities_are_found_and_a_large_sum_is_none():
 )
 def test_arrays_that_are_no_features(wrong):
     with pytest.raises(ValueError, match=r"fakes must be real numbers \[N, D\]"):
-        checked_features(wrong, "fakes")
+        check_features(wrong, "fakes")
 
 
 def test_another_number_of_features_is_refused():

@@ -157,7 +157,7 @@ def test_copies_have_no_diversity():
 def test_pairs_are_of_different_images_and_of_all_of_them(monkeypatch):
     seen = []
 
-    def compared(images, first, second, data_range):
+    def compared(images, first, second):
         seen.append((first, second))
         return np.zeros(len(first))
 
@@ -175,7 +175,7 @@ def test_the_error_of_a_mean_of_class_means(monkeypatch):
     labels, values = np.array([0] * 10 + [1] * 6 + [2] * 4), np.random.default_rng(0).standard_normal(90)
     seen = []
 
-    def compared(images, first, second, data_range):
+    def compared(images, first, second):
         seen.append((first, second))
         return values
 

@@ -34,7 +34,7 @@ def study(names, seeds=6):
 def drawn(monkeypatch):
     """The matplotlib figures instead of files."""
     kept = []
-    monkeypatch.setattr(figures, "_save", lambda figure, path: kept.append(figure))
+    monkeypatch.setattr(figures, "save_figure", lambda figure, path: kept.append(figure))
     return kept
 
 
@@ -216,7 +216,7 @@ def test_the_saved_picture_is_what_matplotlib_draws(tmp_path):
         made.subplots().plot([0, 1, 0])
         return made
 
-    figures._save(figure(), tmp_path / "a.png")
+    figures.save_figure(figure(), tmp_path / "a.png")
     buffer = io.BytesIO()
     figure().savefig(buffer, format="png", dpi=100)
     with Image.open(tmp_path / "a.png") as ours, Image.open(buffer) as theirs:

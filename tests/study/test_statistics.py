@@ -10,20 +10,11 @@ import scipy.stats
 from gan_jax.study.statistics import (
     Interval,
     bootstrap,
-    expanded_tail,
     holm,
     paired,
     quantiles,
     sign_flip,
-    student_quantile,
 )
-
-
-@pytest.mark.parametrize("degrees", [1, 2, 3, 4, 5, 8, 19, 49, 200])
-@pytest.mark.parametrize("probability", [0.005, 0.025, 0.5, 0.95])
-def test_quantiles_of_student_equal_scipys(degrees, probability):
-    expected = scipy.stats.t.ppf(probability, degrees)
-    assert student_quantile(probability, degrees) == pytest.approx(expected, rel=1e-9, abs=1e-9)
 
 
 def test_five_values_give_the_quantiles_of_all_their_resamples():
@@ -37,20 +28,6 @@ def test_five_values_give_the_quantiles_of_all_their_resamples():
     assert found.low == pytest.approx(low, abs=0.1)
     assert found.high == pytest.approx(high, abs=0.1)
     assert found.high - found.mean > 1.05 * (found.mean - found.low)  # it follows the skew
-
-
-@pytest.mark.parametrize("confidence", [0.5, 0.95])
-def test_the_interval_is_scipys_percentile_interval_at_the_widened_level(confidence):
-    values = np.random.default_rng(3).lognormal(size=25)
-    widened = 1 - 2 * expanded_tail(confidence, 25)
-    assert widened > confidence
-    theirs = scipy.stats.bootstrap(
-        (values,), np.mean, confidence_level=widened, method="percentile", n_resamples=10_000, rng=1
-    ).confidence_interval
-    found = bootstrap(values, confidence)
-    width = theirs.high - theirs.low
-    assert found.low == pytest.approx(theirs.low, abs=0.03 * width)
-    assert found.high == pytest.approx(theirs.high, abs=0.03 * width)
 
 
 def coverage(draw, mean, n, studies=1000):
@@ -115,14 +92,6 @@ def test_the_same_seed_gives_the_same_interval():
     values = np.random.default_rng(0).normal(size=300)
     assert bootstrap(values) == bootstrap(values)
     assert bootstrap(values) != bootstrap(values, seed=1)
-
-
-def test_blocks_of_draws_are_all_used():
-    """300 values and 10,000 resamples are more than one block; the interval is that of the normal limit."""
-    values = np.random.default_rng(0).normal(size=300)
-    found = bootstrap(values)
-    half = 1.96 * values.std(ddof=1) / math.sqrt(300)
-    assert found.high - found.low == pytest.approx(2 * half, rel=0.03)
 
 
 @pytest.mark.parametrize("values", [[1.0, math.nan], [math.inf], [[1.0, 2.0]]])
@@ -196,7 +165,7 @@ def test_many_differences_are_drawn():
     differences = np.array([1.0] * 18 + [-1.0] * 7)
     exact = scipy.stats.binomtest(18, 25).pvalue
     assert sign_flip(differences) == pytest.approx(exact, abs=5 * math.sqrt(exact / 100_000))
-    assert sign_flip(np.ones(40)) == pytest.approx(1 / 100_001)  # never 0
+    assert sign_flip(np.ones(40)) == pytest.approx(2 / 100_001)  # never 0
 
 
 def test_p_values_are_uniform_without_a_difference():

@@ -3,16 +3,17 @@
 import jax
 import numpy as np
 import pytest
+from scipy.special import expit
 
 from gan_jax.densities import Mixture, gaussian, mixture
 from gan_jax.models import MODELS
 from gan_jax.optim.optimizers import adam, no_average
 from gan_jax.optim.schedules import cosine
+from gan_jax.summaries.plotting import median_band, new_figure, save_figure
 from gan_jax.theory.fixed import KnownGenerator
 from gan_jax.theory.grid import box, log_density
-from gan_jax.theory.optimal import optimal_discriminator, optimal_value, sigmoid, value
+from gan_jax.theory.optimal import optimal_discriminator, optimal_value, value
 from gan_jax.theory.playing import begin, draw_points, logits_on, of_each_seed, play
-from gan_jax.theory.plotting import median_band, new_figure, save_figure
 
 pytestmark = pytest.mark.usefixtures("quick_compiler")
 
@@ -73,14 +74,14 @@ def test_the_discriminator_becomes_the_best_one(algorithm, advance):
     """The theory and the project's training meet: proposition 1 and theorem 1 of Goodfellow et al. 2014."""
     grid = box((-6.0, 7.0, 651))
     p, q = log_density(DATA, grid), log_density(FAKES, grid)
-    best, most = sigmoid(optimal_discriminator(p, q)), optimal_value(p, q, grid)
+    best, most = expit(optimal_discriminator(p, q)), optimal_value(p, q, grid)
     judge = of_each_seed(logits_on(algorithm, grid.points))
     states = begin(algorithm, [0], DRAW)
     before = judge(states)[0]
     logits = judge(advance(states, 1500))[0]
     weight = (np.exp(p) + np.exp(q)) / 2
-    assert grid.integral(weight * np.abs(sigmoid(logits) - best)) < 0.03
-    assert grid.integral(weight * np.abs(sigmoid(before) - best)) > 0.1
+    assert grid.integral(weight * np.abs(expit(logits) - best)) < 0.03
+    assert grid.integral(weight * np.abs(expit(before) - best)) > 0.1
     assert most - 0.01 < value(p, q, logits, grid) < most
 
 

@@ -1,1 +1,1 @@
-"""Where images to be scored come from."""
+"""Sources of images to be scored."""

@@ -27,7 +27,6 @@ def generator_source(
     state: TrainState,
     *,
     seed: int,
-    labels: np.ndarray | None = None,
     devices: Sequence[jax.Device] | None = None,
     chunks: Chunks | None = None,
 ) -> ImageSource:
@@ -45,28 +44,20 @@ def generator_source(
         spec: what it knows of the data.
         state: the weights.
         seed: of the latents.
-        labels: int [M], the label of each image, where others are wanted; then there are M images.
         devices: draw in turn, 64 images at a time; None is all of this process. The images stay the same.
         chunks: of `make_chunks` for this algorithm and spec, kept to compile once for many states.
 
     Raises:
-        ValueError: labels for a generator without classes, or beyond its classes.
         UserError, while reading: images that are not finite.
     """
     classes = None if algorithm.conditions else algorithm.num_classes
-    if labels is not None:
-        labels = np.asarray(labels)
-        _check_labels(labels, classes)
     used = list(parallel.local_devices() if devices is None else devices)
     chunks = chunks or make_chunks(algorithm, spec)
     labelled = classes is not None and getattr(algorithm.generator, "conditional", False)
     codec = spec.fields["image"].codec
 
     def read(count: int, batch_size: int) -> Iterator[Batch]:
-        if labels is not None:
-            chosen: np.ndarray | None = labels[:count].astype(np.int32)
-        else:
-            chosen = None if classes is None else np.arange(count, dtype=np.int32) % classes
+        chosen = None if classes is None else np.arange(count, dtype=np.int32) % classes
         drawn = chunks(state, count, jax.random.key(seed), chosen, used[: -(-count // CHUNK)])
         images = _finite(name, _ahead(map(compared_kind, drawn), _AHEAD * len(used)), count)
         encoded = map(codec.encode, images)
@@ -77,19 +68,10 @@ def generator_source(
         fingerprint=None,
         image_shape=spec.image_shape,
         num_classes=classes if labelled else None,
-        size=None if labels is None else len(labels),
+        size=None,
         read=read,
         codec=codec,
     )
-
-
-def _check_labels(labels: np.ndarray, classes: int | None) -> None:
-    if classes is None:
-        raise ValueError("labels for a generator that is not conditional")
-    if labels.ndim != 1 or not len(labels) or labels.dtype.kind not in "iu":
-        raise ValueError(f"labels are integers [M], M >= 1, not {labels.dtype} {list(labels.shape)}")
-    if labels.min() < 0 or labels.max() >= classes:
-        raise ValueError(f"labels from {labels.min()} to {labels.max()}: the classes are 0 to {classes - 1}")
 
 
 def _ahead(arrays: Iterable[jax.Array], number: int) -> Iterator[jax.Array]:

@@ -12,7 +12,7 @@ from gan_jax import data
 from gan_jax.data.prepared import data_root, find_folder
 from gan_jax.evaluation.sources.folder_images import folder_source
 from gan_jax.evaluation.sources.generated_images import generator_source
-from gan_jax.evaluation.sources.image_source import Batch, ImageSource, array_source, spelled
+from gan_jax.evaluation.sources.image_source import Batch, ImageSource, array_source
 from gan_jax.evaluation.sources.npz_images import npz_source
 from gan_jax.utils.errors import UserError
 
@@ -42,21 +42,17 @@ def is_run(path: str | Path) -> bool:
     return (Path(path).expanduser() / _RECORD).is_file()
 
 
-def open_source(
-    text: str, *, data_dir: str | None = None, image_shape: tuple[int, int, int] | None = None
-) -> ImageSource:
+def open_source(text: str, *, data_dir: str | None = None) -> ImageSource:
     """The images that a user named.
 
     Args:
         text: a folder of pictures, flat or with a sub-folder per class; an .npz file; or a data set,
             NAME, NAME:SPLIT or NAME:SPLIT[FROM:TO], its split "train" by default.
         data_dir: where the data sets are, as for `data.load`.
-        image_shape: (H, W, C) of the other side. The images must have the same; `shapes`, which has no size
-            of its own, is drawn in it. None for any, and for `shapes` as it is by default.
 
     Raises:
-        UserError: nothing of that name, an unclear name, images of another shape, or whatever is wrong with
-            the pictures, the file or the data set.
+        UserError: nothing of that name, an unclear name, or whatever is wrong with the pictures, the file or
+            the data set.
         ValueError: a run; ask `is_run` first.
     """
     path = Path(text).expanduser()
@@ -67,19 +63,12 @@ def open_source(
             f"{text!r} is a data set and also {path.absolute()}: write {text}:train or ./{text} to say which"
         )
     if text and path.is_dir():
-        source = folder_source(path)
-    elif path.is_file():
+        return folder_source(path)
+    if path.is_file():
         if path.suffix != ".npz":
             raise UserError(f"{text} is a file, but not an .npz file. {_POSSIBLE}")
-        source = npz_source(path)
-    else:
-        source = dataset_source(_dataset(text, data_dir, image_shape))
-    if image_shape is not None and source.image_shape != tuple(image_shape):
-        raise UserError(
-            f"the images of {source.name} are {spelled(source.image_shape)}, and those of the other side are "
-            f"{spelled(image_shape)}: images are compared in one size and number of channels"
-        )
-    return source
+        return npz_source(path)
+    return dataset_source(_dataset(text, data_dir))
 
 
 def dataset_source(dataset: data.Dataset) -> ImageSource:
@@ -108,7 +97,7 @@ def dataset_source(dataset: data.Dataset) -> ImageSource:
     )
 
 
-def _dataset(text: str, data_dir: str | None, image_shape: tuple[int, int, int] | None) -> data.Dataset:
+def _dataset(text: str, data_dir: str | None) -> data.Dataset:
     match = _DATASET.fullmatch(text)
     name = match["name"] if match else ""
     if name == "image_folder":
@@ -119,7 +108,4 @@ def _dataset(text: str, data_dir: str | None, image_shape: tuple[int, int, int] 
             f"{text!r} is neither a folder nor a file that is there, nor a data set "
             f"({', '.join(data.DATASETS)}, or one that tfds has prepared in {root}). {_POSSIBLE}"
         )
-    options = {}
-    if name == "shapes" and image_shape is not None:
-        options = {"resolution": image_shape[0], "channels": image_shape[2]}
-    return data.load(name, data_dir=data_dir, split=match["split"] or "train", **options)
+    return data.load(name, data_dir=data_dir, split=match["split"] or "train")

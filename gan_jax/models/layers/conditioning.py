@@ -1,4 +1,4 @@
-"""How a label enters a network, and how features leave a discriminator.
+"""Conditioning on labels, heads of discriminators, and the networks' base classes.
 
 A label is a class, int32 [B] from 0 to num_classes - 1. Under `jit` no value can raise an error. One that
 is too large gives NaN where it is looked up (embedding, projection, conditional norm) and all zeros in a
@@ -135,7 +135,7 @@ class JoinPlanes(nn.Module):
 
 
 def join_minibatch(features: Array, kind: str, kernels: int, group_size: int, axis_name: str | None) -> Array:
-    """Features [B, F] joined with how near the batch's other examples are; inside a network's `__call__`.
+    """Features [B, F] joined with statistics of the batch; to be called inside a network's `__call__`.
 
     Args:
         kind: "discrimination" (`MinibatchDiscrimination`, `kernels` more features, of 5 dimensions each
@@ -194,8 +194,52 @@ def head(
     return logits, more(features, train)
 
 
+class Generator(nn.Module):
+    """Base of the generators: latents [B, L] -> images [B, *image_shape] in (-1, 1).
+
+    Attributes:
+        image_shape: (height, width, channels).
+        condition: "none", "embedding", "one_hot" (both join the label to the latent) or "batch_norm"
+            (BatchNorm with a scale and a shift for each class).
+        num_classes: of the data.
+        embedding_size: of condition="embedding".
+        spectral_norm: of every dense and convolutional layer and every embedding.
+        initializer: a name in `layers.INITIALIZERS`.
+        remat: whether gradients keep only the blocks' inputs, see `models.layers.remat`.
+        axis_name: the mapped axis that splits the batch.
+    """
+
+    image_shape: tuple[int, int, int]
+    condition: str = "none"
+    num_classes: int | None = None
+    embedding_size: int = 50
+    spectral_norm: bool = False
+    initializer: str = "glorot_uniform"
+    remat: bool = False
+    axis_name: str | None = None
+
+    @property
+    def conditional(self) -> bool:
+        """Whether the network looks at the label."""
+        return self.condition != "none"
+
+    def join_label(
+        self, latent: Array, label: Array | None, train: bool, choices: tuple[str, ...] = GENERATOR
+    ) -> Array:
+        """The latents [B, L] with the label's code behind them, if `condition` asks for one.
+
+        Raises:
+            ValueError: see `check_label`.
+        """
+        check_label(self.condition, choices, self.num_classes, label, latent.shape[0])
+        join = JoinLabel(
+            self.condition, self.num_classes, self.embedding_size, self.spectral_norm, name="label"
+        )
+        return join(latent, label, train)
+
+
 class Discriminator(nn.Module):
-    """What all discriminators have: how a label enters, and how features become logits.
+    """Base of the discriminators: how a label enters, and how features become logits.
 
     Attributes:
         condition: "none", "embedding" (of the label, joined to the input), "one_hot" (likewise) or
@@ -234,7 +278,7 @@ class Discriminator(nn.Module):
     def outputs(
         self, features: Array, label: Array | None, train: bool, *, name: str, kernel_init: Initializer
     ) -> Array | tuple[Array, Array]:
-        """What `__call__` returns, float32, from the last features [B, F], in float32 whatever they are.
+        """The network's outputs from its last features [B, F], computed in float32.
 
         It costs next to nothing, and 8 bits are too few for what compares examples (the logits of a critic,
         the statistics of a batch). `name` is that of the logits' layer.

@@ -40,9 +40,9 @@ KERNEL_BYTES = 2**20
 
 @dataclass(frozen=True)
 class Phase:
-    """What one dimension of a transposed convolution does to the outputs number stride * q + r, for one r.
+    """One dimension of a transposed convolution for the outputs number stride * q + r, for one r.
 
-    They are a plain convolution of the input with every stride-th tap, last tap first.
+    These are a plain convolution of the input with every stride-th tap, last tap first.
     """
 
     taps: slice
@@ -101,7 +101,7 @@ def _each(y: Array, w: Array, rows: list[Phase], columns: list[Phase]) -> Array:
 
 
 def _stamped(y: Array, w: Array, rows: list[Phase], columns: list[Phase]) -> Array:
-    """As `_each`: what all pixels stamp, by one matrix product, and for each output the sum of its stamps."""
+    """As `_each`, by one matrix product of pixels and taps, and a sum of shifted maps for each output."""
     stamps = jnp.tensordot(y, w, ((3,), (2,)))  # [B, *small, kh, kw, I]
 
     def shifted(a: Array, axis: int, phase: Phase, tap: int) -> Array:
@@ -150,7 +150,7 @@ _DEVICES: ContextVar[int] = ContextVar("devices that split a batch", default=1)
 
 @contextlib.contextmanager
 def batch_split_over(devices: int) -> Iterator[None]:
-    """While it is open, what is traced is for batches that the compiler splits over so many devices."""
+    """Context for tracing with batches that the compiler splits over so many devices."""
     token = _DEVICES.set(devices)
     try:
         yield
@@ -161,11 +161,11 @@ def batch_split_over(devices: int) -> Iterator[None]:
 def _by_fourier(a: Array, g: Geometry, inputs: int, outputs: int) -> bool:
     """Whether transforms are faster, for images a [B, ...] on either side."""
     share = -(-a.shape[0] // _DEVICES.get())
-    return a.dtype == jnp.float32 and conv_fourier.pays(g, share, inputs, outputs)
+    return a.dtype == jnp.float32 and conv_fourier.is_faster(g, share, inputs, outputs)
 
 
 def _parts(y: Array) -> int:
-    """Into how many parts the batch is cut, so that what acts as the kernel stays in each device's cache.
+    """The number of parts of the batch, so that the operand that acts as the kernel stays in the cache.
 
     They divide each device's share, so that no part needs rows of another device.
     """

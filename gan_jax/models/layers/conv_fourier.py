@@ -58,7 +58,7 @@ def dimension(large: int, small: int, kernel: int, stride: int, low: int) -> Dim
 
 
 def dimensions(g: Geometry) -> tuple[Dimension, Dimension]:
-    """Its rows and columns."""
+    """The rows and the columns of a geometry."""
     rows, columns = (
         dimension(large, small, kernel, stride, low)
         for large, small, kernel, stride, (low, _) in zip(*g, strict=True)
@@ -67,7 +67,7 @@ def dimensions(g: Geometry) -> tuple[Dimension, Dimension]:
 
 
 def frequencies(d: Dimension) -> int:
-    """The fewest that keep all blocks q and o + a apart."""
+    """The fewest frequencies that keep all blocks q and o + a apart."""
     return max(d.outputs + d.first + d.taps - 1, d.blocks - d.first)
 
 
@@ -113,7 +113,7 @@ def transforms(rows: Dimension, columns: Dimension) -> Transforms:
 
 
 class Form(NamedTuple):
-    """What a convolution of this geometry needs."""
+    """A geometry's dimensions and transform matrices."""
 
     rows: Dimension
     columns: Dimension
@@ -121,13 +121,13 @@ class Form(NamedTuple):
 
 
 def form(g: Geometry) -> Form:
-    """That of a geometry."""
+    """The form of a geometry."""
     rows, columns = dimensions(g)
     return Form(rows, columns, transforms(rows, columns))
 
 
-def pays(g: Geometry, examples: int, inputs: int, outputs: int) -> bool:
-    """Whether it is faster than the definition; from timings on two x86 cores with AVX-512.
+def is_faster(g: Geometry, examples: int, inputs: int, outputs: int) -> bool:
+    """Whether transforms are faster than the definition; from timings on two x86 cores with AVX-512.
 
     Args:
         examples: on each device.

@@ -57,7 +57,7 @@ def as_image(x: Array) -> Array:
 class Dense(nn.Module):
     """Dense layer on the last axis with the kernel [in, out]: `nn.Dense`, with spectral normalisation.
 
-    `train` matters only with `spectral_norm` (`models.spectral`), where it moves the estimate.
+    `train` matters only with `spectral_norm` (`layers.spectral`), where it moves the estimate.
     """
 
     features: int
@@ -82,7 +82,7 @@ class Embed(nn.Module):
     """Labels int32 [B] in [0, num) -> learned vectors [B, features], float32.
 
     A label out of range gives NaN, not another class's vector; a negative one counts from the end.
-    `train` matters only with `spectral_norm` (`models.spectral`), where it moves the estimate.
+    `train` matters only with `spectral_norm` (`layers.spectral`), where it moves the estimate.
     """
 
     num: int
@@ -105,8 +105,8 @@ class Conv(nn.Module):
     """Convolution with the kernel [k, k, in, out].
 
     `double` is of an image whose resolution is doubled first, `halve` is followed by means of 2x2 pixels
-    (`models.resample`); both have stride 1 and SAME padding. `train` matters only with `spectral_norm`
-    (`models.spectral`), where it moves the estimate.
+    (`layers.resample`); both have stride 1 and SAME padding. `train` matters only with `spectral_norm`
+    (`layers.spectral`), where it moves the estimate.
 
     Attributes:
         double: the (height, width) to double to; None for no doubling.

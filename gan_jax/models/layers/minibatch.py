@@ -1,4 +1,4 @@
-"""Layers that show the discriminator how alike the examples of a batch are, against mode collapse.
+"""Minibatch discrimination and minibatch standard deviation, against mode collapse.
 
 Both look at the global batch and give the same numbers however it is split over devices.
 """

@@ -1,4 +1,4 @@
-"""Where a bfloat16 network needs more than bfloat16's 8 bits.
+"""Mixed precision: what a bfloat16 network computes in float32.
 
 Micikevicius et al. 2018, "Mixed precision training", arXiv:1710.03740, sections 3.1 and 3.3: parameters and
 what is added to them stay float32, and so do reductions and softmax. bfloat16 has float32's range (Kalamkar

@@ -1,4 +1,4 @@
-"""Gradient checkpointing: which of a network's values a gradient keeps.
+"""Gradient checkpointing: which activations are kept for the backward pass.
 
 Chen, Xu, Zhang, Guestrin 2016, "Training deep nets with sublinear memory cost", arXiv:1604.06174: the
 backward pass needs the values of the forward pass. Those that are not kept are computed again, block by
@@ -22,7 +22,7 @@ Array = jax.Array
 
 
 class Network(Protocol):
-    """A module whose gradients can be told what to keep."""
+    """A module with the field `remat`."""
 
     remat: bool
 

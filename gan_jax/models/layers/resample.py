@@ -1,4 +1,4 @@
-"""Doubling and halving the resolution, alone and in one with a convolution.
+"""Doubling and halving the resolution, alone and fused with a convolution.
 
 A convolution of an image whose pixels were doubled sees the same pixels twice, and so does the mean of four
 neighbours of a convolution. Both are a convolution with stride 2 and a kernel of sums of neighbouring taps
@@ -71,7 +71,7 @@ def convolve_halved(x: Array, w: Array) -> Array:
 
 
 def same(x: Array, w: Array) -> Array:
-    """The convolution with stride 1 and zeros around the image."""
+    """The convolution with stride 1 and zero padding to the same size."""
     return conv.convolve(
         x, w, conv.geometry((x.shape[1], x.shape[2]), (w.shape[0], w.shape[1]), (1, 1), "SAME")
     )

@@ -10,7 +10,7 @@ Miyato et al. 2018, arXiv:1802.05957, appendix B.4, figure 8; He et al. 2016, ar
   function, as a 1x1 convolution commutes with both, at a quarter of the work.
 - All convolutions of a block have its output's width; the official discriminator's first 3x3 convolutions
   have the input's (in table 4 they are the same).
-- An odd size halves to the number rounded up, and back; see `models.resample`.
+- An odd size halves to the number rounded up, and back; see `layers.resample`.
 """
 
 from __future__ import annotations

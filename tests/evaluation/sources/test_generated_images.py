@@ -125,38 +125,8 @@ def test_classes_go_round(conditional):
     assert labels.dtype == np.int32
     np.testing.assert_array_equal(images, pictures(conditional, labels))
     assert (images[1:8] != pictures(conditional, count=8)[1:]).any(axis=(1, 2, 3)).all()  # not all of class 0
-
-
-def test_labels_may_be_given(conditional):
-    labels = np.random.default_rng(0).integers(0, 8, 70)
-    source = source_of(conditional, labels=labels)
-    images, given = read(source, 70)
-    np.testing.assert_array_equal(given, labels)
-    for label in range(8):  # those of `gan-jax sample --label`
-        alone = pictures(conditional, np.full(70, label), 70)
-        np.testing.assert_array_equal(images[labels == label], alone[labels == label])
-    with pytest.raises(UserError, match="run x holds 70 images, and 71 are asked for"):
-        source.batches(71, 10)
-
-
-@pytest.mark.parametrize(
-    ("labels", "words"),
-    [
-        ([0, 8], "classes are 0 to 7"),
-        ([-1], "classes are 0 to 7"),
-        ([0.5], "integers"),
-        ([], "integers"),
-        ([[1]], "integers"),
-    ],
-)
-def test_labels_that_do_not_fit(labels, words, conditional):
-    with pytest.raises(ValueError, match=words):
-        source_of(conditional, labels=np.array(labels))
-
-
-def test_labels_need_classes(plain):
-    with pytest.raises(ValueError, match="not conditional"):
-        source_of(plain, labels=np.zeros(3, int))
+    alone = pictures(conditional, np.full(COUNT, 3))  # those of `gan-jax sample --label`
+    np.testing.assert_array_equal(images[labels == 3], alone[labels == 3])
 
 
 def test_categories_of_infogan_are_balanced_but_no_labels():

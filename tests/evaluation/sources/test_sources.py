@@ -7,7 +7,6 @@ import pytest
 from PIL import Image
 
 from gan_jax import data
-from gan_jax.data import shapes
 from gan_jax.data.builder import LocalBuilder, NoOptions
 from gan_jax.data.spec import Field
 from gan_jax.evaluation.sources.image_source import subset
@@ -149,29 +148,6 @@ def test_runs_are_for_the_caller(tmp_path):
     assert is_run(str(tmp_path))
     with pytest.raises(ValueError, match="is a run"):
         open_source(str(tmp_path))
-
-
-def test_images_of_another_shape_are_refused(root):
-    assert open_source("toy", data_dir=root, image_shape=(4, 6, 1)).size == 15
-    with pytest.raises(UserError, match=r"the images of toy:train are 4 x 6 x 1, and .* are 4 x 6 x 3"):
-        open_source("toy", data_dir=root, image_shape=(4, 6, 3))
-
-
-def test_shapes_are_drawn_in_the_shape_that_is_wanted(root, monkeypatch):
-    @dataclasses.dataclass(frozen=True)
-    class Fewer(shapes.ShapesOptions):
-        num_examples: int = 30
-
-    monkeypatch.setattr(shapes.Shapes, "OPTIONS", Fewer)
-    source = open_source("shapes:test", data_dir=root, image_shape=(16, 16, 1))
-    assert (source.image_shape, source.size, source.num_classes) == ((16, 16, 1), 3, 8)
-    expected = data.load("shapes", data_dir=root, split="test", resolution=16, channels=1).arrays()
-    images, labels = read(source)
-    np.testing.assert_array_equal(images, expected["image"])
-    np.testing.assert_array_equal(labels, expected["label"])
-    assert open_source("shapes:test", data_dir=root).image_shape == (32, 32, 3)
-    with pytest.raises(UserError, match=r"shapes:test are 16 x 16 x 1, and .* 16 x 20 x 1"):
-        open_source("shapes:test", data_dir=root, image_shape=(16, 20, 1))
 
 
 def test_pixels_of_another_dtype_are_refused(root):

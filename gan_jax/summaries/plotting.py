@@ -1,4 +1,4 @@
-"""What the figures of the experiments share. No pyplot: it keeps figures and picks a screen."""
+"""Helpers for figures of studies and experiments. No pyplot: it keeps figures and picks a screen."""
 
 from __future__ import annotations
 
