@@ -10,7 +10,7 @@ alone. Two variants are in use, and their features cannot be compared:
                  a mistake of that graph's, and is part of it.
     torchvision  torchvision's port of a later one. 1000 outputs; average pools count the padding.
 
-Compared with pytorch-fid 0.3.0, torch-fidelity 0.4.0 and torchvision on the same weights (the tests).
+Compared with pytorch-fid 0.3.0, torch-fidelity 0.4.0 and torchvision on the same weights.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ THESIS = conv.geometry((14, 14), (5, 5), (2, 2), "SAME")  # of its DCGAN, 64 cha
 @pytest.fixture
 def always(monkeypatch):
     """Every convolution of float32 takes this form."""
-    monkeypatch.setattr(conv_fourier, "pays", lambda *_: True)
+    monkeypatch.setattr(conv_fourier, "is_faster", lambda *_: True)
 
 
 @pytest.mark.parametrize("case", CASES, ids=case_name)
