@@ -14,7 +14,8 @@ import jax
 import jax.numpy as jnp
 
 from gan_jax.core.collectives import gather_batch
-from gan_jax.optim.schedules import Schedule, as_schedule
+from gan_jax.losses.term import Term
+from gan_jax.optim.schedules import Schedule
 from gan_jax.utils.checks import check_count, check_decay, check_number
 from gan_jax.utils.tree import PyTree
 
@@ -40,34 +41,8 @@ class GeneratorPenaltyInputs(NamedTuple):
     axis_name: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class GeneratorPenalty:
-    """A term of the generator's loss.
-
-    Attributes:
-        weight: a number or a schedule of the train step, at least 0; a schedule once constructed.
-        every: of how many steps the penalty acts in one.
-        name: its key in GENERATOR_PENALTIES, in the metrics and in the state's `extra`.
-        of_batch: what it takes of the batch as a whole, in words; "" where it is a mean over examples.
-    """
-
-    weight: float | Schedule
-    every: int = 1
-
-    name: ClassVar[str]
-    of_batch: ClassVar[str] = ""
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "weight", as_schedule(self.weight, "weight"))
-        check_count(self.every, "every")
-
-    def init(self) -> PyTree:
-        """The state that it carries from step to step; the same on all devices."""
-        return {}
-
-    def __call__(self, inputs: GeneratorPenaltyInputs, memory: PyTree, step: Array) -> tuple[Array, PyTree]:
-        """The penalty without its weight, a scalar, and the new memory; `step` is int32 []."""
-        raise NotImplementedError(f"{type(self).__name__} must define `__call__`")
+class GeneratorPenalty(Term):
+    """A term of the generator's loss; its inputs are `GeneratorPenaltyInputs`."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,8 +14,8 @@ import jax
 import jax.numpy as jnp
 
 from gan_jax.losses.gradient_penalties import Critic, consistency, dragan, lecam, r1, r2, wgan_gp
-from gan_jax.optim.schedules import Schedule, as_schedule
-from gan_jax.utils.checks import check_count, check_decay, check_number, check_range
+from gan_jax.losses.term import Term
+from gan_jax.utils.checks import check_decay, check_number, check_range
 from gan_jax.utils.tree import PyTree
 
 Array = jax.Array
@@ -44,42 +44,16 @@ class PenaltyInputs(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Penalty:
+class Penalty(Term):
     """A term of the discriminator's loss.
 
     Attributes:
-        weight: a number or a schedule of the train step, at least 0; a schedule once constructed.
-        every: of how many steps the penalty acts in one.
-        name: its key in PENALTIES and in the metrics.
         of_gradient: whether it bounds the critic's gradient, which clipped weights do already.
-        of_batch: what it takes of the batch as a whole, in words; "" where it is a mean over examples.
     """
 
-    weight: float | Schedule
-    every: int = 1
-
-    name: ClassVar[str]
     of_gradient: ClassVar[bool] = True
-    of_batch: ClassVar[str] = ""
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "weight", as_schedule(self.weight, "weight"))
-        check_count(self.every, "every")
-
-    def init(self) -> PyTree:
-        """The state before the first step, the same on all devices; {} if there is none."""
-        return {}
 
     def __call__(self, inputs: PenaltyInputs, memory: PyTree, step: Array) -> tuple[Array, PyTree]:
-        """The penalty without its weight, a scalar (a local mean, see `gradient_penalties`).
-
-        Args:
-            memory: what `init` or the last call returned.
-            step: int32 [], completed train steps.
-
-        Returns:
-            the scalar; the new memory.
-        """
         return self.value(inputs), memory
 
     def keys(self, inputs: PenaltyInputs) -> Array:
