@@ -147,7 +147,7 @@ def pca_network(images: np.ndarray | Sequence[np.ndarray], components: int) -> F
 
     Raises:
         UserError: more components than the images have, or more than 4096 of both images and pixels.
-        ValueError: not uint8 or float32 [N, H, W, C].
+        ValueError: not uint8 or float32 [N, H, W, C], or beyond 0 to 255.
     """
     check_count(components, "components")
     if not isinstance(images, np.ndarray):
@@ -156,6 +156,8 @@ def pca_network(images: np.ndarray | Sequence[np.ndarray], components: int) -> F
         raise ValueError(
             f"pca_network takes images uint8 or float32 [N, H, W, C], not {images.dtype} {images.shape}"
         )
+    if not 0 <= images.min() <= images.max() <= 255:
+        raise ValueError(f"pca_network takes images in 0 to 255, not {images.min()} to {images.max()}")
     count, image_shape = len(images), (images.shape[1], images.shape[2], images.shape[3])
     rows = images.reshape(count, -1)
     _check_components(components, *rows.shape)

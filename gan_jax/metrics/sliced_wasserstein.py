@@ -237,6 +237,7 @@ def num_levels(height: int, width: int) -> int:
 def laplacian_pyramid(images: Array, levels: int) -> list[Array]:
     """float32 [B, H >> l, W >> l, C] for each level l: what the next level, enlarged, lacks; last, the rest.
 
+    Burt and Adelson 1983, "The Laplacian Pyramid as a Compact Image Code", with their binomial filter:
     images[l] = pyramid[l] + upsample(images[l + 1]) gives the image back.
 
     Args:

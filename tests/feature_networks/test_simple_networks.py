@@ -184,6 +184,15 @@ def test_matrices_too_large_to_decompose_are_refused_at_once():
         pca_network(np.zeros((4097, 64, 65, 1), np.uint8), 2)
 
 
-def test_pca_takes_uint8_only():
-    with pytest.raises(ValueError, match="uint8"):
-        pca_network(np.zeros((9, 4, 4, 1), np.float32), 2)
+def test_pca_takes_uint8_and_float32_in_its_range():
+    images = np.random.default_rng(0).integers(0, 256, (30, 4, 4, 1), dtype=np.uint8)
+    for kind in (np.float64, np.float16, np.int32):
+        with pytest.raises(ValueError, match="uint8 or float32"):
+            pca_network(images.astype(kind), 2)
+    for value in (-0.1, 255.1, np.nan):
+        beyond = np.where(images == images.max(), value, images).astype(np.float32)
+        with pytest.raises(ValueError, match="in 0 to 255, not "):
+            pca_network(beyond, 2)
+    one, other = pca_network(images, 5).params, pca_network(images.astype(np.float32), 5).params
+    for name in one:
+        np.testing.assert_allclose(other[name], one[name], atol=1e-6)
