@@ -11,6 +11,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import flax.linen as nn
 import ml_collections
 
 from gan_jax.algorithms import ALGORITHMS
@@ -67,7 +68,7 @@ INJECTED = frozenset(
         "batch_size",
         "lazy_regularization_scale",
     }
-    | {"generator_tx", "discriminator_tx", "ema_decay", "execution", "remat", "first_step"}
+    | {"generator_tx", "discriminator_tx", "ema_decay", "execution", "first_step"}
     | set(TABLES)
     | set(PENALTY_TABLES)
 )
@@ -149,7 +150,9 @@ def fill_in(make: Callable[..., Any], fields: dict[str, Any], where: str, called
 
 def choices(make: Callable[..., Any]) -> set[str]:
     """The fields that a config may give this constructor."""
-    return set(inspect.signature(make).parameters) - INJECTED
+    is_network = isinstance(make, type) and issubclass(make, nn.Module)
+    # Networks are told by `Execution`, whose field of this name is the config's.
+    return set(inspect.signature(make).parameters) - INJECTED - ({"remat"} if is_network else set())
 
 
 def required(make: Callable[..., Any]) -> set[str]:

@@ -27,7 +27,12 @@ FILE = "study.py"
 # Free for a run that is continued, but part of what a study measures.
 MEASURED = frozenset({"num_steps", "evaluation.metrics", "evaluation.num", "evaluation.network"})
 # Fields that results from before them do not know; at these values they change nothing.
-NEWER = {"execution.precision": "float32"}
+NEWER = {
+    "execution.precision": "float32",
+    "phases": [],
+    "algorithm.adversarial_weight": 1.0,
+    "algorithm.separate_batches": False,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,6 +187,6 @@ def digest(config: ml_collections.ConfigDict) -> str:
     kept = {name: value for name, value in fields.items() if name not in FREE_FIELDS or name in MEASURED}
     kept.pop("seed")
     for name, default in NEWER.items():
-        if kept[name] == default:
+        if kept.get(name) == default:
             kept.pop(name)
     return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:16]

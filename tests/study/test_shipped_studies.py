@@ -1,5 +1,6 @@
 """The studies in experiments/ can be opened, and every variant's networks and method fit together."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from gan_jax.config.build import build_algorithm
 from gan_jax.data.codecs import Points
 from gan_jax.data.spec import DataSpec, Field
 from gan_jax.study.groups import grouped
+from gan_jax.study.results import RESULTS
 from gan_jax.study.study import open_study, runs_of
 from tests.shipped import no_compiler
 
@@ -33,3 +35,11 @@ def test_every_program_of_a_study_can_be_built(name):
     with no_compiler():
         for group in grouped([run for run in runs if run.seed == 0]):
             build_algorithm(group.config, SPECS[group.config.data.name])
+
+
+@pytest.mark.parametrize("name", [name for name in STUDIES if (FOLDER / name / RESULTS).is_file()])
+def test_written_results_are_those_of_the_study_as_it_is(name):
+    """A field that is newer than the results must not make them another study's: see `study.NEWER`."""
+    results = (FOLDER / name / RESULTS).read_text().splitlines()
+    written = {(row["variant"], row["digest"]) for row in map(json.loads, results)}
+    assert written == {(run.variant, run.digest) for run in runs_of(open_study(FOLDER / name))}
