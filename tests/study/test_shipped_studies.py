@@ -42,4 +42,4 @@ def test_written_results_are_those_of_the_study_as_it_is(name):
     """A field that is newer than the results must not make them another study's: see `study.NEWER`."""
     results = (FOLDER / name / RESULTS).read_text().splitlines()
     written = {(row["variant"], row["digest"]) for row in map(json.loads, results)}
-    assert written == {(run.variant, run.digest) for run in runs_of(open_study(FOLDER / name))}
+    assert written <= {(run.variant, run.digest) for run in runs_of(open_study(FOLDER / name))}
