@@ -18,8 +18,6 @@ from gan_jax.utils.errors import UserError
 
 POWERS: tuple[Literal[1, 2], ...] = (1, 2)
 
-pytestmark = pytest.mark.usefixtures("quick_compiler")
-
 
 def normal(seed, *shape) -> Any:
     return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)

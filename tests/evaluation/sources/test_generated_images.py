@@ -16,7 +16,6 @@ from gan_jax.summaries.pictures import grid, quantised
 from gan_jax.utils.errors import UserError
 from tests.runs import tiny
 
-pytestmark = pytest.mark.usefixtures("quick_compiler")
 SPEC = DataSpec((16, 16, 1), 8)
 COUNT = 2 * CHUNK + 10
 
