@@ -1,34 +1,49 @@
-"""Every test sees 8 virtual CPU devices; fixtures of the tests that train whole runs."""
+"""Every test sees 8 virtual CPU devices and a quick compiler; fixtures of the tests that train whole runs."""
 
+import gc
 import os
 
 import pytest
 
-os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=8"
+# Kernels of XLA's older emitters compile in half the time. Programs of `tests.runs.start` are as users'.
+QUICK = "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
+os.environ["XLA_FLAGS"] = (
+    f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=8 {QUICK}"
+)
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("MPLBACKEND", "agg")
+gc.set_threshold(50_000, 20, 100)  # tracing leaves so much behind that looking for cycles takes a fifth of it
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_compiler():
+    """Programs are compiled in half the time, and once for all workers and later sessions."""
+    import jax  # only now: it reads the variables above
+
+    from gan_jax.utils.cache import cache_folder
+    from gan_jax.utils.compilation_cache import OPTIONS, machine, prune
+
+    folder = cache_folder("tests")
+    prune(folder, 2**30)
+    for name, value in {
+        "jax_disable_most_optimizations": True,
+        "jax_compilation_cache_dir": str(folder / machine()),
+        **OPTIONS,
+    }.items():
+        jax.config.update(name, value)
 
 
 @pytest.fixture(scope="module")
-def compiled_once(tmp_path_factory):
-    """Programs of one test module are compiled once for all that ask for this fixture."""
-    from tests import runs  # only now: it imports JAX, which reads the variables above
+def full_compiler():
+    """For a module that computes more than it compiles."""
+    import jax
 
-    with runs.compiled_once(tmp_path_factory.getbasetemp() / "programs"):
-        yield
+    jax.config.update("jax_disable_most_optimizations", False)
+    yield
+    jax.config.update("jax_disable_most_optimizations", True)
 
 
 @pytest.fixture(scope="module")
 def data_dir(tmp_path_factory):
     """A data folder for one test module."""
     return tmp_path_factory.mktemp("data")
-
-
-@pytest.fixture(scope="module")
-def quick_compiler():
-    """Half the compile time, for a module that does not test how well the code is optimised."""
-    import jax
-
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)

@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 import ml_collections
 import numpy as np
+import pytest
 
 from gan_jax.config.build import base_config, build_algorithm
 from gan_jax.core.algorithm import Algorithm
@@ -249,21 +250,21 @@ def _build(name: str) -> Algorithm:
 VARIANTS: dict[str, Callable[[], Algorithm]] = {name: partial(_build, name) for name in CONFIGS}
 
 
+def slow_but(*names: str) -> list[Any]:
+    """All variants as parameters of a test; those that are not named here are slow."""
+    return [pytest.param(name, marks=() if name in names else pytest.mark.slow) for name in VARIANTS]
+
+
 def fetch(constants: Any, item: Any, key: jax.Array) -> Any:
     """Batches as they are given."""
     return item
-
-
-def quickly(lowered: Any) -> Any:
-    """Compiled in half the time; how well the code is optimised is not what is tested with it."""
-    return lowered.compile(compiler_options={"xla_cpu_use_fusion_emitters": False})
 
 
 @cache
 def first_state(name: str) -> TrainState:
     """The variant's state before the first step, on one device; not to be donated."""
     zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), MINI)
-    return quickly(jax.jit(VARIANTS[name]().init).lower(KEY, zeros))(KEY, zeros)
+    return jax.jit(VARIANTS[name]().init)(KEY, zeros)
 
 
 @cache
@@ -272,7 +273,7 @@ def one_device_call(name: str) -> parallel.Call:
     algorithm, mesh = VARIANTS[name](), one_device()
     call: Any = parallel.compile_step(algorithm, fetch, mesh, CALL)
     state = parallel.abstract_state(algorithm, MINI, mesh)
-    return quickly(call.lower(state, {}, steps_of(algorithm), jax.ShapeDtypeStruct((), jnp.int32)))
+    return call.lower(state, {}, steps_of(algorithm), jax.ShapeDtypeStruct((), jnp.int32)).compile()
 
 
 def one_device() -> jax.sharding.Mesh:

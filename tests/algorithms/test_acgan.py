@@ -9,8 +9,6 @@ import pytest
 from gan_jax.algorithms.acgan import ACGAN
 from gan_jax.models import MODELS
 
-pytestmark = pytest.mark.usefixtures("quick_compiler")
-
 SHAPE, CLASSES = (4, 3, 1), 3
 KEY = jax.random.key(2)
 LABEL = np.array([0, 2, 1, 1, 0, 2, 2, 1], np.int32)

@@ -11,8 +11,6 @@ from gan_jax.algorithms import gan
 from gan_jax.algorithms.packing import deinterleave, interleave
 from tests.variants import BATCH, VARIANTS, steps_of
 
-pytestmark = pytest.mark.usefixtures("quick_compiler")
-
 
 def changed(name, **changes):
     """A variant with another discriminator, and its first state."""

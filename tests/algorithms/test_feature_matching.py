@@ -13,8 +13,6 @@ from gan_jax.algorithms.gan import GAN
 from gan_jax.models import MODELS
 from tests.algorithms.linear import softplus
 
-pytestmark = pytest.mark.usefixtures("quick_compiler")
-
 SHAPE = (4, 3, 1)
 KEY = jax.random.key(2)
 REAL = {"image": np.random.default_rng(0).uniform(-1, 1, (1, 8, *SHAPE)).astype(np.float32)}

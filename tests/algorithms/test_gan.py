@@ -36,8 +36,6 @@ from tests.algorithms.linear import (
     values,
 )
 
-pytestmark = pytest.mark.usefixtures("quick_compiler")
-
 REAL = np.array([1.0, -0.5, 2.0, 0.3])
 Z = np.arange(4)
 

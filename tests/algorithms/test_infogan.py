@@ -10,8 +10,6 @@ from gan_jax.algorithms.infogan import InfoGAN
 from gan_jax.models import MODELS
 from tests.algorithms.test_acgan import cross_entropy
 
-pytestmark = pytest.mark.usefixtures("quick_compiler")
-
 SHAPE, NOISE, CATEGORIES, CONTINUOUS = (4, 3, 1), 3, 4, 2
 KEY = jax.random.key(2)
 BATCH = {"image": np.random.default_rng(0).uniform(-1, 1, (8, *SHAPE)).astype(np.float32)}

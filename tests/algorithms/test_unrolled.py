@@ -22,9 +22,7 @@ from tests.algorithms.linear import (
     start,
     values,
 )
-from tests.variants import VARIANTS, first_state, quickly, steps_of
-
-pytestmark = pytest.mark.usefixtures("quick_compiler")
+from tests.variants import VARIANTS, first_state, steps_of
 
 REAL = np.array([1.0, -0.5, 2.0])
 RATE = 0.7  # of the discriminator: so large that what it does ahead matters
@@ -161,7 +159,7 @@ def test_networks_with_statistics_against_an_unrolled_loop():
         return algorithm.generator_loss(params, state, batch, key)[0]
 
     params = state.generator.params
-    expected, found = (quickly(jax.jit(jax.value_and_grad(f)).lower(params))(params) for f in (loop, scan))
+    expected, found = (jax.jit(jax.value_and_grad(f))(params) for f in (loop, scan))
     norms = [float(optax.tree.norm(grads)) for _, grads in (expected, found)]
     assert np.isfinite(norms).all()
     assert norms[0] > 1e-3

@@ -15,9 +15,6 @@ from tests.runs import run, tiny
 CONFIG = ("train", "--config", "tests/runs.py")
 
 
-pytestmark = pytest.mark.usefixtures("compiled_once")
-
-
 @pytest.fixture(autouse=True)
 def no_home(data_dir, monkeypatch):
     monkeypatch.setenv("TFDS_DATA_DIR", str(data_dir))

@@ -16,8 +16,6 @@ from gan_jax.summaries.pictures import save_png
 from gan_jax.utils.errors import UserError
 from tests.runs import flip_byte, run, tiny
 
-pytestmark = pytest.mark.usefixtures("compiled_once")
-
 
 @pytest.fixture(autouse=True)
 def folders(data_dir, tmp_path_factory, monkeypatch):

@@ -25,10 +25,18 @@ SIZES = ("widths", "features", "embedding_size", "minibatch_kernels")
 BLIND_TO_SHIFTS = ("wasserstein", "hinge", "relativistic_average", "relativistic_paired")
 
 
-pytestmark = [
-    pytest.mark.usefixtures("quick_compiler"),
-    pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem),
-]
+every_config = pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+
+
+def one_of_each(*components):
+    """The configs; slow are all but the first with these components."""
+    marked, seen = [], []
+    for path in FILES:
+        config = get_config(path)
+        names = [config[where].name for where in components]
+        marked.append(pytest.param(path, marks=[pytest.mark.slow] * (names in seen), id=path.stem))
+        seen.append(names)
+    return pytest.mark.parametrize("path", marked)
 
 
 def image_shape(chosen):
@@ -65,6 +73,7 @@ def smaller(size):
     return tuple(min(width, max(8, width // 64)) for width in size)  # attention needs 8 channels
 
 
+@every_config
 def test_config_has_the_fields_that_it_must_have_and_says_what_it_is(path):
     config = get_config(path)
     assert isinstance(config, ml_collections.ConfigDict)
@@ -74,6 +83,7 @@ def test_config_has_the_fields_that_it_must_have_and_says_what_it_is(path):
     assert set(config) == every
 
 
+@every_config
 def test_config_builds_at_full_size_before_anything_is_compiled(path):
     config = components.complete(get_config(path))
     spec = DataSpec({"image": Field(image_shape(config.data))}, 10)
@@ -86,6 +96,7 @@ def test_config_builds_at_full_size_before_anything_is_compiled(path):
     assert images.shape == (2, *spec.image_shape)
 
 
+@every_config
 def test_completed_config_says_all_of_its_components(path):
     """So that a record says it all, and each field can be overridden on the command line."""
     config = components.complete(get_config(path))
@@ -124,6 +135,7 @@ def trained(config, steps):
     return before, state
 
 
+@one_of_each("algorithm", "generator", "discriminator")
 def test_shrunk_config_trains(path):
     """Two steps: attention's gate opens in the first."""
     config = shrunk(get_config(path))
@@ -136,6 +148,7 @@ def test_shrunk_config_trains(path):
     assert still == []
 
 
+@one_of_each("generator", "discriminator")
 def test_shrunk_config_trains_in_bfloat16_with_checkpointing(path):
     config = shrunk(get_config(path))
     config.execution.update(precision="bfloat16", remat=True)

@@ -28,9 +28,7 @@ from gan_jax.models import MODELS
 from gan_jax.utils.errors import UserError
 from tests.devices import AXIS, WAYS, assert_close, split_run
 from tests.shipped import SPEC, config_with, no_compiler
-from tests.variants import BASE, CLASSES, KEY, SGD, SHAPE, fetch, plain, quickly
-
-pytestmark = pytest.mark.usefixtures("quick_compiler")
+from tests.variants import BASE, CLASSES, KEY, SGD, SHAPE, fetch, plain
 
 BATCH = 32
 
@@ -214,7 +212,7 @@ def whole(name):
 
 
 def stepped(algorithm, state, batches):
-    return quickly(jax.jit(algorithm.step).lower(state, batches))(state, batches)
+    return jax.jit(algorithm.step)(state, batches)
 
 
 def assert_same_step(found, expected):

@@ -16,8 +16,6 @@ from gan_jax.core.update import LossOut, Update
 from gan_jax.losses.adversarial import LOSSES
 from gan_jax.models import MODELS
 
-pytestmark = pytest.mark.usefixtures("quick_compiler")
-
 KEY = jax.random.key(7)
 
 

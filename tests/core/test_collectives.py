@@ -8,8 +8,6 @@ import pytest
 from gan_jax.core.collectives import gather_batch, own_rows
 from tests.devices import AXIS, WAYS, assert_close, split_run
 
-pytestmark = pytest.mark.usefixtures("quick_compiler")
-
 
 def array(seed, *shape):
     return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)

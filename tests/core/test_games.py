@@ -27,8 +27,6 @@ from tests.algorithms.linear import (
     values,
 )
 
-pytestmark = pytest.mark.usefixtures("quick_compiler")
-
 ONE, TWO = np.array([1.0, -0.5, 2.0]), np.array([4.0, 0.5, -3.0])
 STEPS = 3
 GENERATOR, DISCRIMINATOR = np.array([1, 1, 0, 0]), np.array([0, 0, 1, 1])

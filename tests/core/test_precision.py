@@ -24,8 +24,6 @@ from gan_jax.utils.errors import UserError
 from tests.shipped import SPEC, config_with
 from tests.variants import MINI, VARIANTS, one_device, steps_of
 
-pytestmark = pytest.mark.usefixtures("quick_compiler")
-
 SIZE, COUNT, CLASSES = (8, 8, 3), 8, 3
 EPS = 2.0**-8  # the distance of bfloat16 numbers from 1/2 to 1
 NETWORKS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {

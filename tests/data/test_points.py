@@ -12,8 +12,6 @@ from gan_jax.data import feed, points
 from gan_jax.densities import DENSITIES, Mixture, ring
 from gan_jax.utils.errors import UserError
 
-pytestmark = pytest.mark.usefixtures("quick_compiler")
-
 
 @pytest.fixture(scope="module")
 def one():

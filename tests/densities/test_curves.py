@@ -12,8 +12,6 @@ from scipy import integrate
 from gan_jax.densities import Curve, spiral, swiss_roll, two_moons
 from gan_jax.densities.curves import Arc
 
-pytestmark = pytest.mark.usefixtures("quick_compiler")
-
 WIDE = (swiss_roll(std=0.1), two_moons(std=0.1), spiral(std=0.2))  # wide enough for integrals over the plane
 
 

@@ -32,9 +32,6 @@ def test_with_noise_near_is_three_standard_deviations_from_the_segment():
     assert parallel_lines(1.0, noise=0.1).mode_of(points).tolist() == [0, -1, 0, -1, -1]
 
 
-pytestmark = pytest.mark.usefixtures("quick_compiler")
-
-
 @pytest.mark.parametrize("noise", [0.02, 0.1, 2.0])
 def test_the_density_is_the_convolution_of_the_segment_with_the_noise(noise):
     rng = np.random.default_rng(0)

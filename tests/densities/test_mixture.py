@@ -10,8 +10,6 @@ from scipy import stats
 
 from gan_jax.densities import DENSITIES, Mixture, gaussian, grid, mixture, ring
 
-pytestmark = pytest.mark.usefixtures("quick_compiler")
-
 UNEVEN = Mixture(((0.0, 1.0), (2.0, -1.0), (-3.0, 0.5)), (0.5, 1.0, 0.1), (1.0, 2.0, 5.0))
 
 

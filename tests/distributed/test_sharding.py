@@ -33,11 +33,8 @@ from tests.variants import (
     first_state,
     one_device,
     one_device_call,
-    quickly,
     steps_of,
 )
-
-pytestmark = pytest.mark.usefixtures("quick_compiler")
 
 STEPS = 3
 SPEC = DataSpec({"image": Field(SHAPE)}, CLASSES)
@@ -66,7 +63,7 @@ def moved(state, algorithm, mesh, how):
 def compiled(algorithm, mesh, how):
     call: Any = parallel.compile_step(algorithm, fetch, mesh, CALL, how)
     state = parallel.abstract_state(algorithm, MINI, mesh, how)
-    return quickly(call.lower(state, {}, steps_of(algorithm), jax.ShapeDtypeStruct((), jnp.int32)))
+    return call.lower(state, {}, steps_of(algorithm), jax.ShapeDtypeStruct((), jnp.int32)).compile()
 
 
 def after_steps(call, state, algorithm, mesh):
@@ -159,7 +156,7 @@ def test_split_states_train_alike_in_parts_of_a_batch():
 
 
 @pytest.fixture(scope="module")
-def programs(quick_compiler):
+def programs():
     """A DCGAN on 8 devices in both layouts: {how: (program, state after some steps)}, and on one device."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sharding, "LARGE", 4)
@@ -268,7 +265,7 @@ def test_pictures_and_digests_do_not_see_the_layout(programs):
     np.testing.assert_array_equal(batches[0][0][0], batches[1][0][0])
 
 
-def test_a_run_continues_in_another_layout(tmp_path, compiled_once, data_dir, monkeypatch):
+def test_a_run_continues_in_another_layout(tmp_path, data_dir, monkeypatch):
     """And measures itself on the way."""
     monkeypatch.setattr(sharding, "LARGE", 8)
     split = runs.tiny(data_dir, **{"execution.sharding": "sharded"})

@@ -216,7 +216,6 @@ class Levels(LocalBuilder):
             yield {"image": level}
 
 
-@pytest.mark.usefixtures("compiled_once")
 def test_a_run_on_tiles_from_training_to_scores_and_pictures(tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(BUILDERS, "levels", Levels)
     monkeypatch.setitem(data.DATASETS, "levels", Levels)

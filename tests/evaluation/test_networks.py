@@ -26,8 +26,6 @@ from gan_jax.utils.errors import UserError
 from tests.feature_networks.inception_references import random_params, torch_state
 from tests.metrics import toy
 
-pytestmark = pytest.mark.usefixtures("quick_compiler", "compiled_once")
-
 OPTIONS: dict[str, Any] = {"resolution": 16, "channels": 1, "num_examples": 90}
 QUICK = Recipe(epochs=1, batch_size=32, shift=0)
 

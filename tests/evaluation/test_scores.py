@@ -45,8 +45,6 @@ from tests.metrics import toy
 from tests.runs import tiny
 
 classification_accuracy: Any = accuracies.classification_accuracy  # mypy does not follow unpacking
-pytestmark = pytest.mark.usefixtures("quick_compiler", "compiled_once")
-
 CLASSES = 3
 SHAPE = (16, 16, 1)
 SPEC = DataSpec({"image": Field(SHAPE)}, CLASSES)

@@ -24,8 +24,6 @@ with warnings.catch_warnings():
     clean_module = pytest.importorskip("cleanfid.resize", reason="a reference")
 
 # The network is jitted in one test only: elsewhere equal convolutions are compiled once for all tests.
-pytestmark = pytest.mark.usefixtures("quick_compiler")
-
 TOLERANCE = 1e-4  # the greatest difference found is 4e-5, where activations reach 6
 COUNT = 2  # images
 

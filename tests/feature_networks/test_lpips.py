@@ -11,8 +11,6 @@ from gan_jax.feature_networks.lpips import maps_distance, perceptual_distance
 from gan_jax.feature_networks.network import FeatureNetwork, Outputs
 from gan_jax.utils.errors import UserError
 
-pytestmark = pytest.mark.usefixtures("quick_compiler")
-
 
 def maps(params, images):
     """Two layers of different sizes: a mix of the channels at every pixel, and of 2x2 pixels with ReLU."""

@@ -9,8 +9,6 @@ import pytest
 
 from gan_jax.feature_networks.resize import RESIZERS, resize
 
-pytestmark = pytest.mark.usefixtures("quick_compiler")
-
 SIZES = [  # (height, width) from, to
     ((32, 32), (299, 299)),
     ((7, 13), (31, 29)),

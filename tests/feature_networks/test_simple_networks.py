@@ -10,8 +10,6 @@ from gan_jax.feature_networks.network import FeatureNetwork
 from gan_jax.feature_networks.simple_networks import pca_network, pixel_network, random_network
 from gan_jax.utils.errors import UserError
 
-pytestmark = pytest.mark.usefixtures("quick_compiler")
-
 
 def pictures(seed, *shape):
     return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)

@@ -20,8 +20,6 @@ from gan_jax.summaries.pictures import grid
 from tests import runs
 from tests.runs import run, tiny
 
-pytestmark = pytest.mark.usefixtures("compiled_once")
-
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):

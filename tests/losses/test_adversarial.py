@@ -20,8 +20,6 @@ from gan_jax.losses.adversarial import (
     generator_non_saturating,
 )
 
-pytestmark = pytest.mark.usefixtures("quick_compiler")
-
 
 def floats(values):
     return jnp.asarray(values, jnp.float32)

@@ -23,8 +23,6 @@ from gan_jax.losses.penalties import DRAGAN, PENALTIES, R1, R2, WGANGP, Consiste
 from gan_jax.models.layers.layers import Conv
 from gan_jax.optim.schedules import Constant, linear
 
-pytestmark = pytest.mark.usefixtures("quick_compiler")
-
 KEY = jax.random.key(0)
 B, SHAPE = 8, (6, 5, 2)
 SIZE = 6 * 5 * 2

@@ -15,6 +15,8 @@ from gan_jax.utils.errors import UserError
 classification_accuracy: Any = module.classification_accuracy
 train_classifier: Any = training.train_classifier
 
+pytestmark = pytest.mark.usefixtures("full_compiler")
+
 RECIPE = Recipe(epochs=3, batch_size=32, shift=0, dropout=0.0)
 CLASSES = 4
 

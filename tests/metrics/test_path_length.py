@@ -12,8 +12,6 @@ from gan_jax.feature_networks.simple_networks import random_network
 from gan_jax.metrics.path_length import EPSILON, latent_pairs, lerp, path_length, slerp
 from gan_jax.utils.errors import UserError
 
-pytestmark = pytest.mark.usefixtures("quick_compiler")
-
 
 def network(maps, **fields) -> FeatureNetwork:
     return FeatureNetwork(

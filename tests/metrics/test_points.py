@@ -33,8 +33,6 @@ from gan_jax.utils.errors import UserError
 from tests.metrics import toy
 from tests.runs import run, tiny
 
-pytestmark = pytest.mark.usefixtures("quick_compiler", "compiled_once")
-
 SPEC = DataSpec({"image": Field((1, 1, 2), Points())}, None)
 POINTS = 3 * np.random.default_rng(0).standard_normal((50, 1, 1, 2)).astype(np.float32)
 

@@ -18,8 +18,6 @@ from gan_jax.metrics.sliced_wasserstein import (
 )
 from gan_jax.utils.errors import UserError
 
-pytestmark = pytest.mark.usefixtures("quick_compiler")
-
 
 def normal(seed, *shape) -> Any:
     return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)

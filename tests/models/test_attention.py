@@ -10,8 +10,6 @@ import pytest
 from gan_jax.models.layers.attention import SelfAttention, max_pool
 from tests.devices import assert_close, everything, split_run
 
-pytestmark = pytest.mark.usefixtures("quick_compiler")
-
 KEY = jax.random.key(0)
 SIZES = [(4, 6), (5, 3), (1, 1), (1, 4)]
 

@@ -12,8 +12,6 @@ from gan_jax.models import MODELS
 from gan_jax.models.layers.conditioning import INPUTS, JoinLabel, JoinPlanes, check_label, head
 from tests.devices import AXIS, WAYS, assert_close, everything, split_run
 
-pytestmark = pytest.mark.usefixtures("quick_compiler")
-
 KEY = jax.random.key(0)
 SHAPE, CLASSES, COUNT = (7, 6, 2), 5, 4
 KINDS = ("dcgan", "mlp", "resnet")

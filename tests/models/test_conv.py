@@ -13,8 +13,6 @@ from gan_jax.distributed import parallel
 from gan_jax.models.layers import conv, conv_cpu
 from gan_jax.models.layers.layers import Conv, ConvTranspose
 
-pytestmark = pytest.mark.usefixtures("quick_compiler")
-
 BATCH, LARGE_CHANNELS, SMALL_CHANNELS = 2, 3, 4
 
 

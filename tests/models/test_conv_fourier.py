@@ -24,8 +24,6 @@ from tests.models.test_conv import (
     slide,
 )
 
-pytestmark = pytest.mark.usefixtures("quick_compiler")
-
 THESIS = conv.geometry((14, 14), (5, 5), (2, 2), "SAME")  # of its DCGAN, 64 channels to 128
 
 

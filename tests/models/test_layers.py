@@ -10,8 +10,6 @@ import pytest
 
 from gan_jax.models.layers.layers import ACTIVATIONS, UPSAMPLINGS, Dense, Dropout, Embed, Upsample, choose
 
-pytestmark = pytest.mark.usefixtures("quick_compiler")
-
 KEY = jax.random.key(0)
 
 

@@ -13,8 +13,6 @@ from gan_jax.distributed import parallel
 from gan_jax.models.layers.minibatch import MinibatchDiscrimination, MinibatchStddev
 from tests.devices import AXIS, assert_close, everything, split_run
 
-pytestmark = pytest.mark.usefixtures("quick_compiler")
-
 KEY = jax.random.key(0)
 
 

@@ -17,8 +17,6 @@ from gan_jax.models.dcgan import DCGANDiscriminator, DCGANGenerator, halvings
 from gan_jax.models.mlp import MLPDiscriminator, MLPGenerator
 from tests.models.test_conv import same_pads, slide, stamp
 
-pytestmark = pytest.mark.usefixtures("quick_compiler")
-
 KEY = jax.random.key(0)
 
 

@@ -9,8 +9,6 @@ import pytest
 from gan_jax.models.layers.norms import NORMS, Norm, check_norm, group_count, needs_no_bias
 from tests.devices import AXIS, WAYS, assert_close, everything, split_run
 
-pytestmark = pytest.mark.usefixtures("quick_compiler")
-
 KEY = jax.random.key(0)
 
 

@@ -18,8 +18,6 @@ from tests.core.test_precision import CASES, applied, equations
 from tests.shipped import SPEC, config_with
 from tests.variants import VARIANTS, first_state, one_device, steps_of
 
-pytestmark = pytest.mark.usefixtures("quick_compiler")
-
 # A gradient of a gradient, with dropout, BatchNorm and labels; and a method that reads inner layers.
 STEPS = ("wgan_gp", "r3gan", "feature_matching")
 QUICKLY = (compiler.options("cpu") or {}) | {"xla_cpu_use_fusion_emitters": False}

@@ -12,8 +12,6 @@ from gan_jax.models.layers.layers import Conv
 from gan_jax.models.layers.resample import average_pool, convolve_doubled, convolve_halved, nearest
 from tests.models.test_conv import array, assert_all_close
 
-pytestmark = pytest.mark.usefixtures("quick_compiler")
-
 KERNELS = [(1, 1), (2, 2), (3, 3), (4, 3), (5, 5)]
 
 

@@ -12,8 +12,6 @@ from gan_jax.models.layers.residual import DownBlock, UpBlock
 from gan_jax.models.resnet import ResNetDiscriminator, ResNetGenerator
 from tests.models.test_conv import same_pads, slide
 
-pytestmark = pytest.mark.usefixtures("quick_compiler")
-
 KEY = jax.random.key(0)
 
 

@@ -12,8 +12,6 @@ from gan_jax.models.layers.layers import Conv, ConvTranspose, Dense, Embed, Upsa
 from gan_jax.models.layers.spectral import power_iteration, spectral_normalise
 from tests.devices import WAYS, assert_close, split_run
 
-pytestmark = pytest.mark.usefixtures("quick_compiler")
-
 KEY = jax.random.key(0)
 
 

@@ -14,9 +14,6 @@ from gan_jax.config.build import build_algorithm, example_batch
 from gan_jax.data.spec import DataSpec, Field
 from gan_jax.distributed import parallel
 from tests.shipped import config_with
-from tests.variants import quickly
-
-pytestmark = pytest.mark.usefixtures("quick_compiler")
 
 PROGRAM = """HloModule jit_call, is_scheduled=true
 
@@ -93,7 +90,7 @@ def test_a_step_on_eight_devices_adds_up_what_was_counted(config):
     batches = 1 if config is UNITED else 2
     expected = batches * discriminator.times * discriminator.elements + generator.times * generator.elements
     expected += sum(x.times * x.elements for x in statistic_reductions(sizes))
-    found = [x for x in collectives(quickly(lowered).as_text()) if x.kind == "all-reduce"]
+    found = [x for x in collectives(lowered.compile().as_text()) if x.kind == "all-reduce"]
     assert sum(x.times * math.prod(shape) for x in found for shape in x.shapes if shape) == expected
     assert sizes.generator_norms
     assert bool(sizes.discriminator_norms) == (config is DCGAN)

@@ -17,7 +17,7 @@ pytest.importorskip("keras", reason="the benchmark's peer Keras is not installed
 tf = pytest.importorskip(
     "tensorflow", reason="the benchmark's peer TensorFlow is not installed: gan-jax[speed]"
 )
-pytestmark = [pytest.mark.usefixtures("quick_compiler"), pytest.mark.filterwarnings("ignore")]
+pytestmark = pytest.mark.filterwarnings("ignore")
 
 from experiments.speed import keras_contender, keras_networks  # noqa: E402
 

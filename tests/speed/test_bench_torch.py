@@ -17,8 +17,6 @@ from gan_jax.losses.gradient_penalties import norm_penalty
 from tests.speed.bench_weights import dcgan_layers, residual_layers, seeded, small
 
 torch = pytest.importorskip("torch", reason="the benchmark's peer PyTorch is not installed: gan-jax[speed]")
-pytestmark = pytest.mark.usefixtures("quick_compiler")
-
 from experiments.speed import torch_contender, torch_networks  # noqa: E402
 
 BATCH = 3

@@ -24,7 +24,6 @@ from gan_jax.utils.interrupt import Interrupted
 from tests.runs import leaves, stopped_at
 from tests.study import tiny
 
-pytestmark = pytest.mark.usefixtures("compiled_once")
 WHOLE = Shard(1, 1)
 DEVICES = 2
 MAKE_MESH = parallel.make_mesh

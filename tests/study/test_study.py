@@ -187,7 +187,7 @@ def test_a_program_holds_no_more_runs_than_it_may():
     assert len({group.id for group in groups}) == 3
 
 
-def test_a_number_in_the_program_is_the_number_of_the_config(quick_compiler):
+def test_a_number_in_the_program_is_the_number_of_the_config():
     """Rates, both decays, a penalty's weight and noise, traced, against the config of that run."""
     variant = {
         "generator_optimizer.learning_rate": 2e-2,

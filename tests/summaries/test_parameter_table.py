@@ -24,9 +24,6 @@ GENERATOR = "generator: 2,376 parameters (2,360 trained)"
 DISCRIMINATOR = "discriminator: 2,065 parameters (2,065 trained)"
 
 
-pytestmark = pytest.mark.usefixtures("compiled_once")
-
-
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory, data_dir):
     folder = tmp_path_factory.mktemp("finished") / "run"

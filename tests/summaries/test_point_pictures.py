@@ -121,7 +121,6 @@ def config(tmp_path_factory):
     return config
 
 
-@pytest.mark.usefixtures("compiled_once")
 def test_a_run_on_points_resumes_and_its_pictures_are_the_same(config, tmp_path):
     whole = run(config, tmp_path / "whole")
     with pytest.raises(RuntimeError):

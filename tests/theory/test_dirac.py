@@ -15,8 +15,6 @@ from gan_jax.theory import dirac_spectra as spectra
 from gan_jax.theory.dirac import dirac_gan, eigenvalues
 from gan_jax.theory.dirac_spectra import LOSS_SLOPES, LinearGame, Slopes
 
-pytestmark = pytest.mark.usefixtures("quick_compiler")
-
 RATE = 0.2
 NS = LOSS_SLOPES["non_saturating"]
 TURNING = LinearGame(NS.generator, NS.discriminator)

@@ -8,8 +8,6 @@ import pytest
 from gan_jax.theory.dirac import eigenvalues
 from gan_jax.theory.dirac_methods import Method, methods
 
-pytestmark = pytest.mark.usefixtures("quick_compiler")
-
 SMOOTH = [method for method in methods(0.3) if method.closed is not None]
 
 

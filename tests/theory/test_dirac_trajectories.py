@@ -16,8 +16,6 @@ from gan_jax.theory.dirac import dirac_gan, eigenvalues, measured_rate, trajecto
 from gan_jax.theory.dirac_spectra import LOSS_SLOPES
 from tests.theory.test_dirac import RATE, both
 
-pytestmark = pytest.mark.usefixtures("quick_compiler")
-
 
 @pytest.mark.parametrize(
     "fields",

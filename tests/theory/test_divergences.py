@@ -9,8 +9,6 @@ from gan_jax.densities import Mixture, gaussian, mixture, parallel_lines
 from gan_jax.theory.divergences import js, kl, total_variation, wasserstein_1
 from gan_jax.theory.grid import box, cells, log_density, on_axes
 
-pytestmark = pytest.mark.usefixtures("quick_compiler")
-
 LINE = box((-12.0, 12.0, 2401))
 
 

@@ -15,8 +15,6 @@ from gan_jax.theory.gradients import follow_gradients, generator_gradients, opti
 from gan_jax.theory.grid import box
 from gan_jax.theory.playing import begin
 
-pytestmark = pytest.mark.usefixtures("quick_compiler")
-
 SLOPE, THETA = -0.8, 2.0
 
 

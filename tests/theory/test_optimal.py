@@ -21,8 +21,6 @@ from gan_jax.theory.optimal import (
     value_gap,
 )
 
-pytestmark = pytest.mark.usefixtures("quick_compiler")
-
 LINE = box((-12.0, 12.0, 1201))
 X = LINE.points[:, 0]
 P = -0.5 * X**2 - 0.5 * math.log(2 * math.pi)

@@ -20,8 +20,6 @@ from gan_jax.theory import parallel_lines as lines
 from gan_jax.theory import playing
 from gan_jax.theory.fixed import FixedGenerator
 
-pytestmark = pytest.mark.usefixtures("quick_compiler")
-
 NOISE = 0.4
 THETAS = [-1.3, -0.2, 0.05, 0.7, 2.0]
 

@@ -15,8 +15,6 @@ from gan_jax.theory.grid import box, log_density
 from gan_jax.theory.optimal import optimal_discriminator, optimal_value, value
 from gan_jax.theory.playing import begin, draw_points, logits_on, of_each_seed, play
 
-pytestmark = pytest.mark.usefixtures("quick_compiler")
-
 DATA, FAKES = mixture((-1.0, 1.0), (0.5, 0.5)), gaussian(1.0, 1.0)
 DRAW = draw_points(DATA, 128)
 

@@ -114,8 +114,6 @@ class CycleGAN(Algorithm):
         return {"image": translated, "cycle": g(translated, "backward")}
 
 
-pytestmark = pytest.mark.usefixtures("compiled_once", "quick_compiler")
-
 TOY = Toy(
     config=toy_config(
         {"name": "toy_cyclegan"},

@@ -91,8 +91,6 @@ class Diffusion(Algorithm):
         return noisy
 
 
-pytestmark = pytest.mark.usefixtures("compiled_once", "quick_compiler")
-
 TOY = Toy(
     config=toy_config({"name": "toy_diffusion"}, {"name": "toy_denoiser"}),
     data=ToyData({"image": Field((8, 8, 1), Pixels())}, lambda count, rng: {"image": squares(count, rng)}),

@@ -16,8 +16,6 @@ from gan_jax.data.codecs import Pixels
 from gan_jax.data.spec import Field
 from tests.toys.common import Toy, ToyData, check_alone, check_many, squares, toy_config
 
-pytestmark = pytest.mark.usefixtures("compiled_once", "quick_compiler")
-
 WIDTH = 4
 
 

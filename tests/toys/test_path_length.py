@@ -35,8 +35,6 @@ class StyleGenerator(nn.Module):
         return jnp.tanh(x).reshape(-1, *self.image_shape)
 
 
-pytestmark = pytest.mark.usefixtures("compiled_once", "quick_compiler")
-
 TOY = Toy(
     config=toy_config(
         {"name": "gan", "latent_size": 4},

@@ -79,8 +79,6 @@ class SuperResolution(GAN):
         return self.draw(state, halved(batch["image"]), None)
 
 
-pytestmark = pytest.mark.usefixtures("compiled_once", "quick_compiler")
-
 TOY = Toy(
     config=toy_config(
         {"name": "toy_super_resolution", "adversarial_weight": 0.0},

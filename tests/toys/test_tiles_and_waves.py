@@ -10,8 +10,6 @@ from gan_jax.data.codecs import Tiles, Wave
 from gan_jax.data.spec import Field
 from tests.toys.common import Toy, ToyData, ToyDiscriminator, check_alone, check_many, toy_config
 
-pytestmark = pytest.mark.usefixtures("compiled_once", "quick_compiler")
-
 PALETTE = np.array([[0, 0, 0], [200, 80, 0], [0, 160, 60]], np.uint8)
 
 

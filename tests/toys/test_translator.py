@@ -67,8 +67,6 @@ def pairs(count, rng):
     return {"image": image, "source": 255 - image}
 
 
-pytestmark = pytest.mark.usefixtures("compiled_once", "quick_compiler")
-
 TOY = Toy(
     config=toy_config(
         {"name": "toy_translator"},

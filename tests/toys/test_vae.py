@@ -72,8 +72,6 @@ class VAE(Algorithm):
         )[0]
 
 
-pytestmark = pytest.mark.usefixtures("compiled_once", "quick_compiler")
-
 TOY = Toy(
     config=toy_config({"name": "toy_vae"}, {"name": "toy_autoencoder"}),
     data=ToyData({"image": Field((8, 8, 1), Pixels())}, lambda count, rng: {"image": squares(count, rng)}),

@@ -18,8 +18,6 @@ from gan_jax.utils.errors import UserError
 from gan_jax.utils.interrupt import Interrupted
 from tests.runs import STEPS, assert_same_bits, run, tiny
 
-pytestmark = pytest.mark.usefixtures("compiled_once")
-
 WATCHED = {
     "evaluation.metrics": "fid,prdc",
     "evaluation.every_steps": 7,

@@ -14,9 +14,7 @@ from gan_jax.training.callbacks import PeriodicEvaluator, SamplePictures
 from gan_jax.training.checkpoint import Checkpoints
 from gan_jax.training.train import TrainSteps
 from tests import runs
-from tests.variants import CALL, KEY, MINI, VARIANTS, fetch, quickly, steps_of
-
-pytestmark = pytest.mark.usefixtures("quick_compiler")
+from tests.variants import CALL, KEY, MINI, VARIANTS, fetch, slow_but, steps_of
 
 
 def as_numbers(x):
@@ -45,7 +43,9 @@ def program_of(name, devices=1):
     return call.lower(parallel.abstract_state(algorithm, MINI, mesh), {}, steps_of(algorithm), count), mesh
 
 
-@pytest.mark.parametrize("name", VARIANTS)
+@pytest.mark.parametrize(
+    "name", slow_but("ada", "lecam", "extragradient", "feature_matching", "dcgan_labels")
+)
 def test_every_buffer_of_the_state_is_given_to_the_program(name):
     """Each is the place of an output; a buffer that fits none would be a warning, which is an error here."""
     program, mesh = program_of(name)
@@ -58,7 +58,7 @@ def test_every_buffer_of_the_state_is_given_to_the_program(name):
 def test_the_compiled_call_writes_over_the_state(name, devices):
     """A method with a pool of images; and several devices, each with its copy."""
     program, mesh = program_of(name, devices)
-    compiled, algorithm = quickly(program), VARIANTS[name]()
+    compiled, algorithm = program.compile(), VARIANTS[name]()
     state = parallel.initial_state(algorithm, KEY, MINI, mesh)
     assert compiled.memory_analysis().alias_size_in_bytes == bytes_of(state)
     items = parallel.place(steps_of(algorithm), parallel.split_on(mesh, 2))

@@ -62,7 +62,6 @@ def zip_config(folder, **parts):
     return config
 
 
-@pytest.mark.usefixtures("compiled_once")
 def test_a_run_on_unpaired_data_resumes_with_the_same_bits(tmp_path):
     config = zip_config(
         tmp_path / "data",

@@ -19,8 +19,6 @@ from gan_jax.utils.interrupt import Interrupted
 from tests import runs
 from tests.runs import STEPS, assert_same_bits, assert_same_records, losses_of, run, tiny
 
-pytestmark = pytest.mark.usefixtures("compiled_once")
-
 
 @pytest.fixture(scope="module")
 def straight(tmp_path_factory, data_dir):

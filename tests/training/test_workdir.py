@@ -19,8 +19,6 @@ from gan_jax.utils.errors import UserError
 from tests import runs
 from tests.runs import STEPS, digests, losses_of, run, tiny
 
-pytestmark = pytest.mark.usefixtures("compiled_once")
-
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory, data_dir):

@@ -18,7 +18,6 @@ from tests import runs
 from tests.distributed.hosts.jobs import job, open_mpi, slurm
 from tests.runs import STEPS, assert_same_bits, assert_same_records, steps_done, tiny
 
-pytestmark = pytest.mark.usefixtures("quick_compiler")
 CONTINUE = "Start all processes again with the same command to continue from the last checkpoint"
 LONG = {"checkpoint_every_steps": 100, "log_every_steps": 10, "sample_every_steps": 100_000}
 

@@ -18,7 +18,6 @@ from gan_jax.summaries.pictures import grid
 from gan_jax.utils.errors import UserError
 from tests.runs import tiny
 
-pytestmark = pytest.mark.usefixtures("quick_compiler")
 SPEC = DataSpec({"image": Field((16, 16, 1))}, 8)
 COUNT = 2 * CHUNK + 10
 
