@@ -1,6 +1,7 @@
 # Everything on a bare machine with Python 3.11+ and make: `make train`, `make test`.
 PYTHON ?= python3
 EXTRAS ?=
+SLOW ?=
 VENV := .venv
 BIN := $(VENV)/bin
 PARITY := $(if $(filter parity,$(EXTRAS)),--constraint requirements-parity.lock)
@@ -23,11 +24,12 @@ $(STAMP): requirements.lock requirements-parity.lock pyproject.toml
 train: install  ## the embedded default: a DCGAN on procedural shapes, no download, about two minutes
 	$(BIN)/gan-jax train --config configs/dcgan_shapes.py --workdir runs/dcgan_shapes
 
-test: install  ## lint, types and tests; EXTRAS=parity also compares with the reference tools (needs PyTorch: 5 GB)
+# SLOW=1 runs also what waits or repeats; EXTRAS=parity also compares with the reference tools (PyTorch: 5 GB).
+test: install  ## lint, types and tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/pytest --numprocesses=2 --dist=worksteal
+	$(BIN)/pytest --numprocesses=2 --dist=worksteal $(if $(SLOW),,-m "not slow")
 
 lock:  ## renew requirements.lock (needs uv)
 	uv pip compile --universal --python-version 3.11 --extra dev --no-emit-index-url --no-annotate --no-header \
