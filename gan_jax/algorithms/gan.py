@@ -13,6 +13,7 @@ the projection discriminator (1802.05637). Fakes get the labels of the mini-batc
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -32,6 +33,7 @@ from gan_jax.core.update import Array, Batch, Key, LossOut, Metrics, Update
 from gan_jax.losses.adversarial import LOSSES, AdversarialLoss
 from gan_jax.losses.generator_penalties import GeneratorPenalty, GeneratorPenaltyInputs
 from gan_jax.losses.penalties import Penalty, PenaltyInputs
+from gan_jax.losses.term import Term
 from gan_jax.optim.schedules import Schedule, as_schedule, is_off
 from gan_jax.utils.checks import check_count, check_range
 from gan_jax.utils.tree import PyTree
@@ -199,12 +201,9 @@ class GAN(Algorithm):
         keys = example_keys(jax.random.fold_in(key, PENALTIES), real.shape[0], self.axis_name)
         critic = partial(self.critic, params, state.discriminator.stats, told, real_key)
         inputs = PenaltyInputs(critic, real, fake, keys, *scores, self.axis_name)
-        for penalty in self.penalties:
-            if penalty.every == 1:
-                value, memory = penalty(inputs, state.extra.get(penalty.name, {}), state.step)
-                loss = loss + as_schedule(penalty.weight, "weight")(state.step) * value
-                extra |= {penalty.name: memory} if memory else {}
-                metrics[penalty.name] = value
+        loss, values, memories = with_penalties(loss, self.penalties, inputs, state)
+        metrics |= values
+        extra |= memories
         if "augment" in state.extra:
             logits = jnp.repeat(scores[0], self.packing)  # every example of a pack counts
             extra["augment"] = self.augment.update(state.extra["augment"], logits, state.step)
@@ -239,15 +238,9 @@ class GAN(Algorithm):
         if self.adversarial_weight:
             adversarial, found = self.adversarial_loss(state, batch, latent, told, fake, key, fake_key)
             loss, metrics = loss + adversarial, found | metrics
-        extra: dict[str, PyTree] = {}
         inputs = self.generator_penalty_inputs(params, state, latent, told, key, generator_key)
-        for penalty in self.generator_penalties:
-            if penalty.every == 1:
-                value, memory = penalty(inputs, state.extra.get(penalty.name, {}), state.step)
-                loss = loss + as_schedule(penalty.weight, "weight")(state.step) * value
-                extra |= {penalty.name: memory} if memory else {}
-                metrics = metrics | {penalty.name: value}
-        return loss, LossOut(metrics=metrics, stats=stats, extra=extra)
+        loss, values, memories = with_penalties(loss, self.generator_penalties, inputs, state)
+        return loss, LossOut(metrics=metrics | values, stats=stats, extra=memories)
 
     def adversarial_loss(
         self,
@@ -407,3 +400,18 @@ class GAN(Algorithm):
             latent: what the fakes were made from.
         """
         return 0.0, {}
+
+
+def with_penalties(
+    loss: Array, penalties: Sequence[Term], inputs: Any, state: TrainState
+) -> tuple[Array, Metrics, dict[str, PyTree]]:
+    """A loss with those of these penalties that act at every step; their values and new memories, by name."""
+    values: Metrics = {}
+    memories: dict[str, PyTree] = {}
+    for penalty in penalties:
+        if penalty.every == 1:
+            value, memory = penalty(inputs, state.extra.get(penalty.name, {}), state.step)
+            loss = loss + as_schedule(penalty.weight, "weight")(state.step) * value
+            values[penalty.name] = value
+            memories |= {penalty.name: memory} if memory else {}
+    return loss, values, memories
