@@ -1,5 +1,7 @@
 """Doubling and halving the resolution in one with a convolution, against the one after the other."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -19,6 +21,7 @@ def same(x, w):
     return lax.conv_general_dilated(x, w, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
 
 
+@functools.partial(jax.jit, static_argnums=0)
 def derivatives(f, x, w):
     """Value, gradients, and the gradients of a penalty on them."""
 

@@ -10,7 +10,7 @@ import pytest
 from gan_jax.distributed import parallel
 from gan_jax.training.checkpoint import Checkpoints
 from tests.runs import assert_same_bits, leaves
-from tests.variants import MINI, VARIANTS, first_state, one_device, one_device_call, slow_but, steps_of
+from tests.variants import KEY, MINI, VARIANTS, first_state, one_device, one_device_call, slow_but, steps_of
 
 FIRST, THEN = 3, 1  # steps before and after the stop: an odd number, so that lazy updates lie on both sides
 
@@ -54,4 +54,4 @@ def test_what_components_remember_is_in_the_state():
     kinds = {"ada": "augment", "lecam": "lecam", "extragradient": "pool", "feature_matching": "pool"}
     for name in VARIANTS:
         expected = {kinds[name]} if name in kinds else set()
-        assert set(first_state(name).extra) == expected, name
+        assert set(jax.eval_shape(VARIANTS[name]().init, KEY, MINI).extra) == expected, name
