@@ -108,3 +108,26 @@ def test_fields_of_modules_in_modules():
     assert (changed.axis_name, changed.inner.axis_name, changed.listed[0].axis_name) == ("batch",) * 3
     assert changed.listed[1].features == 5
     assert outer.inner.axis_name is None
+
+
+class Draws(nn.Module):
+    @nn.compact
+    def __call__(self, x, told, train):
+        return jnp.stack([jax.random.normal(self.make_rng(name), x.shape) for name in ("dropout", "noise")])
+
+    def double(self, x, train):
+        return 2 * x
+
+
+def test_networks_have_two_streams_also_when_sampling_and_methods_by_name():
+    algorithm = recorder()
+    x, network = jnp.zeros(3), Draws()
+    drawn = [
+        algorithm.apply(network, {}, {}, x, None, key=jax.random.key(seed), train=False)[0]
+        for seed in (0, 0, 1)
+    ]
+    np.testing.assert_array_equal(drawn[0], drawn[1])
+    assert not np.isclose(drawn[0], drawn[2]).any()
+    assert not np.isclose(*drawn[0]).any()  # dropout's and noise's
+    doubled, _ = algorithm.apply(network, {}, {}, jnp.ones(3), key=None, train=False, method="double")
+    np.testing.assert_array_equal(doubled, 2 * np.ones(3))
