@@ -130,6 +130,7 @@ def test_the_discriminator_moves_by_its_own_step_alone():
         jax.tree.map(np.testing.assert_array_equal, ahead.discriminator, plain.discriminator)
 
 
+@pytest.mark.slow
 def test_networks_with_statistics_against_an_unrolled_loop():
     """MLPs with BatchNorm, dropout and Adam: the scan is the loop written out."""
     algorithm, state = VARIANTS["unrolled"](), first_state("unrolled")

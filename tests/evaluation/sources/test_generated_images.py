@@ -1,5 +1,6 @@
 """A generator as a source: the pictures of `gan-jax sample`, in any batches, on any number of devices."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -154,7 +155,7 @@ def test_images_that_are_not_finite_are_counted(value, plain):
             bad = here & (jnp.arange(len(images)) % 3 == 0)
             return images.at[:, 2, 3, 0].set(jnp.where(bad, value, images[:, 2, 3, 0]))
 
-    broken = Broken(**{name: getattr(algorithm, name) for name in algorithm.__dataclass_fields__})
+    broken = Broken(**{field.name: getattr(algorithm, field.name) for field in dataclasses.fields(algorithm)})
     source = generator_source("run x", broken, SPEC, state, seed=5, devices=jax.devices()[:1])
     assert len(read(source, 64)[0]) == 64
     with pytest.raises(UserError, match="run x: 22 of the images 64 to 127 are not finite"):
