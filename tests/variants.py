@@ -113,10 +113,10 @@ CONFIGS: dict[str, dict[str, Any]] = {
         **both(dict(SGD, learning_rate=dict(name="constant", value=0.02))),
     ),
     "r3gan": dict(
-        algorithm=dict(separate_batches=True),
         loss=dict(name="relativistic_paired"),
         penalties=dict(r1=dict(weight=linear(0.1, 0.01)), r2=dict(weight=0.1)),
         **plain(
+            algorithm=dict(separate_batches=True),
             generator=dict(condition="embedding", embedding_size=3, norm="none"),
             discriminator=dict(norm="batch", condition="projection"),
         ),
