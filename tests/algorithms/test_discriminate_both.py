@@ -16,7 +16,7 @@ def changed(name, **changes):
     """A variant with another discriminator, and its first state."""
     algorithm = VARIANTS[name]()
     algorithm = dataclasses.replace(algorithm, discriminator=algorithm.discriminator.clone(**changes))
-    return algorithm, algorithm.init(jax.random.key(0), batch_of(algorithm))
+    return algorithm, jax.jit(algorithm.init)(jax.random.key(0), batch_of(algorithm))
 
 
 def batch_of(algorithm):

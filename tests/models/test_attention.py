@@ -51,7 +51,7 @@ def test_pooling_gives_the_gradient_to_the_largest(size):
 
 def start(x, gamma=0.7, **fields):
     layer = SelfAttention(**fields)
-    variables = layer.init(KEY, x)
+    variables = jax.jit(layer.init)(KEY, x)
     return layer, {**variables, "params": {**variables["params"], "gamma": np.float32(gamma)}}
 
 
@@ -87,16 +87,16 @@ def test_attention_is_the_loop(size, channels):
     expected = {name: {"kernel": (1, 1, *shape)} for name, shape in shapes.items()}
     assert jax.tree.map(jnp.shape, variables) == {"params": {"gamma": (), **expected}}
     np.testing.assert_allclose(
-        layer.apply(variables, x), attend(x, variables["params"]), rtol=1e-4, atol=1e-4
+        jax.jit(layer.apply)(variables, x), attend(x, variables["params"]), rtol=1e-4, atol=1e-4
     )
 
 
 def test_attention_starts_as_the_identity_and_can_leave_it():
     x = array(0, 2, 4, 6, 16)
     layer: Any = SelfAttention()
-    variables = layer.init(KEY, x)
-    np.testing.assert_array_equal(layer.apply(variables, x), x)
-    gradient = jax.grad(lambda v: jnp.sum(layer.apply(v, x) ** 2))(variables)["params"]
+    variables = jax.jit(layer.init)(KEY, x)
+    np.testing.assert_array_equal(jax.jit(layer.apply)(variables, x), x)
+    gradient = jax.jit(jax.grad(lambda v: jnp.sum(layer.apply(v, x) ** 2)))(variables)["params"]
     assert abs(gradient["gamma"]) > 1e-3
     np.testing.assert_array_equal(gradient["output"]["kernel"], 0)
 
@@ -164,9 +164,9 @@ def test_a_split_batch_changes_nothing():
 def test_seeds_are_independent():
     x = array(0, 2, 3, 4, 8)
     layer: Any = SelfAttention()
-    params = jax.vmap(lambda key: layer.init(key, x))(jax.random.split(KEY, 2))
+    params = jax.jit(jax.vmap(lambda key: layer.init(key, x)))(jax.random.split(KEY, 2))
     params = {"params": {**params["params"], "gamma": np.array([0.5, 2.0], np.float32)}}
-    found = jax.vmap(lambda v: layer.apply(v, x))(params)
+    found = jax.jit(jax.vmap(lambda v: layer.apply(v, x)))(params)
     for seed in range(2):
         alone = layer.apply(jax.tree.map(lambda leaf: leaf[seed], params), x)  # noqa: B023
         np.testing.assert_allclose(found[seed], alone, rtol=1e-5, atol=1e-6)

@@ -267,10 +267,13 @@ def test_a_batch_of_one_class_is_the_plain_network_with_its_gains(kind, train):
         return {name: plain_params(value) for name, value in tree.items()}
 
     params = plain_params(variables["params"])
-    mutable = ["batch_stats"] if train else []
     twos = np.full(COUNT, 2, np.int32)
-    found = module.apply(variables, LATENT, twos, train, mutable=mutable)
-    expected = plain.apply({**variables, "params": params}, LATENT, None, train, mutable=mutable)
+    found, expected = (
+        jax.jit(functools.partial(network.apply, train=train, mutable=["batch_stats"] if train else []))(
+            {**variables, "params": own}, LATENT, label
+        )
+        for network, own, label in ((module, variables["params"], twos), (plain, params, None))
+    )
     assert_close(found, expected, 1e-4)
 
 

@@ -139,8 +139,12 @@ def test_both_spellings_agree(case):
     """The one for the CPU and the one for other devices, whatever this machine is."""
     g = conv.geometry(*case)
     x, y, w = arrays_of(g)
-    pair = conv._transpose_default(y, w, g), conv._weights_default(x, y, g)
-    assert_all_close((conv_cpu.transpose(y, w, g), conv_cpu.weights(x, y, g)), pair)
+    assert_all_close(*jax.jit(both_spellings, static_argnums=3)(x, y, w, g))
+
+
+def both_spellings(x, y, w, g):
+    found = conv_cpu.transpose(y, w, g), conv_cpu.weights(x, y, g)
+    return found, (conv._transpose_default(y, w, g), conv._weights_default(x, y, g))
 
 
 @pytest.mark.parametrize("channels", [conv_cpu.FEW_CHANNELS - 1, conv_cpu.FEW_CHANNELS])
@@ -149,7 +153,8 @@ def test_the_cpu_form_for_few_channels_and_for_many(case, channels):
     g = conv.geometry(*case)
     y = array(2, BATCH, *g.small, SMALL_CHANNELS)
     w = array(3, *g.kernel, channels, SMALL_CHANNELS) / np.float32(np.prod(g.kernel))
-    assert_all_close(conv_cpu.transpose(y, w, g), conv._transpose_default(y, w, g))
+    both = jax.jit(lambda y, w: (conv_cpu.transpose(y, w, g), conv._transpose_default(y, w, g)))
+    assert_all_close(*both(y, w))
 
 
 @pytest.mark.parametrize(
@@ -205,9 +210,11 @@ def test_transposed_convolution_is_stamping(size, kernel, stride, padding, crop)
     assert g.padding == crop
     _, y, w = arrays_of(g)
     expected = stamp(y, w, stride, size, crop)
-    np.testing.assert_allclose(conv.convolve_transpose(y, w, g), expected, rtol=1e-5, atol=1e-5)
     x = array(4, BATCH, *size, LARGE_CHANNELS)
-    np.testing.assert_allclose(conv.convolve(x, w, g), slide(x, w, stride, crop), rtol=1e-5, atol=1e-5)
+    both = jax.jit(lambda x, y, w: (conv.convolve_transpose(y, w, g), conv.convolve(x, w, g)))
+    transposed, found = both(x, y, w)
+    np.testing.assert_allclose(transposed, expected, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(found, slide(x, w, stride, crop), rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("padding", ["SAME", "VALID"])
@@ -223,7 +230,7 @@ def test_keras_sizes_and_values(kernel, stride, padding):
         low = 0
     y, w, bias = array(1, 1, *small, 5), array(2, kernel, kernel, 2, 5), array(3, 2)
     layer = ConvTranspose(2, kernel, size, stride=stride, padding=padding)
-    found = np.asarray(layer.apply({"params": {"kernel": w, "bias": bias}}, y))
+    found = np.asarray(jax.jit(layer.apply)({"params": {"kernel": w, "bias": bias}}, y))
     expected = np.zeros((1, *size, 2))
     for i, j, a, b in itertools.product(range(3), range(4), range(kernel), range(kernel)):
         row, column = i * stride + a - low, j * stride + b - low
@@ -243,7 +250,7 @@ def test_pytorch_agrees(kernel, stride, padding, output_padding):
     size = tuple((n - 1) * stride - 2 * padding + kernel + output_padding for n in small)
     y, w, bias = array(1, 2, *small, 5), array(2, kernel, kernel, 3, 5), array(3, 3)
     layer = ConvTranspose(3, kernel, size, stride=stride, padding=((padding, padding),) * 2)
-    found = np.asarray(layer.apply({"params": {"kernel": w, "bias": bias}}, y))
+    found = np.asarray(jax.jit(layer.apply)({"params": {"kernel": w, "bias": bias}}, y))
     expected = torch.nn.functional.conv_transpose2d(
         torch.from_numpy(y.transpose(0, 3, 1, 2).copy()),
         torch.from_numpy(w.transpose(3, 2, 0, 1).copy()),  # [in, out, kh, kw]

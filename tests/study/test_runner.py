@@ -120,7 +120,9 @@ def test_a_second_start_has_nothing_to_do(whole):
     assert [(one.variant, one.seed) for one in more.left] == [("base", 3), ("fast", 3), ("hinge", 3)]
 
 
-@pytest.mark.parametrize(("at", "devices"), [(5, 2), (6, 2), (7, 4), (12, 2)])
+@pytest.mark.parametrize(
+    ("at", "devices"), [*(pytest.param(at, 2, marks=pytest.mark.slow) for at in (5, 6)), (7, 4), (12, 2)]
+)
 def test_a_study_that_was_stopped_continues_as_if_it_had_not_been(whole, tmp_path, at, devices, capfd):
     """At a checkpoint, at an evaluation, between both on other devices, and at the end of a group."""
     out, _ = whole

@@ -215,6 +215,7 @@ def test_what_was_used_longest_ago_goes_first(tmp_path):
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
+@pytest.mark.slow  # that a run keeps its programs is also seen in test_determinism.py
 def test_a_run_keeps_its_programs_and_finds_them(tmp_path):
     """The first of two runs compiles everything, so it has the bits of a run without a cache."""
     fields = (f"--config.data.dir={tmp_path / 'data'}", "--config.num_steps=5")

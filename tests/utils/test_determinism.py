@@ -103,6 +103,7 @@ def test_a_run_with_it_says_so_and_records_it(tmp_path):
     _, err = process.communicate(timeout=100)
     assert process.returncode == 0, err
     assert err.count(f"gan-jax: deterministic: XLA_FLAGS={FLAG}=true") == 1
+    assert len(list(tmp_path.glob("compiled/*/jit_call-*"))) == 1  # its programs are kept
     begun = recorded(tmp_path / "run")["starts"][0]
     assert begun["deterministic"] is True
     assert begun["xla_flags"] == f"{FLAG}=true"

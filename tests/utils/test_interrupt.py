@@ -29,6 +29,7 @@ def wait_for(condition, process):
         time.sleep(0.002)
 
 
+@pytest.mark.slow  # five processes; their parts are in training/test_train.py, the exit codes also below
 def test_sigterm_sigint_and_sigkill_cost_nothing_but_time(tmp_path):
     data_dir, workdir = tmp_path / "data", tmp_path / "run"
     cache = {"JAX_COMPILATION_CACHE_DIR": str(tmp_path / "programs")}
