@@ -100,4 +100,5 @@ def test_the_cpu_form_of_a_convolution_to_few_channels(kernel, padding):
         plain = lax.conv_general_dilated(x, w, (1, 1), g.padding, dimension_numbers=layout)
         return conv_cpu.convolve(x, w, g), plain
 
-    assert_all_close(*both(x, w), 1e-4)
+    found, plain = both(x, w)
+    assert_all_close(found, plain, 1e-4)
