@@ -24,6 +24,7 @@ from gan_jax.utils.interrupt import Interrupted
 from tests.runs import leaves, stopped_at
 from tests.study import tiny
 
+pytestmark = pytest.mark.usefixtures("full_compiler")  # as a user's study is compiled
 WHOLE = Shard(1, 1)
 DEVICES = 2
 MAKE_MESH = parallel.make_mesh

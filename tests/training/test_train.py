@@ -19,17 +19,21 @@ from gan_jax.utils.interrupt import Interrupted
 from tests import runs
 from tests.runs import STEPS, assert_same_bits, assert_same_records, losses_of, run, tiny
 
+pytestmark = pytest.mark.usefixtures(
+    "full_compiler"
+)  # the promise of equal bits is kept by optimised programs
+
 
 @pytest.fixture(scope="module")
 def straight(tmp_path_factory, data_dir):
     """straight(devices) -> (final state, workdir) of the run in one piece."""
 
     @functools.cache
-    def of(devices):
+    def trained(devices):
         folder = tmp_path_factory.mktemp("straight") / "run"
         return run(tiny(data_dir), folder, devices=devices), folder
 
-    return of
+    return trained
 
 
 @pytest.fixture
