@@ -7,6 +7,7 @@ from typing import Any
 import ml_collections
 
 from gan_jax.core.algorithm import Algorithm
+from gan_jax.core.modules import has_field
 from gan_jax.data.spec import DataSpec
 
 UNBOUNDED = ("wasserstein", "relativistic_average", "relativistic_paired")  # a logit's sign says nothing
@@ -81,6 +82,12 @@ def contradictions(config: ml_collections.ConfigDict, algorithm: Algorithm) -> l
             f"augment=ada adapts to the sign of the logits of the reals, and loss={loss} leaves "
             "that free: keep a fixed augment.p with augment.adjust_images=0, or use another loss"
         )
+    for role, network in algorithm.networks.items():
+        if algorithm.execution.remat and not has_field(network, "remat"):
+            found.append(
+                f"execution.remat=True: the {role} ({config[role].name}) marks no blocks to be computed again: "
+                "set execution.remat=False"
+            )
     packing, pool = getattr(algorithm, "packing", 1), getattr(algorithm, "pool_size", 0)
     if config.batch_size % packing:
         found.append(

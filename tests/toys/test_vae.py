@@ -104,6 +104,15 @@ def test_what_it_does_not_take_is_refused(monkeypatch, tmp_path, component):
     assert not (tmp_path / "run").exists()
 
 
+def test_a_network_without_blocks_cannot_compute_them_again(monkeypatch, tmp_path):
+    register(monkeypatch, TOY)
+    config = TOY.config.copy_and_resolve_references()
+    with config.unlocked():
+        config.execution.remat = True
+    with pytest.raises(UserError, match=r"execution.remat=True: the generator \(toy_autoencoder\)"):
+        train(config, tmp_path / "run")
+
+
 @pytest.mark.slow
 def test_on_eight_devices_and_in_a_study(monkeypatch, tmp_path):
     check_many(TOY, monkeypatch, tmp_path)
