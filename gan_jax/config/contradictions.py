@@ -85,7 +85,7 @@ def contradictions(config: ml_collections.ConfigDict, algorithm: Algorithm) -> l
     for role, network in algorithm.networks.items():
         if algorithm.execution.remat and not has_field(network, "remat"):
             found.append(
-                f"execution.remat=True: the {role} ({config[role].name}) marks no blocks to be computed again: "
+                f"execution.remat=True: the {role} ({config[role].name}) marks no blocks to compute again: "
                 "set execution.remat=False"
             )
     packing, pool = getattr(algorithm, "packing", 1), getattr(algorithm, "pool_size", 0)
