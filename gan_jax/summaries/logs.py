@@ -52,7 +52,7 @@ class RunLog:
         self._losses = LossFile(workdir / LOSSES, num_steps=num_steps, first_step=first_step)
         self._events = EventFile(workdir / TENSORBOARD, first_step=first_step)
         with files.disk_errors(self._doing):
-            self._rows = (workdir / METRICS).open("a", encoding="utf-8")
+            self._rows = files.open_file(workdir / METRICS, "a", encoding="utf-8")
         self._progress = Progress(num_steps=num_steps, first_step=first_step)
         self._interval = _unfinished_interval(workdir, first_step)
         self._trained = 0  # steps of this process since the last row
@@ -186,7 +186,7 @@ class LossFile:
         files.write_atomically(self._path, buffer.getvalue())
         self._start = buffer.tell() - rows.nbytes
         with files.disk_errors(f"write {self._path}"):
-            self._file = self._path.open("r+b")
+            self._file = files.open_file(self._path, "r+b")
 
 
 def read_losses(workdir: Path | str) -> np.ndarray | None:
@@ -218,7 +218,7 @@ def append_row(path: Path, row: Mapping[str, Any]) -> None:
     """
     with files.disk_errors(f"write {path}"):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("ab+") as rows:
+        with files.open_file(path, "ab+") as rows:
             if rows.tell() and rows.seek(-1, 2) >= 0 and rows.read() != b"\n":
                 rows.write(b"\n")  # what a killed process left half-written must not swallow this row
             rows.write(line_of(row).encode())
@@ -228,7 +228,7 @@ def check_appendable(path: Path) -> None:
     """Raises a UserError if rows cannot be added to this file; better known before they are computed."""
     with files.disk_errors(f"write {path}"):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("ab"):
+        with files.open_file(path, "ab"):
             pass
 
 
@@ -301,6 +301,7 @@ def _means(interval: list[dict[str, np.ndarray]]) -> dict[str, float]:
 
 
 def _drop_rows_after(path: Path, first_step: int) -> None:
+    files.check_regular(path)  # reading a device or a pipe might never end
     kept = "".join(line + "\n" for line, row in _rows(path) if (row["step"] or 0) <= first_step)
     if path.exists():
         files.write_atomically(path, kept.encode())

@@ -1,4 +1,4 @@
-"""Atomic writes, locks on folders, and error messages for failing disks."""
+"""Atomic writes to regular files, locks on folders, and error messages for failing disks."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ import errno
 import fcntl
 import json
 import os
+import secrets
+import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from gan_jax.utils.errors import UserError
 
@@ -36,23 +38,96 @@ def disk_errors(doing: str) -> Iterator[None]:
         raise disk_error(doing, error.errno) from error
 
 
-def write_atomically(path: Path | str, content: bytes) -> None:
-    """Writes a file so that a reader, or a kill, never sees half of it; makes the folders above it.
+def check_regular(path: Path) -> None:
+    """Raises a UserError where something else than a regular file has this name.
+
+    A link is not followed: in a folder that others can write to, it may lead to a file of this user that has
+    nothing to do with us. And whoever may replace a device must not do so by accident.
+    """
+    with disk_errors(f"write {path}"):
+        try:
+            mode = path.lstat().st_mode
+        except FileNotFoundError:
+            return
+    if stat.S_ISREG(mode):
+        return
+    kinds = {
+        stat.S_IFLNK: "a link",
+        stat.S_IFDIR: "a folder",
+        stat.S_IFIFO: "a pipe",
+        stat.S_IFSOCK: "a socket",
+    }
+    kind = kinds.get(stat.S_IFMT(mode), "a device")
+    raise UserError(
+        f"cannot write {path}: it is {kind}, and only regular files are written. Choose another name, or "
+        "move it away"
+    )
+
+
+def open_file(path: Path | str, mode: str, encoding: str | None = None) -> IO[Any]:
+    """`open` for a regular file that is to be written: never through a link, never a device or a pipe.
 
     Raises:
-        UserError: the disk is full or the folder cannot be written to.
+        UserError: it is something else.
+        OSError: as `open`.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    check_regular(path)
+    # Again when it is open: it may have been replaced meanwhile. A pipe must not be waited for.
+    flags = os.O_NOFOLLOW | os.O_NONBLOCK
+    file = open(  # noqa: SIM115 (it is the caller's)
+        path, mode, encoding=encoding, opener=lambda name, wanted: os.open(name, wanted | flags, 0o666)
+    )
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise OSError(errno.EINVAL, f"{path} is not a regular file")
+    return file
+
+
+def write_atomically(path: Path | str, content: bytes) -> None:
+    """Writes a regular file so that a reader, a kill or a power cut never sees half of it.
+
+    The folders above are made. Once it returns the content is on the disk, not only in the system's memory.
+
+    Raises:
+        UserError: the disk is full, the folder cannot be written to, or this is no name of a regular file.
+    """
+    path = Path(path)
     with disk_errors(f"write {path}"):
         path.parent.mkdir(parents=True, exist_ok=True)
+        check_regular(path)
+        # As mkstemp makes it, a name that nobody can guess and that is new, but with the user's umask.
+        temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
         try:
-            temporary.write_bytes(content)
+            with open_file(temporary, "xb") as file:
+                file.write(content)
+                file.flush()
+                flush_to_disk(file.fileno())
             temporary.replace(path)
         except BaseException:
             with contextlib.suppress(OSError):
                 temporary.unlink(missing_ok=True)
             raise
+    flush_names(path.parent)
+
+
+def flush_to_disk(descriptor: int) -> None:
+    """Returns once the disk has what was written to an open file; an OSError where it cannot take it."""
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # file systems that have no such call
+            raise
+
+
+def flush_names(folder: Path) -> None:
+    """Makes the disk keep which files a folder holds, where the file system can be asked to."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def write_json(path: Path | str, value: Any) -> None:
@@ -75,7 +150,7 @@ def locked(folder: Path, name: str = "lock", doing: str = "works on") -> Iterato
     """
     with disk_errors(f"write {folder}"):
         folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / name).open("w")
+        lock = open_file(folder / name, "a")  # what is in it stays: it might be a file that is not ours
     with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
