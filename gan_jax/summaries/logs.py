@@ -20,7 +20,7 @@ import math
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 import numpy as np
 
@@ -147,7 +147,7 @@ class LossFile:
         self._path = path
         self._num_steps = num_steps
         self._first_step = first_step
-        self._file: BinaryIO | None = None
+        self._file: IO[bytes] | None = None
         self._dtype = np.dtype([])
         self._start = 0  # bytes before the first row
 

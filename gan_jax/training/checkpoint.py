@@ -6,10 +6,11 @@ folder gets a manifest once Orbax has committed it, and only a step that agrees 
 manifest is a checkpoint:
 
     <folder>/37500/...                 what Orbax wrote
-    <folder>/37500/manifest.json       {"d/545d...": {"sha256": "...", "size": 460}, ...}
+    <folder>/37500/manifest.json       the step, and the sha256 of each file
     <folder>/damaged-37400-1/...       a step that no longer agreed, moved aside
 
-A step folder without a manifest is a save that did not finish. It never counts.
+A step folder without a manifest is a save that did not finish. It never counts. Neither does a copy under
+another number: the manifest says which step it is of, and so do the arrays.
 
 On many processes all write and read the arrays; process 0 alone decides what is written and read, writes
 the manifest and deletes. All need the folder on one file system.
@@ -134,11 +135,11 @@ class Checkpoints:
             if not self._folder.is_dir():
                 return []
             names = [path.name for path in self._folder.iterdir() if path.is_dir()]
-        return sorted(int(name) for name in names if re.fullmatch(r"0|[1-9]\d*", name))
+        return sorted(int(name) for name in names if re.fullmatch(r"0|[1-9][0-9]*", name))
 
     def verify(self, step: int) -> str | None:
-        """None if the step's files are those its manifest lists; otherwise what is wrong, in words."""
-        return manifest.verify(self._folder / str(step))
+        """None if the step and its files are those its manifest lists; otherwise what is wrong, in words."""
+        return manifest.verify(self._folder / str(step), step)
 
     def wait(self) -> None:
         """Returns once the save in the background is committed and has its manifest.
@@ -167,7 +168,7 @@ class Checkpoints:
         try:
             self._orbax.wait_until_finished()
             if self._hosts.is_first:
-                manifest.write(folder)
+                manifest.write(folder, int(folder.name))
                 self._prune()
         except BaseException as error:
             self._error = error
@@ -191,6 +192,9 @@ class Checkpoints:
 
     def _prune(self) -> None:
         """Deletes all but the newest `keep` checkpoints, unfinished steps too: nothing is being saved now."""
+        for step in self.steps():
+            if problem := manifest.misnamed(self._folder / str(step), step):
+                self._move_aside(step, problem)  # it would count as a newer one
         finished = [s for s in self.steps() if (self._folder / str(s) / manifest.NAME).exists()]
         for step in set(self.steps()) - set(finished[-self._keep :]):
             # Renamed first: a kill in the middle of a deletion must not leave what looks like a damaged step.
@@ -236,7 +240,13 @@ class Checkpoints:
         arrays = traverse_util.flatten_dict(nested, sep="/")
         leaves = [_typed(arrays[name], leaf) for name, leaf in _leaves(like).items()]
         treedef = jax.tree.structure(like.replace(frozen=()))
-        return jax.tree.unflatten(treedef, leaves).replace(frozen=like.frozen)
+        state: TrainState = jax.tree.unflatten(treedef, leaves).replace(frozen=like.frozen)
+        if int(state.step) != step:  # its manifest does not say it: one of an earlier version
+            raise UserError(
+                f"checkpoint {step} in {self._folder} holds step {int(state.step)}: a copy under another "
+                "name. Move it away and give the command again."
+            )
+        return state
 
     @contextlib.contextmanager
     def _mendable(self) -> Iterator[None]:

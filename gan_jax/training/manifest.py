@@ -1,4 +1,9 @@
-"""The sha256 manifest of a folder: what was written, so that what is read later can be held against it."""
+"""The manifest of a checkpoint's folder: its step and the sha256 of each file, to hold what is read against.
+
+    {"files": {"d/545d...": {"sha256": "...", "size": 460}, ...}, "step": 37500}
+
+Those of earlier versions are the files alone: their step is only known once the arrays are read.
+"""
 
 from __future__ import annotations
 
@@ -7,21 +12,33 @@ import json
 from pathlib import Path
 from typing import Any
 
+from gan_jax.utils.files import flush_names, flush_to_disk, write_atomically
+
 NAME = "manifest.json"
 UNFINISHED = "no manifest: the save did not finish"
 _SHOWN = 5  # problems named in one message
 
 
-def write(folder: Path) -> None:
-    """Writes the manifest of a folder whose files are all there; a manifest that is there is whole."""
-    text = _text(_contents(folder))
-    temporary = folder / f"{NAME}.tmp"
-    temporary.write_text(text)
-    temporary.replace(folder / NAME)
+def write(folder: Path, step: int) -> None:
+    """Writes the manifest of a folder whose files are all there; a manifest that is there is whole.
+
+    The disk has the files before it has the manifest.
+
+    Raises:
+        UserError: the disk is full or the folder cannot be written to.
+    """
+    contents = _contents(folder)
+    for path in folder.rglob("*"):
+        if path.is_file():
+            with path.open("rb") as file:
+                flush_to_disk(file.fileno())
+        else:
+            flush_names(path)
+    write_atomically(folder / NAME, _text(step, contents))
 
 
-def verify(folder: Path) -> str | None:
-    """None if the folder's files are those of its manifest; otherwise what is wrong, in words."""
+def verify(folder: Path, step: int) -> str | None:
+    """None if the folder's files and this step are those of its manifest; otherwise what is wrong."""
     try:
         if not folder.is_dir():
             return "not there"
@@ -31,15 +48,34 @@ def verify(folder: Path) -> str | None:
             return UNFINISHED
         found = _contents(folder)
         stored = (folder / NAME).read_bytes()
-        if stored == _text(found).encode():
-            return None
-        listed = json.loads(stored)
+        its_step, listed = _read(stored)
+        if stored == _text(its_step, found):
+            return None if its_step in (step, None) else _misnamed(its_step)
         problems = [p for name in sorted(listed.keys() | found) if (p := _problem(name, listed, found))]
     except OSError as error:
         return f"cannot be read: {error}"
-    except (ValueError, AttributeError, TypeError, KeyError):
+    except (ValueError, AttributeError, TypeError, KeyError, RecursionError):
         problems = []
     return "; ".join(problems[:_SHOWN]) or f"{NAME} itself is damaged"
+
+
+def misnamed(folder: Path, step: int) -> str | None:
+    """What is wrong, in words, where the manifest names another step than this; its files are not read."""
+    try:
+        its_step, _ = _read((folder / NAME).read_bytes())
+    except (OSError, ValueError, AttributeError, TypeError, RecursionError):
+        return None
+    return None if its_step in (step, None) else _misnamed(its_step)
+
+
+def _misnamed(step: int | None) -> str:
+    return f"it holds step {step}: a copy under another name"
+
+
+def _read(stored: bytes) -> tuple[int | None, dict[str, Any]]:
+    """The step of a manifest, None in one of an earlier version, and its files."""
+    value = json.loads(stored)
+    return (value["step"], value["files"]) if value.keys() == {"step", "files"} else (None, value)
 
 
 def _problem(name: str, listed: dict[str, Any], found: dict[str, Any]) -> str | None:
@@ -65,5 +101,6 @@ def _contents(folder: Path) -> dict[str, dict[str, Any]]:
     return contents
 
 
-def _text(contents: dict[str, dict[str, Any]]) -> str:
-    return json.dumps(contents, indent=1, sort_keys=True) + "\n"
+def _text(step: int | None, contents: dict[str, dict[str, Any]]) -> bytes:
+    value = contents if step is None else {"step": step, "files": contents}
+    return (json.dumps(value, indent=1, sort_keys=True) + "\n").encode()

@@ -1,5 +1,6 @@
 """What is restored is what was saved, bit for bit, or it is not restored."""
 
+import json
 import os
 import random
 import shutil
@@ -171,9 +172,9 @@ def test_a_flipped_bit_in_any_file_is_found(two_steps):
     for name in files_of(folder):
         content = (folder / name).read_bytes()
         flip_a_bit(folder / name)
-        assert manifest.verify(folder) is not None, name
+        assert manifest.verify(folder, 2) is not None, name
         (folder / name).write_bytes(content)
-        assert manifest.verify(folder) is None
+        assert manifest.verify(folder, 2) is None
 
 
 def test_any_flipped_bit_of_the_manifest_is_found(two_steps):
@@ -183,7 +184,7 @@ def test_any_flipped_bit_of_the_manifest_is_found(two_steps):
         flipped = bytearray(content)
         flipped[bit // 8] ^= 1 << bit % 8
         (folder / manifest.NAME).write_bytes(flipped)
-        assert manifest.verify(folder) is not None, bit
+        assert manifest.verify(folder, 2) is not None, bit
     (folder / manifest.NAME).write_bytes(content)
 
 
@@ -271,6 +272,90 @@ def test_no_step_intact_is_an_error_each_time(two_steps, tmp_path):
                 checkpoints.restore(make_state())
 
 
+# A copy under another name
+
+
+def without_step(folder):
+    """Its manifest as earlier versions wrote it."""
+    path = folder / manifest.NAME
+    path.write_text(json.dumps(json.loads(path.read_text())["files"], indent=1, sort_keys=True) + "\n")
+
+
+@pytest.mark.parametrize("name", ["3", "9999"])
+def test_a_copy_under_another_number_is_not_that_step(two_steps, tmp_path, warnings_logged, name):
+    folder = shutil.copytree(two_steps, tmp_path / "c")
+    shutil.copytree(folder / "2", folder / name)
+    with closing(Checkpoints(folder)) as checkpoints:
+        told = "it holds step 2: a copy under another name"
+        assert checkpoints.verify(int(name)) == told
+        with pytest.raises(UserError, match=told):
+            checkpoints.restore(make_state(), step=int(name))
+        assert_same(checkpoints.restore(make_state()), make_state(2, seed=2))
+        assert warnings_logged[0] == f"checkpoint {name}: {told}; going back to step 2"
+        checkpoints.save(make_state(3, seed=3))
+        assert_same(checkpoints.restore(make_state()), make_state(3, seed=3))
+    assert (folder / f"damaged-{name}-1").is_dir()
+
+
+def test_a_copy_that_appears_during_a_run_neither_shadows_nor_displaces(two_steps, tmp_path):
+    folder = shutil.copytree(two_steps, tmp_path / "c")
+    with closing(Checkpoints(folder)) as checkpoints:
+        for number in (3, 9999):
+            shutil.copytree(folder / "2", folder / str(number))
+        checkpoints.save(make_state(3, seed=3))
+        checkpoints.wait()
+        assert checkpoints.steps() == [2, 3]
+        assert_same(checkpoints.restore(make_state()), make_state(3, seed=3))
+    assert sorted(path.name for path in folder.glob("damaged*")) == ["damaged-3-1", "damaged-9999-1"]
+
+
+def test_only_a_copy_is_no_checkpoint(two_steps, tmp_path):
+    shutil.copytree(two_steps / "2", tmp_path / "c" / "30")
+    with (
+        closing(Checkpoints(tmp_path / "c")) as checkpoints,
+        pytest.raises(UserError, match=r"no checkpoint in .* is intact \(step 30: it holds step 2"),
+    ):
+        checkpoints.restore(make_state())
+
+
+def test_a_manifest_of_an_earlier_version_counts_and_its_arrays_say_the_step(two_steps, tmp_path):
+    folder = shutil.copytree(two_steps, tmp_path / "c")
+    without_step(folder / "2")
+    with closing(Checkpoints(folder)) as checkpoints:
+        assert checkpoints.verify(2) is None
+        assert_same(checkpoints.restore(make_state()), make_state(2, seed=2))
+        flip_a_bit(data_file(folder / "2"))
+        assert "sha256 differs" in str(checkpoints.verify(2))
+        flip_a_bit(data_file(folder / "2"))
+        shutil.copytree(folder / "2", folder / "30")
+        with pytest.raises(UserError, match=r"checkpoint 30 in .* holds step 2: .*Move it away"):
+            checkpoints.restore(make_state())
+        shutil.rmtree(folder / "30")
+        checkpoints.save(make_state(3, seed=3))
+        assert_same(checkpoints.restore(make_state()), make_state(3, seed=3))
+
+
+def test_the_disk_has_every_file_before_the_manifest_has_its_name(tmp_path, monkeypatch):
+    flushed, replace = set(), Path.replace
+    fsync = os.fsync
+
+    def flush(descriptor):
+        fsync(descriptor)
+        flushed.add(Path(f"/proc/self/fd/{descriptor}").readlink().name)
+
+    def named(self, target):
+        if target.name == manifest.NAME:
+            expected = {Path(name).name for name in files_of(target.parent)} - {manifest.NAME}
+            assert expected <= flushed
+            flushed.add("named")
+        return replace(self, target)
+
+    monkeypatch.setattr(os, "fsync", flush)
+    monkeypatch.setattr(Path, "replace", named)
+    saved(tmp_path / "c", 1)
+    assert "named" in flushed
+
+
 # What does not fit
 
 
@@ -315,10 +400,10 @@ def test_old_step_stays_until_the_new_one_has_its_manifest(tmp_path, monkeypatch
     writing, go_on = threading.Event(), threading.Event()
     write = manifest.write
 
-    def held_up(folder):
+    def held_up(folder, step):
         writing.set()
         assert go_on.wait(30)
-        write(folder)
+        write(folder, step)
 
     with closing(Checkpoints(tmp_path / "c", keep=1)) as checkpoints:
         checkpoints.save(make_state(1))
@@ -380,7 +465,7 @@ def test_full_disk(tmp_path, caplog):
 
 
 def test_background_error_surfaces_once(tmp_path, monkeypatch):
-    def full(folder):
+    def full(folder, step):
         raise OSError(28, "No space left on device")
 
     with closing(Checkpoints(tmp_path / "c")) as checkpoints:
@@ -395,7 +480,7 @@ def test_background_error_surfaces_once(tmp_path, monkeypatch):
 
 
 def test_other_errors_are_not_dressed_up(tmp_path, monkeypatch):
-    def broken(folder):
+    def broken(folder, step):
         raise ZeroDivisionError
 
     monkeypatch.setattr(manifest, "write", broken)

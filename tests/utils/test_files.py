@@ -129,10 +129,15 @@ def test_a_temporary_name_cannot_be_guessed_and_is_not_followed(tmp_path, monkey
 
 
 def test_the_disk_has_the_content_before_the_name_is_given(tmp_path, monkeypatch):
-    done = []
+    done: list[int | str] = []
     replace = Path.replace
+
+    def named(self, target):
+        done.append("named")
+        return replace(self, target)
+
     monkeypatch.setattr(os, "fsync", lambda descriptor: done.append(os.fstat(descriptor).st_size))
-    monkeypatch.setattr(Path, "replace", lambda self, target: done.append("named") or replace(self, target))
+    monkeypatch.setattr(Path, "replace", named)
     write_atomically(tmp_path / "a", bytes(1234))
     assert done[:2] == [1234, "named"]
     assert len(done) == 3  # and the folder's list of names
