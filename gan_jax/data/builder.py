@@ -74,6 +74,10 @@ class LocalBuilder(tfds.core.ShardBasedBuilder, skip_registration=True):  # type
     def collect(self, source: Path | None) -> None:
         """Gets and checks all that goes in, before anything is written."""
 
+    def splits(self) -> tuple[str, ...]:
+        """The names of the splits."""
+        return self.SPLITS
+
     def num_examples(self, split: str) -> int:
         """Records that `records` yields."""
         raise NotImplementedError
@@ -132,7 +136,7 @@ class LocalBuilder(tfds.core.ShardBasedBuilder, skip_registration=True):  # type
         )
 
     def _shard_iterators_per_split(self, dl_manager: Any) -> dict[str, list[_Generate]]:
-        return {split: self._shard_iterators(split) for split in self.SPLITS}
+        return {split: self._shard_iterators(split) for split in self.splits()}
 
     def _shard_iterators(self, split: str) -> list[_Generate]:
         """For each file of a split what generates its part of the records; called in order, once each."""

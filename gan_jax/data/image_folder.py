@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
-from absl import logging
 from PIL import Image, ImageOps
 from tqdm import tqdm
 
 from gan_jax.data.builder import LocalBuilder
+from gan_jax.data.picture_files import find_pictures
 from gan_jax.data.spec import Field
 from gan_jax.utils.errors import UserError
 
@@ -70,13 +70,13 @@ class ImageFolder(LocalBuilder):
     """The builder. Options and a digest of all files make its name: a changed folder is another set."""
 
     OPTIONS = ImageFolderOptions
-    SPLITS = ("train",)
     options: ImageFolderOptions
 
     def __init__(self, options: ImageFolderOptions, *, data_dir: Path) -> None:
         self._folder = Path(options.folder).expanduser().absolute()
-        self._class_names, self._files = find_pictures(self._folder)
-        self._digest = _digest(self._folder, [path for path, _ in self._files])
+        self._pictures = find_pictures(self._folder)
+        self._pictures.check()
+        self._digest = _digest(self._folder, self._pictures.paths)
         super().__init__(options, data_dir=data_dir)
 
     @property
@@ -95,15 +95,19 @@ class ImageFolder(LocalBuilder):
         return {"image": Field((self.options.height, self._width, self.options.channels))}
 
     def class_names(self) -> tuple[str, ...] | None:
-        return self._class_names
+        return self._pictures.class_names
+
+    def splits(self) -> tuple[str, ...]:
+        return tuple(self._pictures.splits)
 
     def num_examples(self, split: str) -> int:
-        return len(self._files)
+        return len(self._pictures.splits[split])
 
     def records(self, split: str) -> Iterator[dict[str, Any]]:
+        files = self._pictures.splits[split]
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            for start in range(0, len(self._files), _AT_A_TIME):
-                part = self._files[start : start + _AT_A_TIME]
+            for start in range(0, len(files), _AT_A_TIME):
+                part = files[start : start + _AT_A_TIME]
                 images = pool.map(self._read, (path for path, _ in part))
                 for image, (_, label) in zip(images, part, strict=True):
                     yield {"image": image} if label is None else {"image": image, "label": label}
@@ -127,56 +131,6 @@ def fit(image: Image.Image, height: int, width: int, options: ImageFolderOptions
     return np.asarray(image).reshape(height, width, options.channels)
 
 
-def find_pictures(folder: Path) -> tuple[tuple[str, ...] | None, list[tuple[Path, int | None]]]:
-    """The pictures in a folder, in the order of their names, with their labels.
-
-    A picture is a file with an ending that Pillow knows. Others are left out, with a warning unless hidden.
-
-    Returns:
-        (names of the classes or None, [(path, label or None), ...]).
-
-    Raises:
-        UserError: no such folder, no pictures, an empty class, or pictures beside sub-folders with pictures.
-    """
-    if not folder.is_dir():
-        raise UserError(f"image_folder: {folder} is {'no folder' if folder.exists() else 'not there'}.")
-    directly = _pictures(folder.iterdir())
-    inside = {
-        sub.name: _pictures(sub.rglob("*"))
-        for sub in sorted(folder.iterdir())
-        if sub.is_dir() and not sub.name.startswith(".")
-    }
-    if directly and any(inside.values()):
-        name = next(name for name, paths in inside.items() if paths)
-        raise UserError(
-            f"image_folder: {folder} holds pictures ({directly[0].name}, ...) and also sub-folders with "
-            f"pictures ({name}, ...). Put all into it directly, or all into one sub-folder per class."
-        )
-    _warn_of_others(folder, len(directly) + sum(map(len, inside.values())))
-    if directly:
-        return None, [(path, None) for path in directly]
-    if not any(inside.values()):
-        raise UserError(f"image_folder: no pictures in {folder} (of {len(list(folder.iterdir()))} entries).")
-    if empty := [name for name, paths in inside.items() if not paths]:
-        raise UserError(
-            f"image_folder: no pictures for the class {empty[0]} in {folder}: add some or remove it."
-        )
-    return tuple(inside), [(path, label) for label, paths in enumerate(inside.values()) for path in paths]
-
-
-def _pictures(paths: Iterator[Path]) -> list[Path]:
-    endings = Image.registered_extensions()
-    return sorted(
-        p for p in paths if p.suffix.lower() in endings and not p.name.startswith(".") and p.is_file()
-    )
-
-
-def _warn_of_others(folder: Path, num_pictures: int) -> None:
-    files = [p for p in folder.rglob("[!.]*") if p.is_file()]
-    if others := len(files) - num_pictures:
-        logging.warning("image_folder: %d files in %s have no ending of a picture; left out", others, folder)
-
-
 def _digest(folder: Path, paths: list[Path]) -> str:
     """sha256 over the name and the content of every file."""
     whole = hashlib.sha256()
@@ -187,7 +141,7 @@ def _digest(folder: Path, paths: list[Path]) -> str:
         )
         bar = tqdm(contents, f"checking {folder.name}", len(paths), unit=" files", leave=False, disable=None)
         for path, content in zip(paths, bar, strict=True):
-            whole.update(f"{path.relative_to(folder).as_posix()}\0{content}\n".encode())
+            whole.update(os.fsencode(f"{path.relative_to(folder).as_posix()}\0{content}\n"))
     return whole.hexdigest()
 
 

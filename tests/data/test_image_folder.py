@@ -152,7 +152,7 @@ def test_folders_that_will_not_do(folder, tmp_path):
         read(folder)
     (folder / "loose.png").unlink()
     (folder / "dogs").mkdir()
-    with pytest.raises(UserError, match="no pictures for the class dogs"):
+    with pytest.raises(UserError, match=r"no pictures in 1 sub-folder \(dogs\)"):
         read(folder)
 
 

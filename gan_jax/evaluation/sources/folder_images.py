@@ -21,10 +21,9 @@ from absl import logging
 from PIL import Image, ImageOps
 from tqdm import tqdm
 
-from gan_jax.data.image_folder import find_pictures
+from gan_jax.data.picture_files import find_pictures
 from gan_jax.evaluation.sources.image_source import Batch, ImageSource, spelled
 from gan_jax.utils.errors import UserError
-from gan_jax.utils.files import disk_errors
 
 # Pillow's modes that 8-bit grey or RGB can be made of without a loss.
 _CHANNELS = {"1": 1, "L": 1, "LA": 1, "P": 3, "PA": 3, "RGB": 3, "RGBA": 3}
@@ -57,8 +56,9 @@ def folder_source(folder: Path) -> ImageSource:
         UserError: no pictures, more than one size or kind of colours, 16 bits or another mode, an animation,
             a file that is no picture; while reading: a damaged file.
     """
-    with disk_errors(f"read {folder}"):
-        class_names, files = find_pictures(folder)
+    found = find_pictures(folder)
+    found.check()
+    class_names, files = found.class_names, found.one_split()
     paths = [path for path, _ in files]
     labels = None if class_names is None else np.array([label for _, label in files], np.int32)
     whole = hashlib.sha256(b"" if labels is None else labels.tobytes())
@@ -76,6 +76,7 @@ def folder_source(folder: Path) -> ImageSource:
         fingerprint=f"{len(paths)} pictures {spelled(shape)} sha256 {whole.hexdigest()}",
         image_shape=(shape[0], shape[1], shape[2]),
         num_classes=None if class_names is None else len(class_names),
+        class_names=class_names,
         size=len(paths),
         read=lambda count, batch_size: _read(paths[:count], shape, labels, batch_size),
     )

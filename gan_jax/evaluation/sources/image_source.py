@@ -32,6 +32,7 @@ class ImageSource:
         read: what `batches` gives, once the numbers are known to be right.
         dataset: the split, where the images are one.
         codec: how the images are stored: those of a generator are encoded, so that both sides are alike.
+        class_names: what the labels mean, in order; None where they are numbers only, or there are none.
     """
 
     name: str
@@ -42,6 +43,7 @@ class ImageSource:
     read: Callable[[int, int], Iterator[Batch]]
     dataset: Dataset | None = None
     codec: Codec = field(default_factory=Pixels)
+    class_names: tuple[str, ...] | None = None
 
     @property
     def density(self) -> Density | None:

@@ -90,6 +90,7 @@ def dataset_source(dataset: data.Dataset) -> ImageSource:
         fingerprint=dataset.fingerprint,  # it says which split
         image_shape=dataset.image_shape,
         num_classes=dataset.num_classes,
+        class_names=dataset.class_names or None,
         size=len(dataset),
         read=read,
         dataset=dataset,
