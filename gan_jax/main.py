@@ -3,15 +3,15 @@
 Nothing that is imported here imports JAX or anything else that takes long: what a command needs is imported
 when it runs. So help, and most wrong usage, is answered at once.
 
-Exit codes: 0 done; 1 something the user can mend, said in one line; 2 wrong usage; 130 (Ctrl-C) or
-143 (SIGTERM) stopped early with everything saved: the same command continues.
+Exit codes: 0 done; 1 something the user can mend, said in one line; 2 wrong usage; 129 (SIGHUP),
+130 (Ctrl-C) or 143 (SIGTERM) stopped early with everything saved: the same command continues; 141 nobody
+reads the output.
 """
 
 from __future__ import annotations
 
 import logging as stdlib_logging
 import os
-import signal
 import sys
 import textwrap
 from collections.abc import Callable
@@ -21,9 +21,9 @@ from absl import flags, logging
 
 from gan_jax.cli import command_flags, evaluation_flags
 from gan_jax.config.config_flag import OVERRIDE
-from gan_jax.utils import compilation_cache
+from gan_jax.utils import compilation_cache, streams
 from gan_jax.utils.errors import UserError
-from gan_jax.utils.interrupt import Interrupted, interrupt
+from gan_jax.utils.interrupt import Interrupted, answer_signals
 
 USAGE = """\
 usage: gan-jax COMMAND [--flag=value ...]
@@ -40,8 +40,9 @@ usage: gan-jax COMMAND [--flag=value ...]
 {commands}
 
 gan-jax COMMAND --help lists a command's flags. Exit codes: 0 done; 1 an error, said in one line;
-2 wrong usage; 130 (Ctrl-C) or 143 (SIGTERM) stopped early with everything saved.
+2 wrong usage; 129 (SIGHUP), 130 (Ctrl-C) or 143 (SIGTERM) stopped early with everything saved.
 """
+BROKEN_PIPE = 141  # the exit code of a program that SIGPIPE ends
 
 
 @dataclass(frozen=True)
@@ -90,18 +91,20 @@ def main(argv: list[str], prepare: Callable[[], None] = lambda: None) -> int:
 
     `prepare` is called before a command is run, but for help and where the flags are wrong.
     """
-    if not argv or argv[0] in ("--help", "-h", "help"):
-        listed = "\n".join(f"  {name:17s}{command.about}" for name, command in COMMANDS.items())
-        sys.stdout.write(USAGE.format(commands=listed))
-        return 0 if argv else 2
-    if argv[0] not in COMMANDS:
-        return _fail(f"unknown command {argv[0]!r}; the commands are {', '.join(COMMANDS)}", 2)
     try:
+        if not argv or argv[0] in ("--help", "-h", "help"):
+            listed = "\n".join(f"  {name:17s}{command.about}" for name, command in COMMANDS.items())
+            sys.stdout.write(USAGE.format(commands=listed))
+            return 0 if argv else 2
+        if argv[0] not in COMMANDS:
+            return _fail(f"unknown command {argv[0]!r}; the commands are {', '.join(COMMANDS)}", 2)
         return _run(argv[0], argv[1:], prepare)
     except Interrupted as stop:
         return _fail(str(stop), 128 + stop.signum)
     except KeyboardInterrupt:
         return _fail("stopped; what was saved before stays", 130)
+    except BrokenPipeError as error:
+        return _unwritable(error)
     except (UserError, flags.Error, OSError) as error:
         if any(arg.lstrip("-") in ("traceback", "traceback=true") for arg in argv):
             raise
@@ -146,24 +149,34 @@ def _listed(values: flags.FlagValues) -> str:
     return "\n".join(lines)
 
 
+def _unwritable(error: OSError) -> int:
+    """The exit code where standard output cannot be written; who closes it early, as head does, knows it."""
+    if isinstance(error, BrokenPipeError):
+        return BROKEN_PIPE
+    return _fail(f"standard output: {error.strerror}", 1)
+
+
 def _fail(message: str, code: int) -> int:
     sys.stderr.write(f"gan-jax: {'; '.join(message.splitlines())}\n")
     return code
 
 
 def cli() -> None:
-    """The console command."""
+    """The console command, which `gan_jax.__main__` starts."""
+    streams.make_safe()
+    answer_signals()
     flags.FLAGS.mark_as_parsed()  # absl's own, without which it announces that they are not
     logging.set_verbosity(logging.WARNING)
     logging.use_absl_handler()
     logging.get_absl_handler().setFormatter(stdlib_logging.Formatter("gan-jax: warning: %(message)s"))
-    for signum in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(signum, interrupt)
     code = main(sys.argv[1:], prepare=compilation_cache.enable)
-    sys.stdout.flush()
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        code = code or _unwritable(error)
     sys.stderr.flush()
-    if code:
-        os._exit(code)  # background threads of a failed save must not hold up the end
+    # Nothing is left to be done: neither threads of a failed save nor a late signal shall change the code.
+    os._exit(code)
 
 
 if __name__ == "__main__":

@@ -222,9 +222,9 @@ def arrays(checkpoint: Path) -> dict[str, bytes]:
 
 
 def start(*arguments: str, **environment: str) -> subprocess.Popen[str]:
-    """`python -m gan_jax.main ARGUMENTS`, on one device."""
+    """`python -m gan_jax ARGUMENTS`, on one device."""
     return subprocess.Popen(
-        [sys.executable, "-m", "gan_jax.main", *arguments],
+        [sys.executable, "-m", "gan_jax", *arguments],
         cwd=ROOT,
         env={**os.environ, "XLA_FLAGS": "", **environment},
         stdout=subprocess.PIPE,

@@ -9,6 +9,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 # From the top; folders of one floor do not import each other.
 FLOORS = (
+    ("__main__",),
     ("main",),
     ("cli",),
     ("study",),
@@ -79,4 +80,8 @@ def test_no_import_closes_a_circle():
 
 
 def test_only_main_stands_at_the_top():
-    assert {file.name for file in (ROOT / "gan_jax").glob("*.py")} == {"__init__.py", "main.py"}
+    assert {file.name for file in (ROOT / "gan_jax").glob("*.py")} == {
+        "__init__.py",
+        "__main__.py",
+        "main.py",
+    }

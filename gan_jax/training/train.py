@@ -64,7 +64,7 @@ def train(
         UserError: the config, the data or the workdir do not fit; nothing was changed.
         ValueError: a callback without an interval.
         Diverged: a loss became infinite or NaN.
-        Interrupted: SIGINT or SIGTERM came; the state was saved.
+        Interrupted: SIGINT, SIGTERM or SIGHUP came; the state was saved.
     """
     check_callbacks(callbacks)
     if hosts.count != jax.process_count():

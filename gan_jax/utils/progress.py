@@ -7,14 +7,17 @@ import os
 import sys
 import time
 from collections.abc import Mapping
+from typing import Any
 
 from tqdm import tqdm
+
+from gan_jax.utils.streams import Unfailing
 
 _LINE_SECONDS = 10.0  # at least so long between two plain lines
 
 
 class Progress:
-    """Shows the step, the losses, the rate and the time left, on standard error.
+    """Shows the step, the losses, the rate and the time left, on standard error; nothing, if it is gone.
 
     Args:
         num_steps: steps of the whole run.
@@ -26,15 +29,16 @@ class Progress:
         self._bar: tqdm | None = None
         self._line = ""  # the newest line, as long as it has not been shown
         self._shown_at = -float("inf")
-        if sys.stderr.isatty():
-            known = os.get_terminal_size(sys.stderr.fileno()).columns > 0  # a container's is often 0 wide
+        self._stream: Any = Unfailing(sys.stderr)
+        if self._stream.isatty():
+            known = os.get_terminal_size(self._stream.fileno()).columns > 0  # a container's is often 0 wide
             self._bar = tqdm(
                 total=num_steps,
                 initial=first_step,
                 unit="step",
                 ncols=None if known else 80,
                 dynamic_ncols=known,
-                file=sys.stderr,
+                file=self._stream,
             )
 
     def update(self, step: int, losses: Mapping[str, float], rate: float) -> None:
@@ -53,10 +57,10 @@ class Progress:
     def say(self, text: str) -> None:
         """Writes a line of its own, above the bar if there is one."""
         if self._bar is not None:
-            self._bar.write(text, file=sys.stderr)
+            self._bar.write(text, file=self._stream)
             return
-        sys.stderr.write(text + "\n")
-        sys.stderr.flush()
+        self._stream.write(text + "\n")
+        self._stream.flush()
 
     def close(self) -> None:
         """Shows the last state and leaves it there."""

@@ -35,7 +35,9 @@ class Hosts:
     def __init__(self, monitor: Monitor | None = None) -> None:
         self.index = jax.process_index() if monitor else 0
         self.count = jax.process_count() if monitor else 1
-        self.signals: tuple[signal.Signals, ...] = (signal.SIGINT,) if monitor else SIGNALS
+        self.signals: tuple[signal.Signals, ...] = tuple(
+            x for x in SIGNALS if not monitor or x != signal.SIGTERM
+        )
         self._monitor = monitor
         self._calls = 0
         self._asked = False

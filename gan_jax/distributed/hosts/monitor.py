@@ -18,6 +18,7 @@ from typing import Any
 
 import jax
 
+from gan_jax.utils import interrupt
 from gan_jax.utils.errors import UserError
 from gan_jax.utils.interrupt import Interrupted
 
@@ -135,8 +136,8 @@ class Monitor:
     def _end(self, text: str, code: int) -> None:
         """Ends this process with a last line, whatever its other threads are doing."""
         self._ending.acquire()
-        bar = "\n" if os.isatty(2) else ""  # a progress bar may be on the line
-        os.write(2, f"{bar}gan-jax: {text}\n".encode())
+        interrupt.ending.set()
+        interrupt.say(text)
         if self._index == 0:
             time.sleep(_LINGER_SECONDS)
         os._exit(code)
