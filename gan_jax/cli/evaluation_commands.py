@@ -29,8 +29,8 @@ from gan_jax.feature_networks.network import digest_of
 from gan_jax.summaries.logs import METRICS as ROWS
 from gan_jax.summaries.logs import append_row, check_appendable, read_rows
 from gan_jax.summaries.pictures import save_png
-from gan_jax.training.callbacks import best_note
-from gan_jax.training.restore import BEST, restored_run, run_conditions
+from gan_jax.training.best import BEST, best_note
+from gan_jax.training.restore import restored_run, run_conditions
 from gan_jax.training.workdir import recorded_run
 from gan_jax.utils.errors import UserError
 

@@ -7,12 +7,10 @@ checkpoints are written by all.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import jax
 
@@ -29,14 +27,12 @@ from gan_jax.evaluation.sources.sources import dataset_source
 from gan_jax.inference.sample import ImageSampler, make_sampler
 from gan_jax.summaries.logs import NoLog, RunLog, read_losses, read_metrics
 from gan_jax.summaries.pictures import curves, save_png
+from gan_jax.training.best import BestCheckpoint, Note
 from gan_jax.training.checkpoint import Checkpoints
 from gan_jax.training.divergence import check_finite, check_state
 from gan_jax.training.pictures import samples_pictures
-from gan_jax.training.restore import BEST
 from gan_jax.utils.errors import UserError
-from gan_jax.utils.files import write_json
 
-NOTE = f"{BEST}/best.json"  # in the run's folder
 SEED = 0  # of the latents: the same at every evaluation, so that their noise does not hide a trend
 
 
@@ -156,19 +152,6 @@ def open_evaluator(plan: Plan, mesh: jax.sharding.Mesh) -> Evaluator:
     )
 
 
-def best_note(folder: Path) -> dict[str, Any]:
-    """Why the checkpoint in a run's folder `best` is there: score, value, step, column (of the protocol).
-
-    Raises:
-        UserError: it is not said, or damaged.
-    """
-    try:
-        note = json.loads((folder / NOTE).read_text())
-        return {name: note[name] for name in ("score", "value", "step", "column")}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{folder / NOTE} cannot be read ({error!r})") from None
-
-
 class PeriodicEvaluator:
     """Scores, and the best checkpoint beside the newest: the evaluations of one start of a run."""
 
@@ -188,7 +171,8 @@ class PeriodicEvaluator:
         self._hosts = hosts
         self._devices = devices
         self._makers: dict[int, GeneratedSetMaker] = {}  # by the first step of the phase
-        self._best = Checkpoints(folder / BEST, keep=1, hosts=hosts)
+        self._best = BestCheckpoint(folder, hosts)
+        self._so_far: Note | None = None  # of the best checkpoint that is there
         self._seconds = 0.0  # spent here
 
     def open(self, evaluator: Evaluator, state: TrainState) -> None:
@@ -204,16 +188,24 @@ class PeriodicEvaluator:
     def begin(self, log: RunLog | NoLog) -> None:
         """Takes over the run's log, from which later rows have been dropped."""
         self._log = log
-        self._so_far = self._best_so_far() if self._hosts.is_first else {}
+        if self._hosts.is_first and (score := self._plan.evaluation.ranked_by):
+            is_better = self._plan.evaluation.is_better
+            self._so_far = self._best.begin(
+                self._measured(score), lambda one, other: is_better(one["value"], other["value"]), log.say
+            )
         self._started = time.monotonic()
 
     def __call__(self, step: int, state: TrainState, metrics: StepMetrics) -> None:
-        """Measures; a best state is saved in the folder `best` too."""
+        """Measures; a best state is saved in the folder `best` too.
+
+        The row comes after it, and so does the run's own checkpoint: a run that continues from there has its
+        best checkpoint, however slow the disk is.
+        """
         check_state(step, state)
         begun, own = time.monotonic(), parallel.gather_to_local_device(state)
         measured: list[Record] = []
 
-        def measure_here() -> dict[str, Any] | None:
+        def measure_here() -> Note | None:
             try:
                 measured.append(self._evaluator(self.fake(own)))
             except UserError as error:  # what cannot be measured must not end a training
@@ -223,9 +215,7 @@ class PeriodicEvaluator:
 
         note = self._hosts.broadcast_from_first(measure_here)
         if note is not None:
-            self._best.save(state)
-            if self._hosts.is_first:
-                write_json(self._folder / NOTE, note)
+            self._best.save(state, note)
         for record in measured:
             self._tell(record, begun)
 
@@ -252,50 +242,40 @@ class PeriodicEvaluator:
         return self._makers[phase.start](state, seed=SEED, which=WHILE_TRAINING, averaged=plan.averaged)
 
     def close(self) -> None:
-        """Waits until the best checkpoint is on the disk."""
+        """Gives back what saves the best checkpoint."""
         self._best.close()
 
-    def _note_if_best(self, record: Record) -> dict[str, Any] | None:
+    def _note_if_best(self, record: Record) -> Note | None:
         """What is noted beside the checkpoint of the best score so far, if it is the best so far."""
-        plan = self._plan.evaluation
+        plan, before = self._plan.evaluation, self._so_far
         if plan.ranked_by is None:
             return None
-        score = record.scores[plan.ranked_by]
-        identity = column(record.setting, plan.ranked_by, score)
-        before = self._so_far.get(identity)
-        if score.value == score.value and (before is None or plan.is_better(score.value, before)):
-            if before is None:
-                self._say_what_is_replaced(identity)
-            self._so_far[identity] = score.value
-            return {"score": plan.ranked_by, "value": score.value, "step": record.step, "column": identity}
-        return None
-
-    def _say_what_is_replaced(self, identity: str) -> None:
-        """Where the best checkpoint so far is one by another score or protocol."""
-        try:
-            note = best_note(self._folder)
-        except UserError:
-            return  # there is none
-        if note["column"] != identity:
+        note = note_of(record, plan.ranked_by)
+        if note["value"] != note["value"]:
+            return None
+        if before is not None and before["column"] != note["column"]:
             self._log.say(
-                f"the best checkpoint so far (step {note['step']}, {note['score']} {note['value']:.4g}) was "
-                "chosen by another score or protocol: it is replaced"
+                f"the best checkpoint so far (step {before['step']}, {before['score']} "
+                f"{before['value']:.4g}) was chosen by another score or protocol: it is replaced"
             )
+        elif before is not None and not plan.is_better(note["value"], before["value"]):
+            return None
+        self._so_far = note
+        return note
 
-    def _best_so_far(self) -> dict[str, float]:
-        """The best value of the ranking score that the run has measured while training, for each protocol."""
-        plan = self._plan.evaluation
-        found: dict[str, float] = {}
-        if plan.ranked_by is None:
-            return found
+    def _measured(self, score: str) -> dict[int, Note]:
+        """The note of every step of which this score was measured while training."""
         records = [from_row(row) for row in read_metrics(self._folder)]
-        for record in records:
-            if record is None or record.which != WHILE_TRAINING or plan.ranked_by not in record.scores:
-                continue
-            score = record.scores[plan.ranked_by]
-            identity = column(record.setting, plan.ranked_by, score)
-            if score.value == score.value and (
-                identity not in found or plan.is_better(score.value, found[identity])
-            ):
-                found[identity] = score.value
-        return found
+        notes = [
+            note_of(record, score)
+            for record in records
+            if record is not None and record.which == WHILE_TRAINING and score in record.scores
+        ]
+        return {note["step"]: note for note in notes if note["value"] == note["value"]}
+
+
+def note_of(record: Record, score: str) -> Note:
+    """What best.json says of a checkpoint with these scores, of which this one ranks it."""
+    found = record.scores[score]
+    identity = column(record.setting, score, found)
+    return {"score": score, "value": found.value, "step": record.step, "column": identity}

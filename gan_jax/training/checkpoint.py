@@ -49,12 +49,12 @@ class Checkpoints:
 
     Args:
         folder: where the step folders lie; created at the first save.
-        keep: how many of the newest checkpoints stay; at least 1.
+        keep: how many of the newest checkpoints stay, at least 1; None for all, until `keep_only`.
         hosts: the processes of the run; all must call `save`, `restore` and `close` together.
     """
 
-    def __init__(self, folder: Path | str, *, keep: int = 2, hosts: Hosts = ALONE) -> None:
-        if keep < 1:
+    def __init__(self, folder: Path | str, *, keep: int | None = 2, hosts: Hosts = ALONE) -> None:
+        if keep is not None and keep < 1:
             raise ValueError(f"keep is {keep}; at least 1 checkpoint has to stay")
         self._folder = Path(folder).absolute()
         self._keep = keep
@@ -163,6 +163,11 @@ class Checkpoints:
             self._orbax.close()
             logging.get_absl_logger().removeFilter(_not_raised_anyway)
 
+    def keep_only(self, step: int) -> None:
+        """Deletes all other checkpoints; not while one is being saved."""
+        with files.disk_errors(f"delete old checkpoints in {self._folder}"):
+            self._delete(set(self.steps()) - {step})
+
     def _finish(self, folder: Path) -> None:
         """In the background: waits for Orbax's commit, writes the manifest, drops old steps."""
         try:
@@ -196,7 +201,11 @@ class Checkpoints:
             if problem := manifest.misnamed(self._folder / str(step), step):
                 self._move_aside(step, problem)  # it would count as a newer one
         finished = [s for s in self.steps() if (self._folder / str(s) / manifest.NAME).exists()]
-        for step in set(self.steps()) - set(finished[-self._keep :]):
+        kept = finished if self._keep is None else finished[-self._keep :]
+        self._delete(set(self.steps()) - set(kept))
+
+    def _delete(self, steps: set[int]) -> None:
+        for step in steps:
             # Renamed first: a kill in the middle of a deletion must not leave what looks like a damaged step.
             (self._folder / str(step)).rename(self._folder / f"deleting-{step}")
         self._sweep()

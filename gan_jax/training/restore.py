@@ -14,18 +14,20 @@ from gan_jax.data import DataSpec
 from gan_jax.distributed import parallel
 from gan_jax.evaluation.evaluate import held_out_conditions
 from gan_jax.inference.conditions import Conditions
+from gan_jax.training.best import BEST, best_note
 from gan_jax.training.checkpoint import Checkpoints
 from gan_jax.training.workdir import recorded_run
 from gan_jax.utils.errors import UserError
 
-NEWEST, BEST = "checkpoints", "best"  # the folders of a run that hold checkpoints
+NEWEST = "checkpoints"  # the folder of a run that holds the newest ones; BEST holds the best one
 
 
 def restored_run(workdir: Path, folder: str = NEWEST) -> tuple[Algorithm, DataSpec, TrainState]:
     """A run's algorithm at that step, what it knows of the data, and the state of its newest good checkpoint.
 
     Args:
-        folder: NEWEST, or BEST: the one with the best score that was measured while training.
+        folder: NEWEST, or BEST: the one with the best score that was measured while training, which best.json
+            names.
 
     Raises:
         UserError: no run there, no checkpoint yet, or none that is intact.
@@ -44,7 +46,8 @@ def restored_run(workdir: Path, folder: str = NEWEST) -> tuple[Algorithm, DataSp
     mesh = parallel.mesh_of_at_most(1)
     with closing(Checkpoints(workdir / folder)) as checkpoints:
         batch = example_batch(spec, phases[0].config.batch_size)
-        state = checkpoints.restore(parallel.abstract_state(algorithm, batch, mesh))
+        step = best_note(workdir)["step"] if folder == BEST else None
+        state = checkpoints.restore(parallel.abstract_state(algorithm, batch, mesh), step)
     if state is None:
         raise UserError(f"{workdir} has no checkpoint yet; let gan-jax train reach one")
     phase = next(phase for phase in phases if int(state.step) <= phase.stop)

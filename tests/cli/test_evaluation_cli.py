@@ -211,7 +211,7 @@ def test_a_damaged_best_checkpoint(watched, tmp_path, capsys):
     assert evaluate(copy) == 0
     out, err = capsys.readouterr()
     assert [row[1] for row in cells(out)[2:]] == ["8"]
-    assert "the best checkpoint cannot be used: no checkpoint in" in err
+    assert "the best checkpoint cannot be used: checkpoint 2 in" in err
 
 
 def test_a_run_without_an_average(tmp_path, data_dir, capsys):

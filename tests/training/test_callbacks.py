@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import time
 from contextlib import closing
 
 import numpy as np
@@ -12,7 +13,9 @@ from gan_jax.evaluation.plan import EvaluationPlan
 from gan_jax.evaluation.protocol import from_row
 from gan_jax.evaluation.scores import METRICS
 from gan_jax.summaries.logs import read_metrics
-from gan_jax.training.callbacks import PeriodicEvaluator, best_note
+from gan_jax.training import manifest
+from gan_jax.training.best import NOTE, best_note
+from gan_jax.training.callbacks import PeriodicEvaluator
 from gan_jax.training.checkpoint import Checkpoints
 from gan_jax.utils.errors import UserError
 from gan_jax.utils.interrupt import Interrupted
@@ -39,11 +42,27 @@ def cache(tmp_path_factory, monkeypatch):
     monkeypatch.setenv("GAN_JAX_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
 
 
+EARLY: list[str] = []  # what was there before the best checkpoint that it speaks of, on a slow disk
+
+
 @pytest.fixture(scope="module")
 def watched(tmp_path_factory, data_dir):
-    """(final state, workdir) of a run that is evaluated as it trains."""
+    """(final state, workdir) of a run that is evaluated as it trains; its disk is slow."""
     folder = tmp_path_factory.mktemp("watched") / "run"
+    write = manifest.write
+
+    def slow(saved, step):
+        if saved.parent.name == "best":
+            time.sleep(0.1)
+            if (folder / NOTE).exists() and best_note(folder)["step"] == step:
+                EARLY.append(f"note {step}")
+            EARLY.extend(f"row {record.step}" for record in records(folder) if record.step >= step)
+            if (folder / "checkpoints" / str(step)).exists():
+                EARLY.append(f"checkpoint {step}")
+        write(saved, step)
+
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(manifest, "write", slow)
         patch.setenv("GAN_JAX_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
         return run(config_of(data_dir), folder), folder
 
@@ -68,6 +87,11 @@ def test_scores_come_at_the_interval_and_at_the_end(watched):
     assert (record.which, record.averaged, record.setting.num_fakes) == ("while training", True, 40)
     assert record.setting.num_reals == 44
     assert set(record.scores) == {"fid", "precision", "recall", "density", "coverage"}
+
+
+def test_note_row_and_checkpoint_come_after_the_best_checkpoint(watched):
+    assert best_steps(watched[1])
+    assert not EARLY
 
 
 def test_the_run_is_the_one_that_nobody_watches(watched, tmp_path, data_dir):
