@@ -10,12 +10,15 @@ reads the output.
 
 from __future__ import annotations
 
+import contextlib
 import logging as stdlib_logging
 import os
 import sys
 import textwrap
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from absl import flags, logging
 
@@ -33,7 +36,7 @@ usage: gan-jax COMMAND [--flag=value ...]
   gan-jax info --workdir runs/x
   gan-jax evaluate --fake runs/x --metrics fid,kid,prdc [--real fashion_mnist:test --num 10000]
   gan-jax scores runs/x runs/y
-  gan-jax study experiments/mode_collapse [--shard=3/16 | --merge]
+  gan-jax study experiments/mode_collapse/ring [--shard=3/16 | --merge]
   gan-jax train-classifier fashion_mnist
   gan-jax data prepare fashion_mnist [--from FOLDER]
 
@@ -105,14 +108,24 @@ def main(argv: list[str], prepare: Callable[[], None] = lambda: None) -> int:
         return _fail("stopped; what was saved before stays", 130)
     except BrokenPipeError as error:
         return _unwritable(error)
-    except (UserError, flags.Error, OSError) as error:
+    except Exception as error:
         if any(arg.lstrip("-") in ("traceback", "traceback=true") for arg in argv):
             raise
-        if isinstance(error, UserError):
-            return _fail(str(error), 1)
-        if isinstance(error, flags.Error):
-            return _fail(f"{error}; see gan-jax {argv[0]} --help", 2)
+        return _explain(error, argv[0])
+
+
+def _explain(error: Exception, command: str) -> int:
+    """Says an error in a line; returns the exit code."""
+    if isinstance(error, UserError):
+        return _fail(str(error), 1)
+    if isinstance(error, flags.Error):
+        return _fail(f"{error}; see gan-jax {command} --help", 2)
+    if isinstance(error, OSError):
         return _fail(f"{error.filename or 'the system'}: {error.strerror or error}", 1)
+    ours = [f for f in traceback.extract_tb(error.__traceback__) if "gan_jax" in Path(f.filename).parts]
+    where = f" ({Path(ours[-1].filename).name}, line {ours[-1].lineno})" if ours else ""
+    what = f"{type(error).__name__}: {error}"
+    return _fail(f"unexpected {what}{where}. The same command with --traceback shows the rest", 1)
 
 
 def _run(name: str, arguments: list[str], prepare: Callable[[], None]) -> int:
@@ -157,7 +170,8 @@ def _unwritable(error: OSError) -> int:
 
 
 def _fail(message: str, code: int) -> int:
-    sys.stderr.write(f"gan-jax: {'; '.join(message.splitlines())}\n")
+    with contextlib.suppress(OSError):  # nobody reads it, or there is no room for it
+        sys.stderr.write(f"gan-jax: {'; '.join(message.splitlines())}\n")
     return code
 
 

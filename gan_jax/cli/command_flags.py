@@ -12,7 +12,10 @@ from absl import flags
 
 from gan_jax.config.config_flag import define_config
 from gan_jax.utils import determinism
+from gan_jax.utils.errors import UserError
+from gan_jax.utils.paths import expanded
 
+DATA_DIR = "Default: $TFDS_DATA_DIR, else ~/tensorflow_datasets."
 DETERMINISTIC = "The same bits from every run on a GPU too, at some cost of speed."
 
 
@@ -23,6 +26,31 @@ def required(values: flags.FlagValues, name: str) -> Any:
     return values[name].value
 
 
+class _PathParser(flags.ArgumentParser[str]):
+    """A path, with `~` expanded; "" is none."""
+
+    def flag_type(self) -> str:
+        return "path"
+
+    def parse(self, argument: str) -> str:
+        try:
+            # What has no ~ stays as it is: NAME:SPLIT of a data set may stand here too.
+            return str(expanded(argument)) if argument.startswith("~") else argument
+        except UserError as error:
+            raise ValueError(str(error)) from None
+
+
+def define_path(values: flags.FlagValues, name: str, about: str) -> None:
+    """Adds a flag that holds a path, or a path or a data set's name; text with `~` expanded, or None."""
+    flags.DEFINE(_PathParser(), name, None, about, flag_values=values)
+
+
+def path_of(values: flags.FlagValues, name: str) -> Path | None:
+    """The path that a flag holds; None if it was not given."""
+    value: str | None = values[name].value
+    return Path(value) if value else None
+
+
 def no_arguments(rest: list[str]) -> None:
     """Raises flags.Error if there are positional arguments."""
     if rest:
@@ -31,7 +59,7 @@ def no_arguments(rest: list[str]) -> None:
 
 def define_train(values: flags.FlagValues, argv: list[str]) -> list[str]:
     """Adds the flags of `gan-jax train`."""
-    flags.DEFINE_string("workdir", None, "The run's folder, new or to be continued.", flag_values=values)
+    define_path(values, "workdir", "The run's folder, new or to be continued.")
     flags.DEFINE_bool("dry_run", False, "Show what would be trained and train nothing.", flag_values=values)
     flags.DEFINE_bool("deterministic", False, DETERMINISTIC, flag_values=values)
     flags.DEFINE_integer("devices", 0, "How many devices of a host to use; 0 for all.", flag_values=values)
@@ -85,10 +113,10 @@ def _define_hosts(values: flags.FlagValues) -> None:
 
 def define_sample(values: flags.FlagValues, argv: list[str]) -> list[str]:
     """Adds the flags of `gan-jax sample`."""
-    flags.DEFINE_string("workdir", None, "The run's folder.", flag_values=values)
+    define_path(values, "workdir", "The run's folder.")
     flags.DEFINE_integer("num", 64, "How many images.", lower_bound=1, flag_values=values)
     flags.DEFINE_integer("seed", 0, "Of the latents.", lower_bound=0, flag_values=values)
-    flags.DEFINE_string("out", None, "The PNG to write.", flag_values=values)
+    define_path(values, "out", "The PNG to write.")
     flags.DEFINE_integer("label", None, "The class, where the run is conditional.", flag_values=values)
     return argv
 
@@ -104,7 +132,7 @@ def sample(values: flags.FlagValues, rest: list[str]) -> None:
 
 def define_info(values: flags.FlagValues, argv: list[str]) -> list[str]:
     """Adds the flags of `gan-jax info`."""
-    flags.DEFINE_string("workdir", None, "The run's folder.", flag_values=values)
+    define_path(values, "workdir", "The run's folder.")
     return argv
 
 
@@ -119,10 +147,8 @@ def info(values: flags.FlagValues, rest: list[str]) -> None:
 
 def define_data(values: flags.FlagValues, argv: list[str]) -> list[str]:
     """Adds the flags of `gan-jax data`."""
-    flags.DEFINE_string("from", None, "A folder that has the files; otherwise download.", flag_values=values)
-    flags.DEFINE_string(
-        "data_dir", None, "Default: $TFDS_DATA_DIR, else ~/tensorflow_datasets.", flag_values=values
-    )
+    define_path(values, "from", "A folder that has the files; otherwise download.")
+    define_path(values, "data_dir", DATA_DIR)
     return argv
 
 
@@ -137,7 +163,7 @@ def data(values: flags.FlagValues, rest: list[str]) -> None:
 
 def define_study(values: flags.FlagValues, argv: list[str]) -> list[str]:
     """Adds the flags of `gan-jax study`."""
-    flags.DEFINE_string("out", None, "Where results go; by default the study's folder.", flag_values=values)
+    define_path(values, "out", "Where results go; by default the study's folder.")
     flags.DEFINE_string("shard", "1/1", "INDEX/COUNT: only this part of the runs.", flag_values=values)
     flags.DEFINE_bool(
         "merge", False, "Train nothing; join the shards' results and write the report.", flag_values=values
@@ -158,8 +184,8 @@ def study(values: flags.FlagValues, rest: list[str]) -> None:
     from gan_jax.study import command
 
     command.run(
-        Path(rest[0]),
-        out=Path(values.out) if values.out else None,
+        expanded(rest[0]),
+        out=path_of(values, "out"),
         shard=values.shard,
         merge=values.merge,
         seeds=values.seeds,

@@ -209,7 +209,7 @@ def _best(workdir: Path) -> tuple[str, Algorithm, TrainState] | None:
         return None
 
 
-def scores(paths: Sequence[str], *, only: str | None = None, everything: bool = False) -> None:
+def scores(paths: Sequence[Path], *, only: str | None = None, everything: bool = False) -> None:
     """gan-jax scores: one table of what was measured of these runs, or is in these files of rows.
 
     Args:
@@ -221,8 +221,8 @@ def scores(paths: Sequence[str], *, only: str | None = None, everything: bool = 
     """
     names = None if only is None else _names(only)
     records: list[Record] = []
-    for text in paths:
-        records += _recorded(Path(text), everything)
+    for path in paths:
+        records += _recorded(path, everything)
     there = {name for record in records for name in record.scores}
     if names is not None and (unknown := sorted(set(names) - there)):
         raise UserError(f"--only={only}: none of these has been scored by {', '.join(unknown)}")

@@ -6,44 +6,43 @@ As in `command_flags`, what a command needs is imported when it runs; the names 
 from __future__ import annotations
 
 from dataclasses import fields
-from pathlib import Path
 from typing import Any
 
 from absl import flags
 
-from gan_jax.cli.command_flags import no_arguments, required
+from gan_jax.cli.command_flags import DATA_DIR, define_path, no_arguments, path_of, required
 from gan_jax.evaluation.names import DEFAULT, METRICS, OF_OTHERS, OF_POINTS, RESIZERS
-
-DATA_DIR = "Default: $TFDS_DATA_DIR, else ~/tensorflow_datasets."
+from gan_jax.utils.paths import expanded
 
 
 def define_evaluate(values: flags.FlagValues, argv: list[str]) -> list[str]:
     """Adds the flags of `gan-jax evaluate`."""
     side = "a run's folder, a folder of pictures, an .npz of images, or NAME[:SPLIT] of a data set"
-    texts = {
-        "fake": (
-            None,
-            f"The generated images: {side}. Of a run the last and the best checkpoint are scored.",
-        ),
-        "real": (None, f"The real ones: {side}. Default for a run: the split that it was trained on."),
-        "metrics": (
-            "",
-            f"Of {', '.join(METRICS)}, with commas between. Default: {DEFAULT}; for points: {OF_POINTS}; for "
-            f"tiles and sounds: {OF_OTHERS}.",
-        ),
-        "network": (
-            "auto",
-            "auto, classifier (of the real data set), classifier:NAME or classifier:FILE, inception, "
-            "inception:torchvision, random, pixels, pca, points. auto is the classifier for small grey "
-            "labelled data sets, points for points of a density, random for tiles, sounds, else inception.",
-        ),
-        "inception_weights": (None, "A file with Inception's weights. Default: the cache, else download."),
-        "data_dir": (None, DATA_DIR),
-        "neighbours": (None, "A PNG to write: the first 10 fakes, each beside its 7 nearest reals."),
-        "out": (None, "A file of rows to add the scores to. Default for a run: its metrics.jsonl."),
+    paths = {
+        "fake": f"The generated images: {side}. Of a run the last and the best checkpoint are scored.",
+        "real": f"The real ones: {side}. Default for a run: the split that it was trained on.",
+        "inception_weights": "A file with Inception's weights. Default: the cache, else download.",
+        "data_dir": DATA_DIR,
+        "neighbours": "A PNG to write: the first 10 fakes, each beside its 7 nearest reals.",
+        "out": "A file of rows to add the scores to. Default for a run: its metrics.jsonl.",
     }
-    for name, (default, text) in texts.items():
-        flags.DEFINE_string(name, default, text, flag_values=values)
+    for name, text in paths.items():
+        define_path(values, name, text)
+    flags.DEFINE_string(
+        "metrics",
+        "",
+        f"Of {', '.join(METRICS)}, with commas between. Default: {DEFAULT}; for points: {OF_POINTS}; for "
+        f"tiles and sounds: {OF_OTHERS}.",
+        flag_values=values,
+    )
+    flags.DEFINE_string(
+        "network",
+        "auto",
+        "auto, classifier (of the real data set), classifier:NAME or classifier:FILE, inception, "
+        "inception:torchvision, random, pixels, pca, points. auto is the classifier for small grey "
+        "labelled data sets, points for points of a density, random for tiles, sounds, else inception.",
+        flag_values=values,
+    )
     flags.DEFINE_enum(
         "resizer", "legacy", list(RESIZERS), f"Of inception: {', '.join(RESIZERS)}.", flag_values=values
     )
@@ -70,7 +69,7 @@ def evaluate(values: flags.FlagValues, rest: list[str]) -> None:
     names = [field.name for field in fields(evaluation_commands.Request)]
     given: dict[str, Any] = {name: values[name].value for name in names}
     for name in ("out", "neighbours"):
-        given[name] = Path(given[name]) if given[name] else None
+        given[name] = path_of(values, name)
     evaluation_commands.evaluate(evaluation_commands.Request(**given))
 
 
@@ -87,14 +86,14 @@ def scores(values: flags.FlagValues, rest: list[str]) -> None:
         raise flags.Error("usage: gan-jax scores RUN_OR_FILE [RUN_OR_FILE ...]")
     from gan_jax.cli import evaluation_commands
 
-    evaluation_commands.scores(rest, only=values.only, everything=values.all)
+    evaluation_commands.scores(list(map(expanded, rest)), only=values.only, everything=values.all)
 
 
 def define_train_classifier(values: flags.FlagValues, argv: list[str]) -> list[str]:
     """Adds the flags of `gan-jax train-classifier`."""
-    flags.DEFINE_string("data_dir", None, DATA_DIR, flag_values=values)
+    define_path(values, "data_dir", DATA_DIR)
     flags.DEFINE_integer("seed", 0, "Of the training.", lower_bound=0, flag_values=values)
-    flags.DEFINE_string("out", None, "The file to write. Default: one in the cache.", flag_values=values)
+    define_path(values, "out", "The file to write. Default: one in the cache.")
     return argv
 
 
@@ -104,5 +103,5 @@ def train_classifier(values: flags.FlagValues, rest: list[str]) -> None:
         raise flags.Error("usage: gan-jax train-classifier NAME [--data_dir FOLDER] [--seed 0] [--out FILE]")
     from gan_jax.cli import evaluation_commands
 
-    out = Path(values.out) if values.out else None
+    out = path_of(values, "out")
     evaluation_commands.train_classifier(rest[0], data_dir=values.data_dir, seed=values.seed, out=out)

@@ -6,6 +6,7 @@ import contextlib
 import copy
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -124,7 +125,7 @@ class Plan:
     evaluation: EvaluationPlan
     execution: Execution
     averaged: bool  # whether pictures are drawn with averaged weights
-    data_dir: str | None  # where the data set is, for a network that is trained on it
+    data_dir: str | Path | None  # where the data set is, for a network that is trained on it
 
     @property
     def key(self) -> jax.Array:
@@ -262,7 +263,7 @@ def check_same_state(phases: list[Phase], spec: DataSpec) -> None:
                 )
 
 
-def open_data(config: ml_collections.ConfigDict, data_dir: str | None = None) -> data.Dataset:
+def open_data(config: ml_collections.ConfigDict, data_dir: str | Path | None = None) -> data.Dataset:
     """The data set that a config names; `data_dir` goes before the config's.
 
     Raises:

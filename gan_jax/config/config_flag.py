@@ -13,6 +13,7 @@ from absl import flags
 from ml_collections import config_flags
 
 from gan_jax.utils.errors import UserError
+from gan_jax.utils.paths import expanded
 
 ABOUT = "The config file; any of its fields can be set with --config.field=value."
 OVERRIDE = re.compile(r"--?(?:no)?config\.([\w.]+)")
@@ -41,7 +42,12 @@ def define_config(values: flags.FlagValues, argv: list[str]) -> list[str]:
     from gan_jax.config.choices import with_components
     from gan_jax.config.components import complete  # only now: it imports JAX
 
-    config = complete(with_components(run_config_file(file.config), overrides(others)))
+    config = complete(
+        with_components(
+            run_config_file(file.config),
+            overrides(others),
+        )
+    )
     for arg in others:
         if match := OVERRIDE.match(arg):
             check_field(config, match[1])
@@ -83,6 +89,7 @@ def run_config_file(
         UserError: no such file, an error in it, or something else from it.
     """
     file, *argument = path.split(":", 1)
+    file = str(expanded(file))
     if not Path(file).is_file():
         raise UserError(
             f"--config={path}: there is no such file; give a config file, such as those in configs/"

@@ -19,6 +19,7 @@ from gan_jax.data.stacked_mnist import StackedMnist
 from gan_jax.data.zipped import zipped
 from gan_jax.densities import DENSITIES
 from gan_jax.utils.errors import UserError
+from gan_jax.utils.paths import expanded
 
 BUILDERS: dict[str, type[LocalBuilder]] = {  # prepared once, as files
     "shapes": Shapes,
@@ -33,7 +34,7 @@ ZIP = "zip"  # of other data sets
 DATASETS: dict[str, type[LocalBuilder] | PointSet] = {**BUILDERS, **POINTS}
 
 
-def load(name: str, *, data_dir: str | None = None, split: str = "train", **options: Any) -> Dataset:
+def load(name: str, *, data_dir: str | Path | None = None, split: str = "train", **options: Any) -> Dataset:
     """Opens one split of a data set, without TensorFlow and without the network.
 
     `shapes`, `image_folder` and, from a prepared `mnist`, `stacked_mnist` are prepared at their first use;
@@ -77,7 +78,9 @@ def load(name: str, *, data_dir: str | None = None, split: str = "train", **opti
     )
 
 
-def prepare(name: str, *, data_dir: str | None = None, source: str | None = None, **options: Any) -> Path:
+def prepare(
+    name: str, *, data_dir: str | Path | None = None, source: str | Path | None = None, **options: Any
+) -> Path:
     """Gets a data set ready for `load`: downloads or reads its files, verifies them, writes array_record.
 
     Args:
@@ -102,13 +105,13 @@ def prepare(name: str, *, data_dir: str | None = None, source: str | None = None
     root = data_root(data_dir)
     if source is not None and not (name in BUILDERS and issubclass(BUILDERS[name], IdxBuilder)):
         raise UserError(f"The data set {name} is not made from files in a folder: leave out --from {source}.")
-    if source is not None and not Path(source).expanduser().is_dir():
+    if source is not None and not expanded(source).is_dir():
         raise UserError(f"--from {source}: there is no such folder.")
     if name not in BUILDERS:
         _no_options(name, options)
         return _prepare_stock(name, root)
     builder = _builder(name, root, options)
-    return builder.prepare(Path(source).expanduser() if source else None)
+    return builder.prepare(expanded(source) if source else None)
 
 
 def _builder(name: str, root: Path, options: dict[str, Any]) -> LocalBuilder:
@@ -122,7 +125,7 @@ def _builder(name: str, root: Path, options: dict[str, Any]) -> LocalBuilder:
     return cls(cls.OPTIONS(**options), data_dir=root)
 
 
-def _open_zip(data_dir: str | None, split: str, options: dict[str, Any]) -> Dataset:
+def _open_zip(data_dir: str | Path | None, split: str, options: dict[str, Any]) -> Dataset:
     parts = options.get("parts")
     if set(options) != {"parts"} or not isinstance(parts, dict):
         raise UserError(
@@ -147,7 +150,7 @@ def _no_options(name: str, options: dict[str, Any]) -> None:
         )
 
 
-def _missing_idx(builder: IdxBuilder, data_dir: str | None) -> str:
+def _missing_idx(builder: IdxBuilder, data_dir: str | Path | None) -> str:
     command = f"gan-jax data prepare {builder.name}{data_dir_flag(data_dir)}"
     return (
         f"The data set {builder.name} is not prepared: {Path(builder.data_dir) / INFO_FILE} is not there. "
@@ -156,7 +159,7 @@ def _missing_idx(builder: IdxBuilder, data_dir: str | None) -> str:
     )
 
 
-def _missing_stock(name: str, root: Path, data_dir: str | None) -> str:
+def _missing_stock(name: str, root: Path, data_dir: str | Path | None) -> str:
     return (
         f"The data set {name} is neither one of gan_jax's own ({', '.join(DATASETS)}) nor prepared by tfds: "
         f"{root / name.partition(':')[0]}/VERSION/{INFO_FILE} is not there. Any tfds data set works once it "

@@ -17,6 +17,7 @@ from gan_jax.data.builder import LocalBuilder
 from gan_jax.data.picture_files import find_pictures
 from gan_jax.data.spec import Field
 from gan_jax.utils.errors import UserError
+from gan_jax.utils.paths import expanded
 
 Crop = Literal["center", "none"]
 Filter = Literal["lanczos", "bicubic", "bilinear", "hamming", "box", "nearest"]
@@ -73,7 +74,7 @@ class ImageFolder(LocalBuilder):
     options: ImageFolderOptions
 
     def __init__(self, options: ImageFolderOptions, *, data_dir: Path) -> None:
-        self._folder = Path(options.folder).expanduser().absolute()
+        self._folder = expanded(options.folder).absolute()
         self._pictures = find_pictures(self._folder)
         self._pictures.check()
         self._digest = _digest(self._folder, self._pictures.paths)

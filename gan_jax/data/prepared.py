@@ -13,25 +13,30 @@ from gan_jax.data.dataset import Dataset
 from gan_jax.data.records import quick_source
 from gan_jax.data.spec import Field
 from gan_jax.utils.errors import UserError
+from gan_jax.utils.paths import expanded, home
 
 _VERSION = re.compile(r"\d+\.\d+\.\d+")
 
 
-def data_root(data_dir: str | None) -> Path:
+def data_root(data_dir: str | Path | None) -> Path:
     """The data folder by tfds's convention: as given, else TFDS_DATA_DIR, else ~/tensorflow_datasets.
 
     Raises:
-        UserError: it is a file.
+        UserError: it is a file, or nothing is given and this user has no home folder.
     """
-    root = (
-        Path(data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser().absolute()
-    )
+    given = data_dir or os.environ.get("TFDS_DATA_DIR")
+    if not given and home() is None:
+        raise UserError(
+            "no folder for data sets: this user has no home folder (HOME is not set). Set the environment "
+            "variable TFDS_DATA_DIR to a folder"
+        )
+    root = expanded(given or "~/tensorflow_datasets").absolute()
     if root.exists() and not root.is_dir():
-        raise UserError(f"The data folder {root} is a file: give a folder (--data_dir, --config.data.dir).")
+        raise UserError(f"The data folder {root} is a file: give the path of a folder.")
     return root
 
 
-def data_dir_flag(data_dir: str | None) -> str:
+def data_dir_flag(data_dir: str | Path | None) -> str:
     """The flag that a suggested command needs to mean the same data folder."""
     return f" --data_dir {data_dir}" if data_dir else ""
 

@@ -8,6 +8,7 @@ import math
 import time
 from collections.abc import Callable, Iterable
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -301,13 +302,13 @@ def _count(images: int, available: int) -> int:
     return available if images == ALL else min(images, available)
 
 
-def held_out_of(real: ImageSource, data_dir: str | None) -> ImageSource | None:
+def held_out_of(real: ImageSource, data_dir: str | Path | None) -> ImageSource | None:
     """The test split that belongs to a training split; None where there is none."""
     held_out = None if real.dataset is None else held_out_split(real.dataset, data_dir)
     return None if held_out is None else dataset_source(held_out)
 
 
-def held_out_split(dataset: Dataset, data_dir: str | None) -> Dataset | None:
+def held_out_split(dataset: Dataset, data_dir: str | Path | None) -> Dataset | None:
     """The test split that belongs to a training split; None where there is none."""
     if not dataset.split.startswith("train"):
         return None
@@ -317,7 +318,9 @@ def held_out_split(dataset: Dataset, data_dir: str | None) -> Dataset | None:
         return None
 
 
-def held_out_conditions(algorithm: Algorithm, dataset: Dataset, data_dir: str | None) -> Conditions | None:
+def held_out_conditions(
+    algorithm: Algorithm, dataset: Dataset, data_dir: str | Path | None
+) -> Conditions | None:
     """What a method that reads source batches makes images of: held-out rows, or the data's own without any.
 
     None for a method that reads none.

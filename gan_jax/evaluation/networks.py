@@ -27,6 +27,7 @@ from gan_jax.feature_networks.simple_networks import (
 )
 from gan_jax.feature_networks.stacked import stacked
 from gan_jax.utils.errors import UserError
+from gan_jax.utils.paths import expanded
 
 NETWORKS = ("auto", "classifier", "inception", "random", "pixels", "pca", "points")
 SMALL = 64  # pixels: a larger side is no longer what an in-domain classifier is usual for
@@ -39,9 +40,9 @@ def open_network(
     text: str,
     real: ImageSource,
     *,
-    data_dir: str | None = None,
+    data_dir: str | Path | None = None,
     resizer: str = "legacy",
-    inception_weights: str | None = None,
+    inception_weights: str | Path | None = None,
 ) -> FeatureNetwork:
     """The network that `text` names.
 
@@ -105,7 +106,7 @@ def _simple(name: str, real: ImageSource) -> FeatureNetwork:
 
 
 def _inception(
-    text: str, real: ImageSource, variant: str, resizer: str, weights: str | None
+    text: str, real: ImageSource, variant: str, resizer: str, weights: str | Path | None
 ) -> FeatureNetwork:
     try:
         return inception(weights, variant=variant, resizer=resizer)
@@ -152,8 +153,8 @@ def _has_usual_classifier(real: ImageSource) -> bool:
     return real.dataset.name == STACKED or (max(height, width) <= SMALL and channels == 1)
 
 
-def _classifier(which: str, real: ImageSource, data_dir: str | None) -> FeatureNetwork:
-    file = Path(which).expanduser()
+def _classifier(which: str, real: ImageSource, data_dir: str | Path | None) -> FeatureNetwork:
+    file = expanded(which)
     if which.endswith(".npz") or (which and file.is_file()):
         return load_classifier(file)
     if which and (real.dataset is None or which != real.dataset.name):
@@ -169,7 +170,7 @@ def _classifier(which: str, real: ImageSource, data_dir: str | None) -> FeatureN
     return classifier(real.dataset.name, data_dir=data_dir, options=real.dataset.options)
 
 
-def _classifier_of_another(name: str, real: ImageSource, data_dir: str | None) -> FeatureNetwork:
+def _classifier_of_another(name: str, real: ImageSource, data_dir: str | Path | None) -> FeatureNetwork:
     """The classifier of another data set, which is not trained in vain where its images are others."""
     shape = load(name, data_dir=data_dir, split="train").image_shape
     if shape != real.image_shape:

@@ -32,6 +32,7 @@ from gan_jax.feature_networks.network import FeatureNetwork
 from gan_jax.utils import files
 from gan_jax.utils.cache import cache_folder
 from gan_jax.utils.errors import UserError
+from gan_jax.utils.paths import expanded
 from gan_jax.utils.provenance import describe_environment
 from gan_jax.utils.tree import PyTree
 
@@ -76,7 +77,7 @@ class StoredClassifier:
 def classifier(
     dataset_name: str,
     *,
-    data_dir: str | None = None,
+    data_dir: str | Path | None = None,
     seed: int = 0,
     options: Mapping[str, Any] | None = None,
     recipe: Recipe | None = None,
@@ -91,11 +92,11 @@ def classifier(
 def prepare_classifier(
     dataset_name: str,
     *,
-    data_dir: str | None = None,
+    data_dir: str | Path | None = None,
     seed: int = 0,
     options: Mapping[str, Any] | None = None,
     recipe: Recipe | None = None,
-    out: Path | None = None,
+    out: str | Path | None = None,
     progress: bool = True,
 ) -> StoredClassifier:
     """Finds the classifier of a data set, or trains and tests one and keeps it.
@@ -116,6 +117,7 @@ def prepare_classifier(
         UserError: no such data set, no labels, or too small images; a damaged file in the cache; `out` is
             there already; a disk that refuses.
     """
+    out = None if out is None else expanded(out)
     recipe = recipe or default_recipe(dataset_name)
     reals = data.load(dataset_name, data_dir=data_dir, split="train", **(options or {}))
     if reals.num_classes is None:
@@ -164,7 +166,7 @@ def read_classifier(path: Path | str) -> StoredClassifier:
     Raises:
         UserError: no such file, or it is damaged, something else, or of another version.
     """
-    path = Path(path)
+    path = expanded(path)
     if not path.is_file():
         raise UserError(f"there is no classifier {path}: gan-jax train-classifier makes one")
     with files.disk_errors(f"read {path}"):
@@ -207,7 +209,7 @@ def _check_writable(folder: Path) -> None:
         raise UserError(f"cannot write into {folder}: choose another folder (GAN_JAX_CACHE for the cache)")
 
 
-def _test_split(name: str, data_dir: str | None, options: Mapping[str, Any]) -> Dataset | None:
+def _test_split(name: str, data_dir: str | Path | None, options: Mapping[str, Any]) -> Dataset | None:
     """The split "test"; None where there is none."""
     if name in data.DATASETS:
         there = "test" in data.DATASETS[name].SPLITS

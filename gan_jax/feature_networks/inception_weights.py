@@ -25,6 +25,7 @@ from gan_jax.feature_networks.resize import RESIZERS, resize
 from gan_jax.utils.cache import VARIABLE, cache_folder
 from gan_jax.utils.errors import UserError
 from gan_jax.utils.files import disk_errors, write_atomically
+from gan_jax.utils.paths import expanded
 from gan_jax.utils.tree import PyTree
 
 Array = jax.Array
@@ -75,7 +76,9 @@ _NAMES = {
 _OUTPUT_NAMES = {"kernel": "weight", "bias": "bias"}
 
 
-def inception(path: str | None = None, *, variant: str = "fid", resizer: str = "legacy") -> FeatureNetwork:
+def inception(
+    path: str | Path | None = None, *, variant: str = "fid", resizer: str = "legacy"
+) -> FeatureNetwork:
     """Inception v3 with weights from a file, from the cache folder or from their publishers.
 
     Args:
@@ -220,11 +223,11 @@ def _listed(names: list[str]) -> str:
     return ", ".join(names[:3]) + more
 
 
-def _find(given: str | None, variant: str) -> tuple[Path, bool]:
+def _find(given: str | Path | None, variant: str) -> tuple[Path, bool]:
     """A file with weights, and whether it is the published one. Downloads it if need be."""
     published = PUBLISHED[variant]
     if given is not None:
-        path = Path(given).expanduser()
+        path = expanded(given)
         if not path.is_file():
             raise UserError(f"--inception_weights={given}: there is no such file. {_how_to_give(published)}")
         found = _sha256(path)

@@ -26,6 +26,7 @@ import numpy as np
 
 from gan_jax.utils.errors import UserError
 from gan_jax.utils.files import disk_errors
+from gan_jax.utils.paths import expanded
 
 _MAGIC = 0x1950A86A20F9469CFC6C  # what the first pickle of the old format makes
 _PROTOCOL = 1001  # the second
@@ -77,7 +78,7 @@ def read_pth(path: Path | str) -> dict[str, np.ndarray]:
             dictionary of tensors does not need, or holds something else than tensors.
     """
     with disk_errors(f"read {path}"):
-        blob = Path(path).read_bytes()
+        blob = expanded(path).read_bytes()
     try:
         return _read_zip(blob) if blob.startswith(b"PK") else _read_legacy(blob)
     except _Refused as refusal:

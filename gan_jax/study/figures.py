@@ -15,6 +15,7 @@ from gan_jax.study.result import Result
 from gan_jax.study.statistics import quantiles
 from gan_jax.study.summary import Summary, direction, in_order, over_training, ranking
 from gan_jax.summaries.plotting import new_figure, save_figure
+from gan_jax.utils.paths import expanded
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -68,10 +69,10 @@ def write_figures(
         drawn = [name for name in variants if np.isfinite(over_training(ordered, name, score)[1]).any()]
         if not drawn:
             continue
-        score_curves(Path(folder) / curves_name(score), ordered, drawn, score, compare_to)
+        score_curves(expanded(folder) / curves_name(score), ordered, drawn, score, compare_to)
         written.append(curves_name(score))
         if any(summary.last.n for summary in ranking(ordered, drawn, score)):
-            ranking_plot(Path(folder) / ranking_name(score), ordered, drawn, score, compare_to)
+            ranking_plot(expanded(folder) / ranking_name(score), ordered, drawn, score, compare_to)
             written.append(ranking_name(score))
     return written
 

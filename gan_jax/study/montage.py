@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from gan_jax.utils.errors import UserError
 from gan_jax.utils.files import disk_errors, write_atomically
+from gan_jax.utils.paths import expanded
 
 SAMPLES = "samples.png"  # the name that the report looks for
 
@@ -38,7 +39,7 @@ def montage(pictures: Sequence[tuple[str, Path | str]], path: Path | str) -> Non
     """
     if not pictures:
         raise ValueError("a montage is made of at least one picture")
-    images = [_opened(Path(source)) for _, source in pictures]
+    images = [_opened(expanded(source)) for _, source in pictures]
     if len({image.size for image in images}) > 1:
         sizes = ", ".join(sorted({f"{image.width} x {image.height}" for image in images}))
         raise ValueError(f"pictures of a montage must have one size, not {sizes}")

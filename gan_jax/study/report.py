@@ -14,6 +14,7 @@ from gan_jax.study.result import Result
 from gan_jax.study.statistics import FEW, Paired, holm, paired
 from gan_jax.study.summary import Summary, direction, in_order, ranking
 from gan_jax.utils.files import write_atomically
+from gan_jax.utils.paths import expanded
 
 FILE = "report.md"
 _LEVEL = 0.05  # of the corrected p-values that are called a difference
@@ -52,7 +53,7 @@ def write_report(
     """
     if not ranked_by or (compare_to is not None and compare_to not in variants):
         raise ValueError(f"ranked_by={ranked_by!r}, compare_to={compare_to!r}: expected scores and a variant")
-    folder, ordered = Path(folder), in_order(results, list(variants))
+    folder, ordered = expanded(folder), in_order(results, list(variants))
     tables = {score: ranking(ordered, list(variants), score) for score in dict.fromkeys(ranked_by)}
     parts = [
         f"# {title}",

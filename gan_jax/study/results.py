@@ -11,6 +11,7 @@ from gan_jax.study.study import Run
 from gan_jax.summaries.logs import append_row, line_of, read_rows
 from gan_jax.utils.errors import UserError
 from gan_jax.utils.files import write_atomically
+from gan_jax.utils.paths import expanded
 
 RESULTS = "results.jsonl"
 
@@ -49,9 +50,9 @@ class Shard:
         return runs[self.index - 1 :: self.count]
 
 
-def results_file(folder: Path, shard: Shard) -> Path:
+def results_file(folder: str | Path, shard: Shard) -> Path:
     """Where a shard writes its results."""
-    return folder / f"results{shard.suffix}.jsonl"
+    return expanded(folder) / f"results{shard.suffix}.jsonl"
 
 
 def add_result(path: Path, result: Result) -> None:
@@ -59,7 +60,7 @@ def add_result(path: Path, result: Result) -> None:
     append_row(path, result.to_row())
 
 
-def read_results(folder: Path, runs: list[Run]) -> tuple[list[Result], list[Result]]:
+def read_results(folder: str | Path, runs: list[Run]) -> tuple[list[Result], list[Result]]:
     """The results of these runs in all files of the folder, in the order of the runs, each once.
 
     Returns:
@@ -71,7 +72,7 @@ def read_results(folder: Path, runs: list[Run]) -> tuple[list[Result], list[Resu
     found: dict[tuple[str, int], Result] = {}
     others: dict[tuple[str, int], Result] = {}
     wanted = {(run.digest, run.seed): run for run in runs}
-    for path in sorted(folder.glob("results*.jsonl")):
+    for path in sorted(expanded(folder).glob("results*.jsonl")):
         for number, row in enumerate(read_rows(path, "seed"), start=1):
             try:
                 result = Result.from_row(row)

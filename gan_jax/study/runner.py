@@ -36,6 +36,7 @@ from gan_jax.training.callbacks import open_evaluator
 from gan_jax.utils.errors import UserError
 from gan_jax.utils.files import locked
 from gan_jax.utils.interrupt import Interrupted, StopRequest
+from gan_jax.utils.paths import expanded
 from gan_jax.utils.progress import Progress
 
 PICTURES = "pictures"
@@ -79,13 +80,19 @@ class Runner:
     """
 
     def __init__(
-        self, study: Study, out: Path, shard: Shard, *, seeds: int | None = None, only: tuple[str, ...] = ()
+        self,
+        study: Study,
+        out: str | Path,
+        shard: Shard,
+        *,
+        seeds: int | None = None,
+        only: tuple[str, ...] = (),
     ) -> None:
         unknown = [name for name in only if name not in study.variants]
         if unknown:
             raise UserError(f"--only={unknown[0]}: the variants are {', '.join(study.variants)}")
         self.study = study
-        self.out = out
+        self.out = out = expanded(out)
         self.shard = shard
         self.all_runs = runs_of(study)
         count = study.seeds if seeds is None else min(seeds, study.seeds)

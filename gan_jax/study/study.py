@@ -22,6 +22,7 @@ from gan_jax.config.config_flag import check_field, run_config_file
 from gan_jax.config.record import FREE_FIELDS, to_json
 from gan_jax.utils.checks import is_count
 from gan_jax.utils.errors import UserError
+from gan_jax.utils.paths import expanded
 
 FILE = "study.py"
 # Free for a run that is continued, but part of what a study measures.
@@ -120,13 +121,13 @@ def _short(field: str) -> str:
     return parts[-2] if parts[-1] == "name" else ".".join(parts[-2:])
 
 
-def open_study(folder: Path) -> Study:
+def open_study(folder: str | Path) -> Study:
     """What get_study() of a folder's study.py returns.
 
     Raises:
         UserError: there is none, or an error in it.
     """
-    path = folder / FILE
+    path = expanded(folder) / FILE
     if not path.is_file():
         raise UserError(f"{folder} holds no study: there is no {FILE} in it, with a function get_study()")
     study = run_config_file(str(path), function="get_study", expected=Study)

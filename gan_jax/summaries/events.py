@@ -18,6 +18,7 @@ import numpy as np
 
 from gan_jax.summaries import pictures
 from gan_jax.utils import files
+from gan_jax.utils.paths import expanded
 
 _VARINT, _DOUBLE, _BYTES, _FLOAT = 0, 1, 2, 5  # wire types of protocol buffers
 
@@ -30,7 +31,8 @@ class EventFile:
         first_step: completed steps; TensorBoard then hides later events of older files.
     """
 
-    def __init__(self, folder: Path, *, first_step: int) -> None:
+    def __init__(self, folder: str | Path, *, first_step: int) -> None:
+        folder = expanded(folder)
         self._doing = f"write TensorBoard's events to {folder}"
         with files.disk_errors(self._doing):
             folder.mkdir(parents=True, exist_ok=True)

@@ -27,6 +27,7 @@ import numpy as np
 from gan_jax.summaries.events import EventFile
 from gan_jax.utils import files
 from gan_jax.utils.errors import UserError
+from gan_jax.utils.paths import expanded
 from gan_jax.utils.progress import Progress
 
 METRICS = "metrics.jsonl"
@@ -45,8 +46,8 @@ class RunLog:
     Every method raises UserError if the disk is full or the folder cannot be written to.
     """
 
-    def __init__(self, workdir: Path, *, num_steps: int, first_step: int) -> None:
-        workdir = Path(workdir)
+    def __init__(self, workdir: str | Path, *, num_steps: int, first_step: int) -> None:
+        workdir = expanded(workdir)
         self._doing = f"write {workdir / METRICS}"
         _drop_rows_after(workdir / METRICS, first_step)
         self._losses = LossFile(workdir / LOSSES, num_steps=num_steps, first_step=first_step)
@@ -143,8 +144,8 @@ class LossFile:
     Written with plain writes: into a memory map, a full disk would be a fatal signal.
     """
 
-    def __init__(self, path: Path, *, num_steps: int, first_step: int) -> None:
-        self._path = path
+    def __init__(self, path: str | Path, *, num_steps: int, first_step: int) -> None:
+        self._path = expanded(path)
         self._num_steps = num_steps
         self._first_step = first_step
         self._file: IO[bytes] | None = None
@@ -196,26 +197,27 @@ def read_losses(workdir: Path | str) -> np.ndarray | None:
     Raises:
         UserError: the file is no such array.
     """
-    losses = _load(Path(workdir) / LOSSES)
+    losses = _load(expanded(workdir) / LOSSES)
     return losses if losses.dtype.names else None
 
 
 def read_metrics(workdir: Path | str) -> list[dict[str, Any]]:
     """The rows of metrics.jsonl; [] if there is none. What a killed process left half-written is left out."""
-    return read_rows(Path(workdir) / METRICS)
+    return read_rows(expanded(workdir) / METRICS)
 
 
-def read_rows(path: Path, field: str = "step") -> list[dict[str, Any]]:
+def read_rows(path: str | Path, field: str = "step") -> list[dict[str, Any]]:
     """The rows of a file such as metrics.jsonl, as `read_metrics`; `field` is what each row has, a number."""
-    return [row for _, row in _rows(path, field)]
+    return [row for _, row in _rows(expanded(path), field)]
 
 
-def append_row(path: Path, row: Mapping[str, Any]) -> None:
+def append_row(path: str | Path, row: Mapping[str, Any]) -> None:
     """Adds a row to a file of rows such as metrics.jsonl; makes the file and its folder where there is none.
 
     Raises:
         UserError: the disk is full or the folder cannot be written to.
     """
+    path = expanded(path)
     with files.disk_errors(f"write {path}"):
         path.parent.mkdir(parents=True, exist_ok=True)
         with files.open_file(path, "ab+") as rows:
@@ -224,8 +226,9 @@ def append_row(path: Path, row: Mapping[str, Any]) -> None:
             rows.write(line_of(row).encode())
 
 
-def check_appendable(path: Path) -> None:
+def check_appendable(path: str | Path) -> None:
     """Raises a UserError if rows cannot be added to this file; better known before they are computed."""
+    path = expanded(path)
     with files.disk_errors(f"write {path}"):
         path.parent.mkdir(parents=True, exist_ok=True)
         with files.open_file(path, "ab"):

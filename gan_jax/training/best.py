@@ -16,18 +16,20 @@ from gan_jax.distributed.hosts import ALONE, Hosts
 from gan_jax.training.checkpoint import Checkpoints
 from gan_jax.utils.errors import UserError
 from gan_jax.utils.files import disk_errors, write_json
+from gan_jax.utils.paths import expanded
 
 BEST = "best"  # in the run's folder
 NOTE = f"{BEST}/best.json"
 Note = dict[str, Any]
 
 
-def best_note(folder: Path) -> Note:
+def best_note(folder: str | Path) -> Note:
     """Why the checkpoint in a run's folder `best` is there: score, value, step, column (of the protocol).
 
     Raises:
         UserError: it is not said, or damaged.
     """
+    folder = expanded(folder)
     try:
         note = json.loads((folder / NOTE).read_text())
         found = {name: note[name] for name in ("score", "value", "step", "column")}

@@ -38,6 +38,7 @@ from gan_jax.distributed.hosts import ALONE, Hosts
 from gan_jax.training import manifest
 from gan_jax.utils import files
 from gan_jax.utils.errors import UserError
+from gan_jax.utils.paths import expanded
 from gan_jax.utils.tree import PyTree
 
 _TMP = ".orbax-checkpoint-tmp"  # in the name of every folder that Orbax has not committed yet
@@ -56,7 +57,7 @@ class Checkpoints:
     def __init__(self, folder: Path | str, *, keep: int | None = 2, hosts: Hosts = ALONE) -> None:
         if keep is not None and keep < 1:
             raise ValueError(f"keep is {keep}; at least 1 checkpoint has to stay")
-        self._folder = Path(folder).absolute()
+        self._folder = expanded(folder).absolute()
         self._keep = keep
         self._hosts = hosts
         # Folders made in the background would turn an unwritable disk into a 20 minute time-out.

@@ -18,11 +18,12 @@ from gan_jax.training.best import BEST, best_note
 from gan_jax.training.checkpoint import Checkpoints
 from gan_jax.training.workdir import recorded_run
 from gan_jax.utils.errors import UserError
+from gan_jax.utils.paths import expanded
 
 NEWEST = "checkpoints"  # the folder of a run that holds the newest ones; BEST holds the best one
 
 
-def restored_run(workdir: Path, folder: str = NEWEST) -> tuple[Algorithm, DataSpec, TrainState]:
+def restored_run(workdir: str | Path, folder: str = NEWEST) -> tuple[Algorithm, DataSpec, TrainState]:
     """A run's algorithm at that step, what it knows of the data, and the state of its newest good checkpoint.
 
     Args:
@@ -32,6 +33,7 @@ def restored_run(workdir: Path, folder: str = NEWEST) -> tuple[Algorithm, DataSp
     Raises:
         UserError: no run there, no checkpoint yet, or none that is intact.
     """
+    workdir = expanded(workdir)
     config, spec, _ = recorded_run(workdir)
     config = complete(config)
     try:
@@ -54,7 +56,9 @@ def restored_run(workdir: Path, folder: str = NEWEST) -> tuple[Algorithm, DataSp
     return build_algorithm(phase.config, spec, phase.start), spec, state
 
 
-def run_conditions(workdir: Path, algorithm: Algorithm, data_dir: str | None = None) -> Conditions | None:
+def run_conditions(
+    workdir: str | Path, algorithm: Algorithm, data_dir: str | Path | None = None
+) -> Conditions | None:
     """What a run's method makes images of where it reads source batches: held-out rows of the run's data.
 
     Raises:

@@ -41,6 +41,7 @@ from gan_jax.training.restore import NEWEST
 from gan_jax.training.workdir import check_same_run, check_workdir, claim, note_start
 from gan_jax.utils.errors import UserError
 from gan_jax.utils.interrupt import Interrupted, StopRequest
+from gan_jax.utils.paths import expanded
 from gan_jax.utils.tree import PyTree
 
 
@@ -73,7 +74,7 @@ def train(
         )
     config = complete(config)
     plan, mesh = plan_on_devices(config, devices)
-    folder = Path(workdir)
+    folder = expanded(workdir)
     check_same_run(hosts, config, plan.dataset, plan.frozen_digests)
     record = hosts.broadcast_from_first(
         lambda: check_workdir(folder, config, plan.dataset, plan.frozen_digests)

@@ -25,6 +25,7 @@ from gan_jax.data import Dataset, DataSpec
 from gan_jax.distributed.hosts import ALONE, Hosts
 from gan_jax.utils.errors import UserError
 from gan_jax.utils.files import locked, write_atomically, write_json
+from gan_jax.utils.paths import expanded
 from gan_jax.utils.provenance import describe_environment
 
 FILE = "config.json"
@@ -156,13 +157,13 @@ def check_unused(folder: Path) -> None:
         )
 
 
-def read_record(folder: Path) -> dict[str, Any]:
+def read_record(folder: str | Path) -> dict[str, Any]:
     """What config.json says.
 
     Raises:
         UserError: there is none, or it cannot be read.
     """
-    path = folder / FILE
+    path = expanded(folder) / FILE
     try:
         record = json.loads(path.read_text())
         if not {"config", "data", "starts"} <= record.keys() or not record["starts"]:
@@ -181,7 +182,7 @@ def read_record(folder: Path) -> dict[str, Any]:
         ) from None
 
 
-def recorded_run(folder: Path) -> tuple[ml_collections.ConfigDict, DataSpec, dict[str, Any]]:
+def recorded_run(folder: str | Path) -> tuple[ml_collections.ConfigDict, DataSpec, dict[str, Any]]:
     """A run's config, what its networks know of the data, and the whole record."""
     record = read_record(folder)
     return from_json(record["config"]), recorded_spec(record["data"]), record

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from gan_jax.utils.errors import UserError
+from gan_jax.utils.paths import expanded
 
 
 def disk_error(doing: str, code: int | None) -> UserError:
@@ -71,7 +72,7 @@ def open_file(path: Path | str, mode: str, encoding: str | None = None) -> IO[An
         UserError: it is something else.
         OSError: as `open`.
     """
-    path = Path(path)
+    path = expanded(path)
     check_regular(path)
     # Again when it is open: it may have been replaced meanwhile. A pipe must not be waited for.
     flags = os.O_NOFOLLOW | os.O_NONBLOCK
@@ -92,7 +93,7 @@ def write_atomically(path: Path | str, content: bytes) -> None:
     Raises:
         UserError: the disk is full, the folder cannot be written to, or this is no name of a regular file.
     """
-    path = Path(path)
+    path = expanded(path)
     with disk_errors(f"write {path}"):
         path.parent.mkdir(parents=True, exist_ok=True)
         check_regular(path)
@@ -136,7 +137,7 @@ def write_json(path: Path | str, value: Any) -> None:
 
 
 @contextlib.contextmanager
-def locked(folder: Path, name: str = "lock", doing: str = "works on") -> Iterator[Path]:
+def locked(folder: str | Path, name: str = "lock", doing: str = "works on") -> Iterator[Path]:
     """The folder, made and kept from other processes as long as the context lasts, by a lock on a file in it.
 
     The lock is the system's: it ends with the process, however that ends. On a network file system it holds
@@ -148,6 +149,7 @@ def locked(folder: Path, name: str = "lock", doing: str = "works on") -> Iterato
     Raises:
         UserError: another process has it, or the folder cannot be written to.
     """
+    folder = expanded(folder)
     with disk_errors(f"write {folder}"):
         folder.mkdir(parents=True, exist_ok=True)
         lock = open_file(folder / name, "a")  # what is in it stays: it might be a file that is not ours

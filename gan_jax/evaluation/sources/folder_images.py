@@ -24,6 +24,7 @@ from tqdm import tqdm
 from gan_jax.data.picture_files import find_pictures
 from gan_jax.evaluation.sources.image_source import Batch, ImageSource, spelled
 from gan_jax.utils.errors import UserError
+from gan_jax.utils.paths import expanded
 
 # Pillow's modes that 8-bit grey or RGB can be made of without a loss.
 _CHANNELS = {"1": 1, "L": 1, "LA": 1, "P": 3, "PA": 3, "RGB": 3, "RGBA": 3}
@@ -45,7 +46,7 @@ class _Header:
         return f"{self.height} x {self.width} pixels in {_COLOURS[self.channels]}"
 
 
-def folder_source(folder: Path) -> ImageSource:
+def folder_source(folder: str | Path) -> ImageSource:
     """The pictures of a folder, in the order of their names; with a sub-folder per class, class after class.
 
     Grey stays grey (1 channel); palettes become RGB. Transparency is laid on white, as the data set
@@ -56,6 +57,7 @@ def folder_source(folder: Path) -> ImageSource:
         UserError: no pictures, more than one size or kind of colours, 16 bits or another mode, an animation,
             a file that is no picture; while reading: a damaged file.
     """
+    folder = expanded(folder)
     found = find_pictures(folder)
     found.check()
     class_names, files = found.class_names, found.one_split()

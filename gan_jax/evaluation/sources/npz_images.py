@@ -18,6 +18,7 @@ from gan_jax.data.codecs import Pixels
 from gan_jax.evaluation.sources.image_source import Batch, ImageSource
 from gan_jax.utils.errors import UserError
 from gan_jax.utils.files import disk_errors
+from gan_jax.utils.paths import expanded
 
 _CHANNELS = (1, 3, 4)
 _BLOCK_BYTES = 2**24  # read at a time while the file is checked
@@ -60,7 +61,7 @@ class _Array:
                 raise ValueError(f"{self.member} is longer than its header says")
 
 
-def npz_source(path: Path) -> ImageSource:
+def npz_source(path: str | Path) -> ImageSource:
     """The images of an .npz file: the array `images`, or `arr_0`, or the only array there is.
 
     They are [N, H, W, C] with 1, 3 or 4 channels or [N, H, W], uint8, or floats that are clearly in [-1, 1]
@@ -72,6 +73,7 @@ def npz_source(path: Path) -> ImageSource:
         UserError: damaged, no images in it, several arrays that could be meant, channels first, floats of an
             unclear range or not finite, another dtype, labels that do not fit.
     """
+    path = expanded(path)
     arrays = _arrays(path)
     array, labels = _choose(path, arrays)
     grey = _check_shape(array)

@@ -15,6 +15,7 @@ from gan_jax.evaluation.sources.generated_images import generator_source
 from gan_jax.evaluation.sources.image_source import Batch, ImageSource, array_source
 from gan_jax.evaluation.sources.npz_images import npz_source
 from gan_jax.utils.errors import UserError
+from gan_jax.utils.paths import expanded
 
 __all__ = [
     "Batch",
@@ -39,10 +40,10 @@ _POSSIBLE = (
 
 def is_run(path: str | Path) -> bool:
     """Whether this is the folder of a run, which `open_source` leaves to `restored_run`."""
-    return (Path(path).expanduser() / _RECORD).is_file()
+    return (expanded(path) / _RECORD).is_file()
 
 
-def open_source(text: str, *, data_dir: str | None = None) -> ImageSource:
+def open_source(text: str | Path, *, data_dir: str | Path | None = None) -> ImageSource:
     """The images that a user named.
 
     Args:
@@ -55,7 +56,7 @@ def open_source(text: str, *, data_dir: str | None = None) -> ImageSource:
             the data set.
         ValueError: a run; ask `is_run` first.
     """
-    path = Path(text).expanduser()
+    path, text = expanded(text), str(text)
     if text and is_run(path):
         raise ValueError(f"{text} is a run: restore it and use generator_source")
     if text in data.DATASETS and path.exists():
@@ -98,7 +99,7 @@ def dataset_source(dataset: data.Dataset) -> ImageSource:
     )
 
 
-def _dataset(text: str, data_dir: str | None) -> data.Dataset:
+def _dataset(text: str, data_dir: str | Path | None) -> data.Dataset:
     match = _DATASET.fullmatch(text)
     name = match["name"] if match else ""
     if name == "image_folder":
