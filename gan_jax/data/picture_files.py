@@ -15,6 +15,7 @@ from PIL import Image
 from gan_jax.utils.errors import UserError
 from gan_jax.utils.files import disk_errors
 from gan_jax.utils.names import counted, listed, natural_order, printable
+from gan_jax.utils.paths import expanded
 
 LABELS = "dataset.json"  # as StyleGAN2-ADA's dataset_tool.py writes it beside the pictures
 MAX_CLASSES = 100_000  # a label beyond is a mistake
@@ -92,7 +93,7 @@ class PictureFolder:
         return listed([printable(path.relative_to(self.folder)) for path in paths])
 
 
-def find_pictures(folder: Path) -> PictureFolder:
+def find_pictures(folder: str | Path) -> PictureFolder:
     """The pictures in a folder and its sub-folders, which are classes, splits, or splits of classes.
 
     A picture is a file with the ending of a format that Pillow decodes. Hidden files and folders are left out
@@ -105,6 +106,7 @@ def find_pictures(folder: Path) -> PictureFolder:
     Raises:
         UserError: no such folder, no pictures in it, or it cannot be read. Other problems are in the result.
     """
+    folder = expanded(folder)
     if not folder.is_dir():
         raise UserError(
             f"the folder of pictures {printable(folder)} is {'no folder' if folder.exists() else 'not there'}"

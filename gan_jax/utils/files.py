@@ -39,12 +39,13 @@ def disk_errors(doing: str) -> Iterator[None]:
         raise disk_error(doing, error.errno) from error
 
 
-def check_regular(path: Path) -> None:
+def check_regular(path: str | Path) -> None:
     """Raises a UserError where something else than a regular file has this name.
 
     A link is not followed: in a folder that others can write to, it may lead to a file of this user that has
     nothing to do with us. And whoever may replace a device must not do so by accident.
     """
+    path = expanded(path)
     with disk_errors(f"write {path}"):
         try:
             mode = path.lstat().st_mode
@@ -121,7 +122,7 @@ def flush_to_disk(descriptor: int) -> None:
             raise
 
 
-def flush_names(folder: Path) -> None:
+def flush_names(folder: str | Path) -> None:
     """Makes the disk keep which files a folder holds, where the file system can be asked to."""
     with contextlib.suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)

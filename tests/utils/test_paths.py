@@ -123,7 +123,7 @@ INNER = (
 INNER_NAMES = {
     *("find_folder", "open_folder", "prune", "git_revision", "add_result", "write_results", "picture_file"),
     *("SamplePictures", "PeriodicEvaluator", "make_periodic_evaluator", "open_log", "picture_of_reals"),
-    *("find_pictures", "GroupTrainer", "StoredClassifier", "Request"),
+    *("PictureFolder", "GroupTrainer", "StoredClassifier", "Request"),
 }
 
 
@@ -156,6 +156,8 @@ def test_nobody_reads_the_output_any_more():
     with subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0
     ) as done:
+        assert done.stdout
+        assert done.stderr
         done.stdout.close()  # before it has begun to write
         assert done.stderr.read() == b""
         assert done.wait(30) == 141
