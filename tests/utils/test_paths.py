@@ -17,11 +17,12 @@ from gan_jax.evaluation.sources.sources import is_run, npz_source, open_source
 from gan_jax.main import COMMANDS, main
 from gan_jax.summaries.logs import append_row, read_rows
 from gan_jax.training.restore import restored_run
+from gan_jax.training.train import train
 from gan_jax.utils.cache import cache_folder
 from gan_jax.utils.errors import UserError
 from gan_jax.utils.files import write_atomically
 from gan_jax.utils.paths import expanded, home
-from tests.runs import ROOT, run, tiny
+from tests.runs import ROOT, tiny
 
 
 @pytest.fixture
@@ -96,7 +97,7 @@ def test_every_path_of_a_command_takes_the_home_folder(command, monkeypatch, tmp
 def test_paths_in_configs_take_the_home_folder(monkeypatch, tmp_path, data_dir):
     monkeypatch.setenv("HOME", str(data_dir.parent))
     config = tiny(Path("~") / data_dir.name, num_steps=1)
-    run(config, "~/run")
+    train(config, "~/run", devices=1)
     assert (data_dir.parent / "run" / "config.json").is_file()
     assert list(data_dir.iterdir())
     _, spec, state = restored_run("~/run")  # text, as everywhere in Python
