@@ -174,7 +174,7 @@ def assert_same_records(one: Path, other: Path) -> None:
     assert rows(one) == rows(other)
     names = sorted(path.relative_to(one).as_posix() for path in one.glob("samples/*"))
     assert names == sorted(path.relative_to(other).as_posix() for path in other.glob("samples/*"))
-    for name in ("losses.npy", "reals.png", "curves.png", *names):
+    for name in ("losses.npy", "reals.png", "overview.png", *names):
         assert (one / name).read_bytes() == (other / name).read_bytes(), name
 
 

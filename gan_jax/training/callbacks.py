@@ -11,8 +11,10 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import jax
+import numpy as np
 
 from gan_jax.config.build import Plan
 from gan_jax.core.loop import StepMetrics
@@ -24,13 +26,14 @@ from gan_jax.evaluation.generated import GeneratedSet, GeneratedSetMaker
 from gan_jax.evaluation.networks import open_network
 from gan_jax.evaluation.protocol import WHILE_TRAINING, Record, column, from_row
 from gan_jax.evaluation.sources.sources import dataset_source
-from gan_jax.inference.sample import ImageSampler, make_sampler
+from gan_jax.inference.sample import ImageSampler, compared_kind, make_sampler
 from gan_jax.summaries.logs import NoLog, RunLog, read_losses, read_metrics
-from gan_jax.summaries.pictures import curves, save_png
+from gan_jax.summaries.overview import overview
+from gan_jax.summaries.pictures import save_png
 from gan_jax.training.best import BestCheckpoint, Note
 from gan_jax.training.checkpoint import Checkpoints
 from gan_jax.training.divergence import check_finite, check_state
-from gan_jax.training.pictures import samples_pictures
+from gan_jax.training.pictures import reals_like_samples, row_names, samples_pictures
 from gan_jax.utils.errors import UserError
 
 SEED = 0  # of the latents: the same at every evaluation, so that their noise does not hide a trend
@@ -61,7 +64,7 @@ class LogRow:
 
 
 class SamplePictures:
-    """Samples from the run's fixed latents, and the curves of the losses."""
+    """Samples from the run's fixed latents, and overview.png: they beside reals, and the losses' curves."""
 
     def __init__(self, plan: Plan, folder: Path, log: RunLog | NoLog, hosts: Hosts = ALONE) -> None:
         self.every_steps = plan.sample_every_steps
@@ -70,28 +73,40 @@ class SamplePictures:
         self._log = log
         self._hosts = hosts
         self._samplers: dict[int, ImageSampler] = {}  # by the first step of the phase
+        self._reals: np.ndarray | None = None  # their picture, drawn once
 
     def __call__(self, step: int, state: TrainState, metrics: StepMetrics) -> None:
-        """Draws both."""
+        """Draws them."""
         check_state(step, state)
-        self.draw(step, state)
+        samples = self.draw(step, state)
         losses = read_losses(self._folder) if self._hosts.is_first else None
-        if losses is not None:
-            curves(losses, self._folder / "curves.png")
+        if losses is None:
+            return
+        if self._reals is None:
+            self._reals = reals_like_samples(self._plan)
+        title = f"samples at step {step:,}"
+        overview(samples, self._reals, losses, self.overview, title, row_names(self._plan))
 
-    def draw(self, step: int, state: TrainState) -> None:
-        """Draws the samples."""
+    def draw(self, step: int, state: TrainState) -> Any:
+        """Draws the samples, and returns the picture of those that are compared with the data."""
         state = parallel.gather_to_local_device(state)
         if not self._hosts.is_first:
-            return
+            return None
         phase = self._plan.phase_before(step)
         if phase.start not in self._samplers:
             self._samplers[phase.start] = make_sampler(
                 phase.algorithm, self._plan.spec, self._plan.conditions(phase)
             )
-        for name, picture in samples_pictures(self._plan, self._samplers[phase.start], state).items():
+        drawn = samples_pictures(self._plan, self._samplers[phase.start], state)
+        for name, picture in drawn.items():
             save_png(self.file(step, name), picture)
             self._log.picture(step, f"samples_{name}" if name else "samples", picture)
+        return compared_kind(drawn)
+
+    @property
+    def overview(self) -> Path:
+        """Where the samples beside reals and the curves are."""
+        return self._folder / "overview.png"
 
     def file(self, step: int, name: str = "") -> Path:
         """Where the samples of this step are, those of a kind where the method makes several."""

@@ -139,8 +139,8 @@ def train(
             stopped = f"stopped and saved at step {step}; the same command continues the run"
             raise Interrupted(signum, stopped, everywhere=True)
         log.say(
-            f"{step} steps done. The pictures: {pictures.file(step)}; the losses: {folder / 'curves.png'}; "
-            "everything else (metrics.jsonl, losses.npy, tensorboard/, checkpoints/) is beside them"
+            f"{step} steps done. Samples beside reals, and the losses: {pictures.overview}; everything else "
+            "(samples/, metrics.jsonl, losses.npy, tensorboard/, checkpoints/) is beside it"
         )
         return state
 

@@ -1,7 +1,7 @@
 """A run's folder: which run it is, and whether a config may continue it.
 
 config.json     the resolved config, the data and, for each start, versions, devices and git revision
-reals.png, samples/, curves.png, metrics.jsonl, losses.npy, tensorboard/, checkpoints/
+reals.png, samples/, overview.png, metrics.jsonl, losses.npy, tensorboard/, checkpoints/
 .lock           held by the process that trains here
 """
 

@@ -58,7 +58,10 @@ def test_sigterm_sigint_and_sigkill_cost_nothing_but_time(tmp_path):
     process = start(*command(workdir, data_dir), **cache)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 0, err
-    assert f"480 steps done. The pictures: {workdir}/samples/step_0000480.png" in err.splitlines()[-1]
+    assert (
+        f"480 steps done. Samples beside reals, and the losses: {workdir}/overview.png"
+        in err.splitlines()[-1]
+    )
 
     process = start(*command(tmp_path / "straight", data_dir), **cache)
     process.communicate(timeout=60)

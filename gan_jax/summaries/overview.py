@@ -1,0 +1,114 @@
+"""One picture of a run: its samples beside real examples, and the curves of its losses."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gan_jax.summaries.plotting import new_figure
+from gan_jax.utils import files
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_WIDTH, _DPI = 14.0, 100  # inches and dots per inch: two pictures of 600 to 700 pixels side by side
+_POINTS = 2000  # drawn per line: more than the picture has columns
+
+
+def overview(
+    samples: np.ndarray,
+    reals: np.ndarray,
+    losses: np.ndarray,
+    path: Path | str,
+    title: str,
+    rows: Sequence[str] = (),
+) -> None:
+    """Draws samples on the left, reals on the right and the loss curves below, as a PNG.
+
+    Args:
+        samples: a picture, uint8 [h, w, C] with C = 1, 3 or 4.
+        reals: another, as high and as wide as it likes.
+        losses: structured array; row i is step i + 1, fields are metric names, NaN where not trained. Every
+            `*_loss` is drawn, and in a second panel `discriminator_real` and `discriminator_fake`, if they are
+            there: probabilities, or what else the loss makes of logits.
+        path: the file to write, atomically.
+        title: over the samples.
+        rows: names of the classes, one for each row of the samples; empty without such rows.
+
+    Raises:
+        UserError: the disk is full or the folder cannot be written to.
+    """
+    tall = max(picture.shape[0] / picture.shape[1] for picture in (samples, reals))
+    height = (_WIDTH / 2 - 0.5) * tall
+    figure = new_figure(_WIDTH, height + 5.0)
+    upper, lower = figure.subfigures(2, 1, height_ratios=[height + 0.5, 4.5])
+    left, right = upper.subplots(1, 2)
+    _show(left, samples, title, rows)
+    _show(right, reals, "real examples", ())
+    _curves(*lower.subplots(1, 2), losses)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=_DPI)
+    files.write_atomically(path, buffer.getvalue())
+
+
+def _show(axes: Axes, picture: np.ndarray, title: str, rows: Sequence[str]) -> None:
+    """A picture without a frame, with names beside its rows."""
+    axes.imshow(picture[..., 0] if picture.shape[-1] == 1 else picture, cmap="gray", vmin=0, vmax=255)
+    axes.set_title(title)
+    axes.set_xticks([])
+    height = picture.shape[0] / max(1, len(rows))
+    axes.set_yticks([height * (row + 0.5) for row in range(len(rows))], labels=list(rows))
+    axes.tick_params(length=0)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+
+
+def _curves(loss: Axes, outputs: Axes, losses: np.ndarray) -> None:
+    """Loss per batch, and the discriminator's outputs, against the step."""
+    names = losses.dtype.names or ()
+    _panel(loss, losses, {name: name for name in names if name.endswith("_loss")})
+    loss.set(ylabel="loss per batch", xlabel="step")
+    labels = {"discriminator_real": "D(x)", "discriminator_fake": "D(G(z))"}
+    _panel(outputs, losses, {name: label for name, label in labels.items() if name in names})
+    outputs.set(ylabel="mean output of D", xlabel="step")
+    drawn = [losses[name] for name in labels if name in names]
+    if all(np.nanmin(x, initial=0.0) >= 0.0 and np.nanmax(x, initial=1.0) <= 1.0 for x in drawn):
+        outputs.set_ylim(-0.02, 1.02)  # probabilities
+
+
+def _panel(axes: Axes, losses: np.ndarray, labels: dict[str, str]) -> None:
+    """Each field twice: thin and pale as it is, thick and smoothed."""
+    for n, (name, label) in enumerate(labels.items()):
+        trained = np.flatnonzero(np.isfinite(losses[name]))
+        values = losses[name][trained].astype(np.float64)
+        steps = trained + 1
+        axes.plot(*_thinned(steps, values), color=f"C{n}", linewidth=0.5, alpha=0.35)
+        axes.plot(*_smoothed(steps, values), color=f"C{n}", linewidth=1.5, label=label)
+    axes.grid(visible=True, alpha=0.3)
+    if labels:
+        # Above the panel, where it hides no line.
+        axes.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=len(labels), frameon=False)
+
+
+def _thinned(steps: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """At most `_POINTS` points that look like all of them: each stretch's least and greatest value."""
+    if len(values) <= _POINTS:
+        return steps, values
+    starts = np.linspace(0, len(values), _POINTS // 2, endpoint=False).astype(int)
+    least, greatest = np.minimum.reduceat(values, starts), np.maximum.reduceat(values, starts)
+    return np.repeat(steps[starts], 2), np.stack([least, greatest], axis=1).ravel()
+
+
+def _smoothed(steps: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The moving mean over a hundredth of the run, thinned out by leaving points away."""
+    window = max(1, len(values) // 100)
+    total = np.cumsum(np.concatenate([[0.0], values]))
+    means = (total[window:] - total[:-window]) / window
+    centres = steps[window // 2 : window // 2 + len(means)]
+    stride = max(1, math.ceil(len(means) / _POINTS))
+    return centres[::stride], means[::stride]

@@ -1,0 +1,74 @@
+"""The overview of a run shows its samples, reals, and what its losses were."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gan_jax.summaries import overview as module
+from gan_jax.summaries.pictures import grid
+
+
+def losses(n, names=("generator_loss", "discriminator_loss", "discriminator_real", "discriminator_fake")):
+    array = np.full(n, np.nan, [(name, np.float32) for name in names])
+    for i, name in enumerate(names):
+        array[name][: n * 3 // 4] = (i + 1) / 5
+    return array
+
+
+def drawn(path, reals, losses, rows=()):
+    samples = grid(np.full((4, 8, 8, 3), (255, 0, 0), np.uint8))
+    module.overview(samples, reals, losses, path, "samples", rows)
+    with Image.open(path) as image:
+        return np.asarray(image.convert("RGB")).astype(int)
+
+
+@pytest.mark.parametrize("n", [0, 1, 10, 1_000_000])
+def test_samples_are_left_and_reals_right_larger_than_they_are(tmp_path, n):
+    reals = grid(np.full((4, 8, 8, 3), (0, 250, 0), np.uint8))
+    picture = drawn(tmp_path / "o.png", reals, losses(n))
+    red = np.argwhere((picture == (255, 0, 0)).all(-1))
+    green = np.argwhere((picture == (0, 250, 0)).all(-1))
+    assert red[:, 1].max() < picture.shape[1] // 2 < green[:, 1].min()
+    assert len(red) > 500**2 and len(green) > 500**2
+    assert red[:, 0].max() < picture.shape[0] * 2 // 3  # the curves are below
+
+
+def test_rows_are_named(tmp_path):
+    reals = grid(np.full((4, 8, 8, 1), 100, np.uint8))
+    named = drawn(tmp_path / "o.png", reals, losses(20, ("generator_loss", "pixel_distance")), ("cat", "dog"))
+    red = np.argwhere((named == (255, 0, 0)).all(-1))
+    top, bottom, left = red[:, 0].min(), red[:, 0].max(), red[:, 1].min()
+    middle = (top + bottom) // 2
+    for part in (named[top:middle, :left], named[middle:bottom, :left]):
+        assert (part < 100).any()  # the letters
+
+
+def test_thinning_keeps_every_peak():
+    values = np.random.default_rng(0).normal(size=1_000_000)
+    values[123_456] = 50
+    values[654_321] = -50
+    steps, drawn = module._thinned(np.arange(1, 1_000_001), values)
+    assert len(steps) == len(drawn) == 2000
+    assert abs(steps[drawn == 50] - 123_457) < 1000
+    assert abs(steps[drawn == -50] - 654_322) < 1000
+
+
+@pytest.mark.parametrize("n", [1, 7, 100, 1234, 100_000])
+def test_smoothing_a_line_gives_the_line(n):
+    """The mean of a window of a straight line is its value at the window's centre."""
+    steps = np.arange(1, n + 1)
+    centres, means = module._smoothed(steps, 3.0 * steps)
+    assert len(centres) == len(means) <= 2000
+    np.testing.assert_allclose(means, 3 * centres, atol=1.5 + 1e-6)  # half a step for even windows
+
+
+def test_matplotlib_is_imported_only_to_draw():
+    code = (
+        "import sys, gan_jax.summaries.overview; "
+        "sys.exit(str({'matplotlib', 'tensorflow', 'torch'} & {*sys.modules} or ''))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert not done.stderr.strip(), done.stderr
