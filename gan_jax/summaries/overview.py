@@ -34,8 +34,8 @@ def overview(
         samples: a picture, uint8 [h, w, C] with C = 1, 3 or 4.
         reals: another, as high and as wide as it likes.
         losses: structured array; row i is step i + 1, fields are metric names, NaN where not trained. Every
-            `*_loss` is drawn, and in a second panel `discriminator_real` and `discriminator_fake`, if they are
-            there: probabilities, or what else the loss makes of logits.
+            `*_loss` is drawn, and in a second panel `discriminator_real` and `discriminator_fake`, where
+            they are: probabilities, or what else the loss makes of logits.
         path: the file to write, atomically.
         title: over the samples.
         rows: names of the classes, one for each row of the samples; empty without such rows.

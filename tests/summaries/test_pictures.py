@@ -1,8 +1,6 @@
 """Pictures show the numbers they are made of."""
 
 import errno
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np

@@ -35,7 +35,8 @@ def test_reals_stand_in_the_rows_of_the_samples(shown, data_dir):
     )
     pictures.reals_like_samples(plan)
     [(examples, columns)] = shown
-    assert pictures.row_names(plan) == SHAPES and columns == 8
+    assert pictures.row_names(plan) == SHAPES
+    assert columns == 8
     stored = plan.dataset.arrays()
     known = {
         image.tobytes(): int(label) for image, label in zip(stored["image"], stored["label"], strict=True)
@@ -49,5 +50,6 @@ def test_without_classes_the_first_that_are_drawn(shown, data_dir, tmp_path):
     pictures.reals_like_samples(plan)
     pictures.picture_of_reals(plan, tmp_path)
     (beside, columns), (alone, _) = shown
-    assert columns is None and pictures.row_names(plan) == ()
+    assert columns is None
+    assert pictures.row_names(plan) == ()
     np.testing.assert_array_equal(beside, alone)
