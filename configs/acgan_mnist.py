@@ -24,7 +24,7 @@ def get_config() -> ml_collections.ConfigDict:
     config.algorithm = dict(name="acgan", class_weight=1.0)
     config.ema = dict(name="decay", decay=0.995)
     config.generator = dict(name="dcgan_generator", widths=(64, 32), condition="embedding")
-    config.discriminator = dict(name="dcgan_discriminator", widths=(32, 64), dropout=0.3, auxiliary=10)
+    config.discriminator = dict(name="dcgan_discriminator", widths=(32, 64), dropout=0.3)
     config.generator_optimizer = dict(name="adam", learning_rate=2e-4, b1=0.5, b2=0.999)
     config.discriminator_optimizer = dict(name="adam", learning_rate=2e-4, b1=0.5, b2=0.999)
     return config

@@ -31,7 +31,8 @@ class ACGAN(GAN):
         check_range(self.class_weight, "class_weight")
         if self.num_classes is None:
             raise ValueError(
-                "acgan tells the generator the class: set generator.condition, for example to embedding"
+                "acgan tells the generator the class: give data with labels (a folder of pictures has them "
+                "where each class is a sub-folder), and set generator.condition, for example to embedding"
             )
         if self.discriminator.conditional:
             raise ValueError(
@@ -46,6 +47,8 @@ class ACGAN(GAN):
             raise ValueError(
                 f"pool_size={self.pool_size}: the pool keeps no classes; set pool_size=0 for acgan"
             )
+        if getattr(self.discriminator, "auxiliary", None) == 0:
+            object.__setattr__(self, "discriminator", self.discriminator.clone(auxiliary=self.num_classes))
         self.expect_auxiliary(self.num_classes, "there are so many classes")
 
     def auxiliary_loss(

@@ -18,11 +18,14 @@ import optax
 
 from gan_jax import data
 from gan_jax.config.components import (
+    DATA,
     DEFAULTS,
     PENALTY_TABLES,
     TABLES,
     build_penalties,
+    check_data,
     component,
+    data_options,
     fill_in,
     is_default,
     refused,
@@ -54,10 +57,6 @@ COUNTS = (
     "sample_every_steps",
 )
 GROUPS = ("data", "evaluation", "execution")
-DATA_FIELDS = ("name", "dir", "split", "remainder", "placement", "flip")
-# A config may have it or not: enlarge every side by so many pixels and cut the old size out at random. The
-# other fields of `data` are the data set's own.
-CROP = "crop"
 
 
 def base_config() -> ml_collections.ConfigDict:
@@ -71,14 +70,7 @@ def base_config() -> ml_collections.ConfigDict:
             log_every_steps=100,
             checkpoint_every_steps=1_000,
             sample_every_steps=1_000,
-            data=dict(
-                name="shapes",
-                dir="",  # "": $TFDS_DATA_DIR, else ~/tensorflow_datasets
-                split="train",
-                remainder="drop",  # the last partial mini-batch of an epoch: "drop" or "carry" over
-                placement="auto",  # "device", "stream", or by size
-                flip=False,  # mirror half of the examples; see also CROP
-            ),
+            data=dict(DATA),  # and the options of the data set
             **copy.deepcopy(DEFAULTS),  # loss, penalties, generator_penalties, augment
             game=dict(name="alternating"),
             ema=dict(name="none"),  # the moving average of the generator that pictures are drawn with
@@ -269,11 +261,8 @@ def open_data(config: ml_collections.ConfigDict, data_dir: str | Path | None = N
     Raises:
         UserError: as `data.load`.
     """
-    chosen = config.data.to_dict()
-    options = {name: value for name, value in chosen.items() if name not in (*DATA_FIELDS, CROP)}
-    return data.load(
-        chosen["name"], data_dir=data_dir or data_folder(config), split=chosen["split"], **options
-    )
+    where = data_dir or data_folder(config)
+    return data.load(config.data.name, data_dir=where, split=config.data.split, **data_options(config))
 
 
 def data_transforms(config: ml_collections.ConfigDict, spec: DataSpec) -> tuple[Transform, ...]:
@@ -282,9 +271,9 @@ def data_transforms(config: ml_collections.ConfigDict, spec: DataSpec) -> tuple[
     Raises:
         UserError: a crop that is no number of pixels.
     """
-    pixels = config.data.get(CROP, 0)
+    pixels = config.data.random_crop
     if not (type(pixels) is int and pixels >= 0):
-        raise UserError(f"data.{CROP}={pixels!r}: it must be a number of pixels, 0 or more")
+        raise UserError(f"data.random_crop={pixels!r}: it must be a number of pixels, 0 or more")
     found = [enlarge_and_crop(spec.fields, pixels)] if pixels else []
     return (*found, flip(spec.fields)) if config.data.flip else tuple(found)
 
@@ -317,9 +306,7 @@ def check_fields(config: ml_collections.ConfigDict) -> None:
             raise UserError(f"{name}={config[name]!r}: it must be at least 1; set --config.{name}=...")
     if not (isinstance(config.seed, int) and 0 <= config.seed < 2**32):
         raise UserError(f"seed={config.seed!r}: it must be from 0 to 2**32 - 1")
-    absent = [name for name in DATA_FIELDS if name not in config.data]
-    if absent:
-        raise UserError(f"the config lacks data.{', data.'.join(absent)}; start from build.base_config()")
+    check_data(config)
 
 
 def check_components(config: ml_collections.ConfigDict) -> None:

@@ -9,7 +9,8 @@ from typing import Any
 import ml_collections
 from absl import flags
 
-from gan_jax.config.components import PENALTY_TABLES, TABLES, choices, required
+from gan_jax import data
+from gan_jax.config.components import PENALTY_TABLES, TABLES, choices, data_options, required
 
 
 def with_components(config: ml_collections.ConfigDict, given: Mapping[str, Any]) -> ml_collections.ConfigDict:
@@ -25,7 +26,9 @@ def with_components(config: ml_collections.ConfigDict, given: Mapping[str, Any])
     with config.unlocked():
         for field, value in given.items():
             where, _, last = field.rpartition(".")
-            if last == "name" and where in TABLES and value in TABLES[where]:
+            if field == "data.name":
+                choose_data(config, value)
+            elif last == "name" and where in TABLES and value in TABLES[where]:
                 needed |= choose(config, where, value)
             elif where.split(".")[0] in PENALTY_TABLES and "." in where:
                 needed |= add_penalty(config, *where.split(".")[:2])
@@ -45,6 +48,22 @@ def choose(config: ml_collections.ConfigDict, where: str, name: str) -> dict[str
         del component[field]
     component.name = name
     return demand(component, required(table[name]), where, f"--config.{where}.name={name}")
+
+
+def choose_data(config: ml_collections.ConfigDict, name: str) -> None:
+    """Sets data.name. All options of the data set before go: what two sets both have (a seed) is not the same.
+
+    Only the size of the pictures is kept, where the new set can have any: the networks are made for it.
+    """
+    if not isinstance(config.get("data"), ml_collections.ConfigDict) or config.data.get("name") == name:
+        return
+    before, options = config.data.get("name", ""), data.options_of(name)
+    size = data.picture_size(before, data_options(config)) if "height" in options else None
+    for field in set(data.options_of(before)) & set(config.data):
+        del config.data[field]
+    config.data.name = name
+    if size is not None:
+        config.data.height, config.data.width = size
 
 
 def add_penalty(config: ml_collections.ConfigDict, where: str, name: str) -> dict[str, str]:

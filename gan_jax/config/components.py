@@ -14,6 +14,7 @@ from typing import Any
 import flax.linen as nn
 import ml_collections
 
+from gan_jax import data
 from gan_jax.algorithms import ALGORITHMS
 from gan_jax.augment import AUGMENTS
 from gan_jax.core.algorithm import Algorithm
@@ -52,6 +53,16 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "generator_penalties": {},
     "augment": {"name": "none"},
 }
+# The fields that `data` has whatever its name; the others are the options of the data set with that name.
+DATA: dict[str, Any] = {
+    "name": "shapes",
+    "dir": "",  # "": $TFDS_DATA_DIR, else ~/tensorflow_datasets
+    "split": "train",
+    "remainder": "drop",  # the last partial mini-batch of an epoch: "drop" or "carry" over
+    "placement": "auto",  # "device", "stream", or by size
+    "flip": False,  # mirror half of the examples
+    "random_crop": 0,  # enlarge every side by so many pixels and cut the old size out at random
+}
 # Fields that the records of older runs lack.
 RECENT: dict[str, Any] = {"phases": [], "generator_penalties": ml_collections.ConfigDict()}
 # The groups of fields without a name.
@@ -78,6 +89,26 @@ def components_of(algorithm: type[Algorithm]) -> set[str]:
     """The components that a config of this method has."""
     taken = {"algorithm", "game", "ema", *(set(DEFAULTS) & set(algorithm.__dataclass_fields__))}
     return taken.union(*({role, f"{role}_optimizer"} for role in algorithm.roles))
+
+
+def data_options(config: ml_collections.ConfigDict) -> dict[str, Any]:
+    """The fields of `data` that are options of its data set, as the config has them."""
+    return {name: value for name, value in config.data.to_dict().items() if name not in DATA}
+
+
+def check_data(config: ml_collections.ConfigDict) -> None:
+    """Raises a UserError, with the choices, if `data` lacks a field or has one that its data set has not."""
+    name = config.data.get("name")
+    absent = [field for field in DATA if field not in config.data]
+    if absent:
+        raise UserError(f"the config lacks data.{', data.'.join(absent)}; start from build.base_config()")
+    allowed = set(data.options_of(name))
+    if unknown := sorted(set(data_options(config)) - allowed):
+        own = f"those of {name} are {_listed(allowed)}" if allowed else f"{name} has none of its own"
+        raise UserError(
+            f"data ({name}) has no field {', '.join(unknown)}; the fields of every data set are "
+            f"{_listed(set(DATA))}; {own}"
+        )
 
 
 def refused(config: ml_collections.ConfigDict) -> set[str]:
@@ -178,6 +209,10 @@ def complete(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
                 config[where] = copy.deepcopy(RECENT[where])
         for where, table in TABLES.items():
             _complete(config.get(where), table)
+        if isinstance(config.get("data"), ml_collections.ConfigDict):
+            for field, default in {**DATA, **data.options_of(config.data.get("name", ""))}.items():
+                if field not in config.data:
+                    config.data[field] = default
         for name, make in PLANS.items():
             if name not in config:  # in a record that is older than this field
                 config[name] = ml_collections.ConfigDict()

@@ -72,8 +72,18 @@ def check_field(config: ml_collections.ConfigDict, name: str) -> None:
             raise flags.Error(f"--config.{name}: {above} is a value and has no fields")
         if field not in node:
             found = ", ".join(sorted(node)) or "none; --config.penalties.NAME.weight=... adds one"
+            if above == "data":
+                found += owners(field)
             raise flags.Error(f"--config.{name}: {above or 'the config'} has no {field!r}; it has {found}")
         node, above = node[field], f"{above}.{field}".lstrip(".")
+
+
+def owners(option: str) -> str:
+    """Which data sets have an option, as the end of a message."""
+    from gan_jax import data  # only now: it imports JAX
+
+    names = [name for name in (*data.DATASETS, "zip") if option in data.options_of(name)]
+    return f"; the data sets with {option!r} are {', '.join(names)} (--config.data.name)" if names else ""
 
 
 def run_config_file(

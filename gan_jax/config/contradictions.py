@@ -27,8 +27,10 @@ def of_codecs(config: ml_collections.ConfigDict, spec: DataSpec) -> list[str]:
     for codec in [one.codec for one in spec.fields.values()]:
         if config.data.flip and not codec.flips:
             found.append(f"data.flip mirrors images, and {name} holds {codec.noun}: set data.flip=False")
-        if config.data.get("crop", 0) and not codec.is_image:
-            found.append(f"data.crop enlarges images, and {name} holds {codec.noun}: set data.crop=0")
+        if config.data.random_crop and not codec.is_image:
+            found.append(
+                f"data.random_crop enlarges images, and {name} holds {codec.noun}: set data.random_crop=0"
+            )
     if field(config, "augment", "name", "none") != "none" and not image.is_image:
         found.append(
             f"augment={config.augment.name} is for images, and {name} holds {image.noun}: "

@@ -1,6 +1,7 @@
 """The data sets by name: `load` opens one, `prepare` gets one ready."""
 
 import importlib.util
+from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,26 @@ BUILDERS: dict[str, type[LocalBuilder]] = {  # prepared once, as files
 POINTS = {name: PointSet(name, make) for name, make in DENSITIES.items()}  # drawn when they are read
 ZIP = "zip"  # of other data sets
 DATASETS: dict[str, type[LocalBuilder] | PointSet] = {**BUILDERS, **POINTS}
+
+
+def options_of(name: str) -> Mapping[str, Any]:
+    """The options of a data set with their defaults; none of a name that is not in DATASETS, nor "zip"."""
+    if name == ZIP:
+        return {"parts": {}}
+    if name in POINTS:
+        return POINTS[name].defaults
+    return {field.name: field.default for field in fields(BUILDERS[name].OPTIONS)} if name in BUILDERS else {}
+
+
+def picture_size(name: str, options: Mapping[str, Any]) -> tuple[int, int] | None:
+    """Height and width of the pictures of one of the BUILDERS; None where only its files say it, or of points."""
+    if name not in BUILDERS or name == "image_folder":
+        return None
+    try:
+        height, width, _ = _builder(name, data_root(None), dict(options)).fields()["image"].shape
+    except UserError:  # said when the data set is opened
+        return None
+    return height, width
 
 
 def load(name: str, *, data_dir: str | Path | None = None, split: str = "train", **options: Any) -> Dataset:
@@ -115,8 +136,7 @@ def prepare(
 
 
 def _builder(name: str, root: Path, options: dict[str, Any]) -> LocalBuilder:
-    cls = BUILDERS[name]
-    known = [field.name for field in fields(cls.OPTIONS)]
+    cls, known = BUILDERS[name], options_of(name)
     if unknown := sorted(set(options) - set(known)):
         raise UserError(
             f"Unknown option {', '.join(unknown)} of the data set {name}: "

@@ -15,6 +15,7 @@ import ml_collections
 from absl import flags
 from flax import traverse_util
 
+from gan_jax import data
 from gan_jax.config.build import evaluation_plan
 from gan_jax.config.choices import with_components
 from gan_jax.config.components import complete
@@ -31,6 +32,7 @@ MEASURED = frozenset({"num_steps", "evaluation.metrics", "evaluation.num", "eval
 NEWER = {
     "execution.precision": "float32",
     "phases": [],
+    "data.random_crop": 0,
     "algorithm.adversarial_weight": 1.0,
     "algorithm.separate_batches": False,
 }
@@ -187,7 +189,8 @@ def digest(config: ml_collections.ConfigDict) -> str:
     fields = traverse_util.flatten_dict(to_json(config), sep=".")
     kept = {name: value for name, value in fields.items() if name not in FREE_FIELDS or name in MEASURED}
     kept.pop("seed")
-    for name, default in NEWER.items():
+    options = {f"data.{name}": default for name, default in data.options_of(config.data.name).items()}
+    for name, default in (NEWER | json.loads(json.dumps(options))).items():
         if kept.get(name) == default:
             kept.pop(name)
     return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:16]

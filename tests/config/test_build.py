@@ -382,7 +382,7 @@ def test_the_transforms_are_those_of_the_config():
     assert build.data_transforms(config_with(), SPEC) == ()
     assert len(build.data_transforms(config_with(data__flip=True), SPEC)) == 1
     batch = {"image": jnp.ones((3, *SPEC.image_shape))}
-    config = config_with(data__flip=True, data__crop=4)
+    config = config_with(data__flip=True, data__random_crop=4)
     keys = jax.random.split(jax.random.key(0), 3)
     for transform in (transforms := build.data_transforms(config, SPEC)):
         np.testing.assert_allclose(transform(batch, keys)["image"], batch["image"], atol=1e-6)
@@ -391,8 +391,8 @@ def test_the_transforms_are_those_of_the_config():
 
 @pytest.mark.parametrize("pixels", [-1, 1.5, "8", True])
 def test_a_crop_is_a_number_of_pixels(pixels):
-    with pytest.raises(UserError, match=r"data\.crop=.*: it must be a number of pixels, 0 or more"):
-        build.data_transforms(config_with(data__crop=pixels), SPEC)
+    with pytest.raises(UserError, match=r"data\.random_crop=.*: it must be a number of pixels, 0 or more"):
+        build.data_transforms(config_with(data__random_crop=pixels), SPEC)
 
 
 def test_an_example_batch_has_every_field():

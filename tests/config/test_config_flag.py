@@ -2,12 +2,16 @@
 
 import pytest
 from absl import flags
+from PIL import Image
 
 from gan_jax.config import build, components
 from gan_jax.config.config_flag import define_config
 from gan_jax.utils.errors import UserError
 from tests import runs
+from tests.runs import ROOT
 from tests.shipped import FOLDER, SPEC
+
+CONFIGS = sorted(FOLDER.glob("*.py"))
 
 
 def parsed(*overrides, file="tests/runs.py"):
@@ -15,7 +19,7 @@ def parsed(*overrides, file="tests/runs.py"):
     values = flags.FlagValues()
     values.set_gnu_getopt()
     flags_given = [f"--config.{override}" for override in overrides]
-    rest = values(define_config(values, ["train", f"--config={runs.ROOT / file}", *flags_given]))
+    rest = values(define_config(values, ["train", f"--config={ROOT / file}", *flags_given]))
     assert rest == ["train"]
     return values.config
 
@@ -40,7 +44,7 @@ def test_another_loss(form):
 def test_a_name_may_follow_as_an_argument_of_its_own():
     values = flags.FlagValues()
     values.set_gnu_getopt()
-    file = f"--config={runs.ROOT / 'tests' / 'runs.py'}"
+    file = f"--config={ROOT / 'tests' / 'runs.py'}"
     values(
         define_config(values, ["train", file, "--config.loss.name", "least_squares", "--config.loss.a", "-1"])
     )
@@ -155,3 +159,72 @@ def test_what_follows_another_field_follows_its_override():
     assert (config.num_steps, config.checkpoint_every_steps) == (20_000, 1_000)
     config = parsed("batch_size=60", "num_steps=7", file=FOLDER / "dcgan_fashion_mnist.py")
     assert (config.num_steps, config.checkpoint_every_steps) == (7, 1_000)
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    """A folder with four pictures of each of three classes."""
+    folder = tmp_path_factory.mktemp("pictures")
+    for name in ("cat", "dog", "emu"):
+        (folder / name).mkdir()
+        for number in range(4):
+            Image.new("RGB", (9, 7), (80 * number, 5, 5)).save(folder / name / f"{number}.png")
+    return folder
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_every_shipped_config_takes_own_pictures(path, pictures, data_dir):
+    config = parsed(
+        "data.name=image_folder", f"data.folder={pictures}", f"data.dir={data_dir}", "batch_size=4", file=path
+    )
+    build.check_fields(config)
+    dataset = build.open_data(config)
+    assert dataset.class_names == ("cat", "dog", "emu")
+    side = 64 if path.stem in ("dcgan_radford_64", "gan_ring") else 28  # what its networks are made for
+    assert dataset.image_shape == (side, side, 3)
+    if path.stem in ("acgan_mnist", "sagan_mnist"):  # whose networks depend on the classes, on the size
+        build.build_algorithm(config, dataset.spec)
+
+
+def test_another_data_set_brings_its_options_and_takes_the_old_ones_away():
+    common = set(components.DATA)
+    config = parsed("data.name=grid", "data.split=train[:50]", "data.side=3")
+    assert set(config.data) == common | {"side", "spacing", "std", "num_examples", "seed"}
+    assert (config.data.side, config.data.num_examples, config.data.split) == (3, 100_000, "train[:50]")
+    assert config.data.flip is True  # a field of every data set, as the file has it
+    assert set(parsed("data.name=kmnist").data) == common
+    assert set(parsed("data.name=cifar10:3.0.2").data) == common  # prepared by tfds, or misspelled
+    assert set(parsed("data.name=shapes").data) == set(parsed().data)
+    config = parsed("data.name=shapes", file=FOLDER / "cgan_mnist.py")
+    assert (config.data.resolution, config.data.channels) == (32, 3)
+
+
+def test_a_default_of_the_data_set_that_the_file_leaves_out_can_be_set():
+    config = parsed("data.seed=3", file=ROOT / "experiments" / "stacked_mnist" / "protocols.py")
+    assert config.data.seed == 3
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (
+            ["data.folder=x"],
+            "data has no 'folder'; .*; the data sets with 'folder' are image_folder (--config.data.name)",
+        ),
+        (["data.name=ring", "data.channels=1"], "data has no 'channels'; it has dir, .*modes, .*radius"),
+        (["data.modes=1"], "the data sets with 'modes' are ring"),
+    ],
+    ids=str,
+)
+def test_an_option_of_another_data_set_is_refused_with_its_owners(overrides, words):
+    with pytest.raises(flags.Error) as caught:
+        parsed(*overrides)
+    assert [piece for piece in words.split(".*") if piece not in str(caught.value)] == []
+
+
+def test_an_unknown_option_in_a_config_file_is_refused_with_the_choices():
+    config = parsed()
+    with config.unlocked():
+        config.data.resolutoin = 16
+    with pytest.raises(UserError, match=r"data \(shapes\) has no field resolutoin; .*those of shapes are ch"):
+        build.check_fields(config)

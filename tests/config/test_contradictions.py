@@ -152,11 +152,11 @@ PLANE = dict(
         ({"data.flip": True}, "data.flip mirrors images"),
         ({"augment.name": "diffaugment"}, "augment=diffaugment is for images"),
         ({"generator.output": "tanh"}, "reaches no point beyond 1.*generator.output=linear"),
-        ({"data.crop": 8}, "data.crop enlarges images, and shapes holds points: set data.crop=0"),
+        ({"data.random_crop": 8}, "data.random_crop enlarges images, and shapes holds points: set data.random_crop=0"),
     ],
 )
 def test_what_is_made_for_images_is_refused_for_points(changes, said):
-    config = components.complete(config_with(**PLANE, data__crop=0))
+    config = components.complete(config_with(**PLANE, data__random_crop=0))
     build.build_algorithm(config, POINTS)
     config.update_from_flattened_dict(changes)
     config = components.complete(config)
@@ -167,7 +167,7 @@ def test_what_is_made_for_images_is_refused_for_points(changes, said):
 TILES = Tiles(np.eye(3, dtype=int))
 CHANGES = {
     "data.flip": ("data.flip", True),
-    "data.crop": ("data.crop", 2),
+    "data.random_crop": ("data.random_crop", 2),
     "augment": ("augment.name", "diffaugment"),
 }
 
@@ -177,16 +177,16 @@ CHANGES = {
     [
         (Pixels(), (12, 10, 3), ()),
         (Lab(), (12, 10, 3), ()),
-        (TILES, (12, 10, 3), ("data.crop", "augment")),
-        (Wave(8_000), (16, 1, 1), ("data.flip", "data.crop", "augment")),
+        (TILES, (12, 10, 3), ("data.random_crop", "augment")),
+        (Wave(8_000), (16, 1, 1), ("data.flip", "data.random_crop", "augment")),
     ],
     ids=lambda x: getattr(x, "name", ""),
 )
-@pytest.mark.parametrize("field", ["data.flip", "data.crop", "augment"])
+@pytest.mark.parametrize("field", ["data.flip", "data.random_crop", "augment"])
 def test_the_codec_says_what_may_be_done_to_images(codec, shape, refused, field):
     spec = DataSpec({"image": Field(shape, codec)}, None)
     config = config_with(
-        generator=dict(name="mlp_generator"), discriminator=dict(name="mlp_discriminator"), data__crop=0
+        generator=dict(name="mlp_generator"), discriminator=dict(name="mlp_discriminator"), data__random_crop=0
     )
     config.update_from_flattened_dict(dict([CHANGES[field]]))
     if field in refused:

@@ -6,7 +6,7 @@ import signal
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import flax.linen as nn
 import jax
@@ -49,6 +49,8 @@ class ToyData:
     fields: Mapping[str, Field]
     draw: Callable[[int, np.random.Generator], dict[str, np.ndarray]]
     num_classes: int | None = None
+
+    defaults: ClassVar[dict[str, Any]] = {}
 
     def open(self, split: str, options: Mapping[str, Any]) -> Dataset:
         """The split "train" of 40 examples, or "test" of 16."""

@@ -58,7 +58,7 @@ def zip_config(folder, **parts):
     with config.unlocked():
         for field in ("resolution", "channels", "num_examples", "seed"):
             del config.data[field]
-        config.data.update(name="zip", parts=given, crop=2)
+        config.data.update(name="zip", parts=given, random_crop=2)
     return config
 
 

@@ -38,7 +38,8 @@ def check_label(
         return
     if num_classes is None:
         raise ValueError(
-            f"condition={condition!r} needs labels, and the data have none; use condition='none'"
+            f"condition={condition!r} needs labels, and the data have none; use condition='none', "
+            "or data with labels (a folder of pictures has them where each class is a sub-folder)"
         )
     check_count(num_classes, "num_classes")
     if label is None:
@@ -247,7 +248,7 @@ class Discriminator(nn.Module):
         num_classes: of the data.
         embedding_size: of condition="embedding".
         spectral_norm: of every dense and convolutional layer and every embedding.
-        auxiliary: number of further outputs; 0 for none.
+        auxiliary: number of further outputs; 0 for none, and for as many as classes where acgan trains it.
         minibatch: "none", "discrimination" or "stddev", joined to the last features, see `join_minibatch`.
         minibatch_kernels: of minibatch="discrimination".
         minibatch_group: examples in a group of minibatch="stddev".
