@@ -108,7 +108,10 @@ def test_the_generator_learns_the_classes():
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        (dict(generator=dict(condition="none")), "acgan tells the generator the class: give data with labels"),
+        (
+            dict(generator=dict(condition="none")),
+            "acgan tells the generator the class: give data with labels",
+        ),
         (dict(discriminator=dict(condition="one_hot")), "acgan's discriminator must find out the class"),
         (dict(discriminator=dict(auxiliary=4)), "discriminator.auxiliary=4: it must be 3, because there are"),
         (dict(packing=2), "packing=2 mixes classes"),

@@ -152,7 +152,10 @@ PLANE = dict(
         ({"data.flip": True}, "data.flip mirrors images"),
         ({"augment.name": "diffaugment"}, "augment=diffaugment is for images"),
         ({"generator.output": "tanh"}, "reaches no point beyond 1.*generator.output=linear"),
-        ({"data.random_crop": 8}, "data.random_crop enlarges images, and shapes holds points: set data.random_crop=0"),
+        (
+            {"data.random_crop": 8},
+            "data.random_crop enlarges images, and shapes holds points: set data.random_crop=0",
+        ),
     ],
 )
 def test_what_is_made_for_images_is_refused_for_points(changes, said):
@@ -186,7 +189,9 @@ CHANGES = {
 def test_the_codec_says_what_may_be_done_to_images(codec, shape, refused, field):
     spec = DataSpec({"image": Field(shape, codec)}, None)
     config = config_with(
-        generator=dict(name="mlp_generator"), discriminator=dict(name="mlp_discriminator"), data__random_crop=0
+        generator=dict(name="mlp_generator"),
+        discriminator=dict(name="mlp_discriminator"),
+        data__random_crop=0,
     )
     config.update_from_flattened_dict(dict([CHANGES[field]]))
     if field in refused:
