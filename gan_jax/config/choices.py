@@ -51,7 +51,7 @@ def choose(config: ml_collections.ConfigDict, where: str, name: str) -> dict[str
 
 
 def choose_data(config: ml_collections.ConfigDict, name: str) -> None:
-    """Sets data.name. All options of the data set before go: what two sets both have (a seed) is not the same.
+    """Sets data.name. All options of the data set before go: those of one name mean other things elsewhere.
 
     Only the size of the pictures is kept, where the new set can have any: the networks are made for it.
     """

@@ -45,7 +45,7 @@ def options_of(name: str) -> Mapping[str, Any]:
 
 
 def picture_size(name: str, options: Mapping[str, Any]) -> tuple[int, int] | None:
-    """Height and width of the pictures of one of the BUILDERS; None where only its files say it, or of points."""
+    """Height and width of the pictures of one of the BUILDERS; None where only its files say it."""
     if name not in BUILDERS or name == "image_folder":
         return None
     try:
