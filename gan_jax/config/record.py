@@ -64,6 +64,7 @@ def describe_data(dataset: data.Dataset) -> dict[str, Any]:
         "num_classes": dataset.num_classes,
         "class_names": list(dataset.class_names),
         "options": dataset.options,
+        **({"left_out": dict(dataset.left_out)} if dataset.left_out else {}),
     }
 
 

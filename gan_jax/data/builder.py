@@ -15,6 +15,7 @@ from tqdm import tqdm
 from gan_jax.data.spec import Field
 from gan_jax.utils.errors import UserError
 
+LEFT_OUT = "left_out"  # in the metadata of a set: for each file that was left out why
 INFO_FILE = "dataset_info.json"  # tfds writes it last, and renames the whole folder after that
 SHARD_BYTES = 2**30  # of decoded pictures in one file
 MAX_SHARDS = 512
@@ -132,7 +133,10 @@ class LocalBuilder(tfds.core.ShardBasedBuilder, skip_registration=True):  # type
         for name in self.integer_features():
             features[name] = tfds.features.Scalar(np.int32)
         return tfds.core.DatasetInfo(
-            builder=self, features=tfds.features.FeaturesDict(features), disable_shuffling=True
+            builder=self,
+            features=tfds.features.FeaturesDict(features),
+            disable_shuffling=True,
+            metadata=tfds.core.MetadataDict(),  # kept as JSON with the set; see LEFT_OUT
         )
 
     def _shard_iterators_per_split(self, dl_manager: Any) -> dict[str, list[_Generate]]:

@@ -39,6 +39,7 @@ class Dataset:
         class_names: what the labels mean, in order; empty where there are none.
         fingerprint: text that is the same only for the same examples in the same order.
         options: the options it was made with; a run records them.
+        left_out: for each file that should have been an example, but could not be read, why.
         parts: of a set that is zipped from unpaired ones (see `zipped`) each field's own set; else empty.
     """
 
@@ -50,6 +51,7 @@ class Dataset:
     class_names: tuple[str, ...]
     fingerprint: str
     options: dict[str, Any] = field(default_factory=dict)
+    left_out: Mapping[str, str] = field(default_factory=dict)
     parts: Mapping[str, "Dataset"] = field(default_factory=dict)
 
     def __len__(self) -> int:

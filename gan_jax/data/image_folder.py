@@ -1,29 +1,31 @@
 """A folder of pictures as a data set: any sizes and colour modes in, one size and colour mode out."""
 
 import hashlib
-import itertools
 import os
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
+from absl import logging
 from PIL import Image, ImageOps
-from tqdm import tqdm
 
-from gan_jax.data.builder import LocalBuilder
-from gan_jax.data.picture_files import find_pictures
+from gan_jax.data.builder import LEFT_OUT, LocalBuilder
+from gan_jax.data.decoding import MAX_MEGAPIXELS, Reading, Unreadable, decoded
+from gan_jax.data.examination import Examination, decode_all, examine, in_threads
+from gan_jax.data.picture_files import PictureFolder, find_pictures
 from gan_jax.data.spec import Field
 from gan_jax.utils.errors import UserError
+from gan_jax.utils.names import counted, listed, printable
 from gan_jax.utils.paths import expanded
 
 Crop = Literal["center", "none"]
 Filter = Literal["lanczos", "bicubic", "bilinear", "hamming", "box", "nearest"]
 
-_MODES = {1: "L", 3: "RGB", 4: "RGBA"}
-_AT_A_TIME = 64  # pictures in work at once
+_OPTION = "--config.data."  # what messages put before an option's name
+_REMEDY = f"Mend or remove them, or leave them out with {_OPTION}skip_bad=True"
+_DARK = 64  # pictures whose brightest value is below this are said to be dark
 
 
 @dataclass(frozen=True)
@@ -31,13 +33,18 @@ class ImageFolderOptions:
     """How the pictures are read.
 
     Attributes:
-        folder: the pictures, or one sub-folder of pictures per class (classes in the order of their names).
+        folder: the pictures: directly in it; in one sub-folder per class; or in train, val and test, either
+            way. See `picture_files.find_pictures`.
         height: of every picture of the set, in pixels.
         width: likewise; 0 is the same as the height.
         crop: "center": shrink or enlarge until the picture covers height x width, then cut off what stands
             over, evenly. "none": stretch to height x width.
         filter: Pillow's resampling filter.
         channels: 1 (grey), 3 (RGB) or 4 (RGBA). With 1 and 3 what is transparent becomes white.
+        value_range: (low, high): the values in the files that become black and white, what is beyond is
+            clipped. (): 0 and 255; of files of more than 8 bits what their values show, see `examine`.
+        skip_bad: leave out pictures that cannot be used, and record which, instead of refusing the folder.
+        max_megapixels: a larger picture cannot be used: it may be a few bytes that take all memory.
     """
 
     folder: str = ""
@@ -46,6 +53,9 @@ class ImageFolderOptions:
     crop: Crop = "center"
     filter: Filter = "lanczos"
     channels: int = 3
+    value_range: tuple[float, ...] = ()
+    skip_bad: bool = False
+    max_megapixels: float = MAX_MEGAPIXELS
 
     def __post_init__(self) -> None:
         if not self.folder:
@@ -61,10 +71,19 @@ class ImageFolderOptions:
             ("crop", get_args(Crop)),
             ("filter", get_args(Filter)),
             ("channels", (1, 3, 4)),
+            ("skip_bad", (False, True)),
         ):
             if (value := getattr(self, name)) not in choices:
-                listed = ", ".join(str(choice) for choice in choices)
-                raise UserError(f"image_folder: {name} is {value!r}; choose one of {listed}.")
+                known = ", ".join(str(choice) for choice in choices)
+                raise UserError(f"image_folder: {name} is {value!r}; choose one of {known}.")
+        self.reading()
+
+    def reading(self) -> Reading:
+        """The options of decoding; a UserError if they will not do."""
+        try:
+            return Reading(self.channels, tuple(self.value_range), self.max_megapixels)
+        except ValueError as error:
+            raise UserError(f"image_folder: {error}") from error
 
 
 class ImageFolder(LocalBuilder):
@@ -74,10 +93,10 @@ class ImageFolder(LocalBuilder):
     options: ImageFolderOptions
 
     def __init__(self, options: ImageFolderOptions, *, data_dir: Path) -> None:
-        self._folder = expanded(options.folder).absolute()
-        self._pictures = find_pictures(self._folder)
-        self._pictures.check()
-        self._digest = _digest(self._folder, self._pictures.paths)
+        self._pictures = find_pictures(expanded(options.folder).absolute())
+        if self._pictures.problems:
+            raise examine(self._pictures, options.reading(), _OPTION).complaint(_REMEDY)
+        self._digest = _digest(self._pictures)
         super().__init__(options, data_dir=data_dir)
 
     @property
@@ -86,8 +105,11 @@ class ImageFolder(LocalBuilder):
 
     def config_name(self) -> str:
         # Without the place of the folder: the digest says what is in it, and a moved folder is the same set.
-        text = f"{self.options.crop} {self.options.filter} {self._digest}"
-        return f"{self.options.height}x{self._width}x{self.options.channels}_" + _sha256(text.encode())[:16]
+        options = self.options
+        text = f"{options.crop} {options.filter} {self._digest}"
+        if options.value_range or options.skip_bad:
+            text += f" {tuple(options.value_range)} {options.skip_bad} {options.max_megapixels}"
+        return f"{options.height}x{self._width}x{options.channels}_" + _sha256(text.encode())[:16]
 
     def content_digest(self) -> str:
         return self._digest
@@ -101,29 +123,42 @@ class ImageFolder(LocalBuilder):
     def splits(self) -> tuple[str, ...]:
         return tuple(self._pictures.splits)
 
+    def collect(self, source: Path | None) -> None:
+        """Looks at all files before the first is read."""
+        self._look = examine(self._pictures, self.options.reading(), _OPTION, decode=self.options.skip_bad)
+        if self._look.problems or (self._look.bad and not self.options.skip_bad):
+            raise self._look.complaint(_REMEDY)
+        if self._look.bad:
+            self._pictures = _without_bad(self._look)
+            self.info.metadata[LEFT_OUT] = self._look.bad_names()
+        self._look.warn()
+
     def num_examples(self, split: str) -> int:
         return len(self._pictures.splits[split])
 
     def records(self, split: str) -> Iterator[dict[str, Any]]:
-        files = self._pictures.splits[split]
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            for start in range(0, len(files), _AT_A_TIME):
-                part = files[start : start + _AT_A_TIME]
-                images = pool.map(self._read, (path for path, _ in part))
-                for image, (_, label) in zip(images, part, strict=True):
-                    yield {"image": image} if label is None else {"image": image, "label": label}
+        files, brightest = self._pictures.splits[split], 0
+        images = in_threads(self._read, [path for path, _ in files])
+        for (path, image), (_, label) in zip(images, files, strict=True):
+            if isinstance(image, Unreadable):  # its header was intact: now all are decoded before it is said
+                self._look.bad[path] = str(image)
+                decode_all(self._look)
+                raise self._look.complaint(_REMEDY)
+            brightest = max(brightest, int(image[..., :3].max()))
+            yield {"image": image} if label is None else {"image": image, "label": label}
+        if brightest < _DARK:
+            logging.warning(
+                "the brightest value in %s is %d of 255; if that should be white, set %svalue_range=LOW,HIGH",
+                *(printable(self._pictures.folder), brightest, _OPTION),
+            )
 
     def _read(self, path: Path) -> np.ndarray:
-        try:
-            with Image.open(path) as image:
-                return fit(image, self.options.height, self._width, self.options)
-        except Exception as error:  # Pillow's decoders raise many kinds
-            raise UserError(f"The picture {path} cannot be decoded ({error}): mend or remove it.") from error
+        with decoded(path, self._look.reading) as image:
+            return fit(image, self.options.height, self._width, self.options)
 
 
 def fit(image: Image.Image, height: int, width: int, options: ImageFolderOptions) -> np.ndarray:
-    """A picture of any size and mode, upright as its EXIF tag says, as uint8 [height, width, channels]."""
-    image = _convert(ImageOps.exif_transpose(image), options.channels)
+    """A picture of any size, in the right mode, as uint8 [height, width, channels]."""
     resample = Image.Resampling[options.filter.upper()]
     if options.crop == "center":
         image = ImageOps.fit(image, (width, height), resample)
@@ -132,35 +167,49 @@ def fit(image: Image.Image, height: int, width: int, options: ImageFolderOptions
     return np.asarray(image).reshape(height, width, options.channels)
 
 
-def _digest(folder: Path, paths: list[Path]) -> str:
-    """sha256 over the name and the content of every file."""
+def _without_bad(look: Examination) -> PictureFolder:
+    """The folder's pictures but for the bad ones.
+
+    Raises:
+        UserError: a class or a split loses all of its pictures.
+    """
+    found = look.found
+    splits = {
+        split: [(path, label) for path, label in files if path not in look.bad]
+        for split, files in found.splits.items()
+    }
+    kept = {label for files in splits.values() for _, label in files}
+    gone = {label for files in found.splits.values() for _, label in files} - kept
+    names = [
+        (found.class_names or ())[label] for label in sorted(label for label in gone if label is not None)
+    ]
+    if names or not all(splits.values()):
+        what = f"no picture is left of {counted(len(names), 'class')} ({listed(names)})" if names else ""
+        look.problems.append(what or "no picture is left")
+        raise look.complaint("Mend them")
+    return replace(found, splits=splits)
+
+
+def _digest(pictures: PictureFolder) -> str:
+    """sha256 over the name and the content of every file, and over what else says what they mean."""
     whole = hashlib.sha256()
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        contents = itertools.chain.from_iterable(
-            pool.map(lambda path: _sha256(path.read_bytes()), paths[start : start + _AT_A_TIME])
-            for start in range(0, len(paths), _AT_A_TIME)
-        )
-        bar = tqdm(contents, f"checking {folder.name}", len(paths), unit=" files", leave=False, disable=None)
-        for path, content in zip(paths, bar, strict=True):
-            whole.update(os.fsencode(f"{path.relative_to(folder).as_posix()}\0{content}\n"))
+    title = f"reading {printable(pictures.folder.name)}"
+    for path, content in in_threads(_content, pictures.paths, title):
+        whole.update(os.fsencode(f"{path.relative_to(pictures.folder).as_posix()}\0{content}\n"))
+    if pictures.sub_folders or pictures.num_labels:
+        labels = {split: [label for _, label in files] for split, files in pictures.splits.items()}
+        whole.update(f"{labels} {pictures.class_names}".encode())
     return whole.hexdigest()
+
+
+def _content(path: Path) -> str:
+    """The digest of a file; of one that cannot be read why, which is found again when it is looked at."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        return str(error.errno)
 
 
 def _sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
-
-
-def _convert(image: Image.Image, channels: int) -> Image.Image:
-    """The picture as 8-bit grey, RGB or RGBA; for grey and RGB laid on white."""
-    if image.mode.startswith("I"):
-        # 16-bit grey; Pillow's own conversion to 8 bits cuts off everything above 255.
-        deep = np.asarray(image).astype(np.int64)
-        if deep.min() < 0 or deep.max() > 65535:
-            raise ValueError("its values are not of 16 bits")
-        image = Image.fromarray(np.rint(deep / 257).astype(np.uint8))
-    if image.mode == "F":
-        raise ValueError("its pixels are floating-point numbers of unknown range")
-    if channels < 4 and image.has_transparency_data:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return image.convert(_MODES[channels])

@@ -30,9 +30,9 @@ _SPLITS = {"train": "train", "training": "train", "test": "test", "testing": "te
 
 
 def formats() -> list[str]:
-    """Pillow's names of the formats whose pixels it decodes itself."""
+    """Pillow's names of the formats whose pixels it decodes itself, in the order in which it tries them."""
     Image.init()
-    return sorted(set(Image.OPEN) - _NO_RASTER)
+    return [name for name in Image.ID if name not in _NO_RASTER]
 
 
 def endings() -> set[str]:
@@ -151,7 +151,7 @@ class _Listing:
                 self.known.append(here)
                 continue
             seen.add(_identity(here))
-            for entry in os.scandir(here):
+            for entry in _entries(here):
                 path = Path(entry.path)
                 link = entry.is_symlink()
                 if entry.name.startswith(".") or entry.name in _OF_SYSTEMS:
@@ -174,6 +174,11 @@ class _Listing:
                     self.others.append(path)
         self.pictures.sort()
         self.folders = {name: self.folders[name] for name in natural_order(self.folders)}
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    with os.scandir(folder) as entries:
+        return list(entries)
 
 
 def _identity(folder: Path) -> tuple[int, int]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import tensorflow_datasets as tfds
 
-from gan_jax.data.builder import INFO_FILE
+from gan_jax.data.builder import INFO_FILE, LEFT_OUT
 from gan_jax.data.dataset import Dataset
 from gan_jax.data.records import quick_source
 from gan_jax.data.spec import Field
@@ -126,6 +126,7 @@ def open_folder(
         class_names=class_names or (),
         fingerprint=f"{builder.info.full_name} [{split}] {info.num_examples} examples {content}".strip(),
         options=options,
+        left_out=dict((builder.info.metadata or {}).get(LEFT_OUT, {})),
     )
 
 

@@ -190,12 +190,7 @@ def test_all_problems_are_said_at_once(tmp_path):
         find_pictures(tmp_path).check()
 
 
-@pytest.mark.parametrize("depth", [0, 1500])
-def test_no_pictures(depth, tmp_path):
-    here = os.open(tmp_path, os.O_RDONLY)
-    for _ in range(depth):
-        os.mkdir("d", dir_fd=here)
-        here, last = os.open("d", os.O_RDONLY, dir_fd=here), here
-        os.close(last)
-    with pytest.raises(UserError, match="no pictures in"):
+def test_no_pictures(tmp_path):
+    (tmp_path / "empty" / "deep").mkdir(parents=True)
+    with pytest.raises(UserError, match=r"no pictures in .* or its 1 sub-folder"):
         find_pictures(tmp_path)
