@@ -11,12 +11,14 @@ from gan_jax.config.build import data_folder, is_averaged, open_data
 from gan_jax.config.components import complete
 from gan_jax.core.algorithm import Algorithm
 from gan_jax.core.state import TrainState
+from gan_jax.data.decoding import MAX_MEGAPIXELS
 from gan_jax.evaluation.evaluate import Evaluator, chosen, held_out_of
 from gan_jax.evaluation.generated import GeneratedSet, GeneratedSetMaker, not_averaged
 from gan_jax.evaluation.names import DEFAULT, USUAL_METRICS
 from gan_jax.evaluation.neighbours import neighbours_picture
 from gan_jax.evaluation.networks import open_network
 from gan_jax.evaluation.protocol import WHILE_TRAINING, Record, from_row, table
+from gan_jax.evaluation.sources.image_source import like
 from gan_jax.evaluation.sources.sources import (
     ImageSource,
     dataset_source,
@@ -55,6 +57,7 @@ class Request:
         data_dir: the data folder.
         out: a file of rows for the scores; None for a run's metrics.jsonl.
         neighbours: a PNG to write, of the first fakes and the reals that are nearest to them.
+        value_range, max_megapixels: how folders are read, as `folder_source` takes them.
     """
 
     fake: str
@@ -71,6 +74,14 @@ class Request:
     data_dir: str | None
     out: Path | None
     neighbours: Path | None
+    value_range: tuple[float, ...] = ()
+    max_megapixels: float = MAX_MEGAPIXELS
+
+    def open(self, text: str) -> ImageSource:
+        """A folder, a file or a data set that a flag names."""
+        return open_source(
+            text, data_dir=self.data_dir, value_range=self.value_range, max_megapixels=self.max_megapixels
+        )
 
 
 def evaluate(request: Request) -> None:
@@ -92,7 +103,7 @@ def evaluate(request: Request) -> None:
     try:
         for fake in _fakes(request):
             if evaluator is None:
-                evaluator = _evaluator(request, real, fake)
+                evaluator = _evaluator(request, like(real, fake.source), fake)
                 evaluator.check_fake(fake)
                 if request.neighbours is not None:
                     save_png(request.neighbours, neighbours_picture(evaluator, fake))
@@ -113,7 +124,7 @@ def _reals(request: Request) -> ImageSource:
     if request.real is not None and is_run(request.real):
         return _run_as_reals(Path(request.real), request.seed)
     if request.real is not None:
-        return open_source(request.real, data_dir=request.data_dir)
+        return request.open(request.real)
     if not is_run(request.fake):
         raise UserError(
             f"--real is missing: {request.fake} is not a run, so nothing says which images are real; "
@@ -163,7 +174,7 @@ def _fakes(request: Request) -> Iterator[GeneratedSet]:
     for flag, given in (("--repeats", request.repeats > 1), ("--raw", request.raw)):
         if given:
             raise UserError(f"{flag} is for runs, and {request.fake} is none: leave it out")
-    yield GeneratedSet(source=open_source(request.fake, data_dir=request.data_dir), seed=request.seed)
+    yield GeneratedSet(source=request.open(request.fake), seed=request.seed)
 
 
 def _run_fakes(request: Request) -> Iterator[GeneratedSet]:

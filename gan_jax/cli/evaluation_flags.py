@@ -56,6 +56,16 @@ def define_evaluate(values: flags.FlagValues, argv: list[str]) -> list[str]:
     flags.DEFINE_integer(
         "repeats", 1, "Evaluations with further seeds: their spread.", lower_bound=1, flag_values=values
     )
+    flags.DEFINE_list(
+        "value_range",
+        [],
+        "LOW,HIGH: the values in folders of pictures that are black and white. Default: 0,255; of files of "
+        "more than 8 bits what their values show.",
+        flag_values=values,
+    )
+    flags.DEFINE_float(
+        "max_megapixels", 179.0, "Of a picture in a folder; a larger one is refused.", flag_values=values
+    )
     flags.DEFINE_bool("raw", False, "The trained weights instead of their average.", flag_values=values)
     return argv
 
@@ -70,7 +80,15 @@ def evaluate(values: flags.FlagValues, rest: list[str]) -> None:
     given: dict[str, Any] = {name: values[name].value for name in names}
     for name in ("out", "neighbours"):
         given[name] = path_of(values, name)
+    given["value_range"] = _numbers("value_range", given["value_range"])
     evaluation_commands.evaluate(evaluation_commands.Request(**given))
+
+
+def _numbers(name: str, texts: list[str]) -> tuple[float, ...]:
+    try:
+        return tuple(float(text) for text in texts)
+    except ValueError as error:
+        raise flags.Error(f"--{name}={','.join(texts)}: expected numbers with commas between") from error
 
 
 def define_scores(values: flags.FlagValues, argv: list[str]) -> list[str]:

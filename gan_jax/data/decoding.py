@@ -25,7 +25,7 @@ from gan_jax.data.picture_files import formats
 from gan_jax.utils.errors import UserError
 
 MAX_MEGAPIXELS = 179  # Pillow's own bound; a picture of that size takes about 2 GB while it is decoded
-_PIXELS_AT_A_TIME = 2**26  # in all threads together, but for a larger picture alone: about 1 GB
+PIXELS_AT_A_TIME = 2**26  # in all threads together, but for a larger picture alone: about 1 GB
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 _GREY = {"1", "L", "LA", "La", "F"}
 _USUAL = {"1", "L", "LA", "P", "PA", "RGB", "RGBA"}
@@ -81,13 +81,15 @@ class Header:
     Attributes:
         channels: that show all of it, but for transparency: 1 or 3.
         is_deep: more than 8 bits a channel, or floats.
-        notes: what is lost when it is read; each completes "3 pictures ...".
+        is_transparent: there may be transparent pixels.
+        notes: what else is lost when it is read; each completes "3 pictures in FOLDER ...".
     """
 
     height: int
     width: int
     channels: int
     is_deep: bool
+    is_transparent: bool
     notes: tuple[str, ...]
 
 
@@ -112,7 +114,7 @@ class _Budget:
                 self._changed.notify_all()
 
 
-_BUDGET = _Budget(_PIXELS_AT_A_TIME)
+_BUDGET = _Budget(PIXELS_AT_A_TIME)
 _OPENING = threading.Lock()
 
 
@@ -130,10 +132,8 @@ def read_header(path: Path, max_megapixels: float = MAX_MEGAPIXELS) -> Header:
             notes.append("with several frames: the first is read")
         if image.mode not in _USUAL and not _is_deep(image):
             notes.append(f"in {image.mode}: made RGB, without colour profiles")
-        if image.has_transparency_data:
-            notes.append("with transparency: laid on white")
-        is_grey = image.mode in _GREY or image.mode.startswith("I")
-        return Header(height, width, 1 if is_grey else 3, _is_deep(image), tuple(notes))
+        channels = 1 if image.mode in _GREY or image.mode.startswith("I") else 3
+        return Header(height, width, channels, _is_deep(image), image.has_transparency_data, tuple(notes))
 
 
 class Values(NamedTuple):
@@ -172,7 +172,10 @@ def decoded(path: Path, reading: Reading) -> Iterator[Image.Image]:
             if not ends:
                 raise Unreadable("of numbers in an unknown range")
             orientation = opened.getexif().get(ExifTags.Base.Orientation, 1)
-            image = Image.fromarray(_to_8_bits(values, *ends))
+            scaled = _to_8_bits(values, *ends)
+            if scaled.shape[2:] == (4,):
+                scaled[..., 3] = _to_8_bits(values[..., 3], 0, 65535)
+            image = Image.fromarray(scaled)
             if orientation in _TURNS:
                 image = image.transpose(_TURNS[orientation])
             yield _converted(image, reading.channels)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import os
 from collections import Counter
@@ -22,6 +23,7 @@ from gan_jax.utils.names import counted, printable
 
 AT_A_TIME = 64  # files in work at once
 _DEPTHS = (8, 10, 12, 14, 16)  # bits of what is stored in 16
+_DARK = 64  # pictures whose brightest value is below this are said to be dark
 _NEAR = 0.05  # floats reach this near to both ends of a range, or it is not clear which range is meant
 
 T = TypeVar("T")
@@ -66,7 +68,9 @@ class Examination:
     def warn(self) -> None:
         """Says what is lost when the pictures are read."""
         counts = Counter(note for header in self.headers.values() for note in header.notes)
-        for note, count in counts.items():
+        if self.reading.channels < 4:
+            counts["with transparency: laid on white"] = sum(h.is_transparent for h in self.headers.values())
+        for note, count in (+counts).items():
             logging.warning("%s in %s %s", counted(count, "picture"), printable(self.found.folder), note)
 
     def _by_kind(self, reasons: dict[Path, str]) -> list[str]:
@@ -156,6 +160,24 @@ def _range(low: float, high: float, are_whole: set[bool]) -> tuple[tuple[float, 
             if least <= low <= least + _NEAR and 1 - _NEAR <= high <= 1:
                 return (least, 1.0), f"[{least:g}, 1]"
     return (), ""
+
+
+def warn_if_dark(look: Examination, brightest: int) -> None:
+    """Says so if the brightest value of all pictures, as they are read, is a fraction of white."""
+    if brightest < _DARK:
+        logging.warning(
+            "the brightest value in %s is %d of 255; if that should be white, set %svalue_range=LOW,HIGH",
+            *(printable(look.found.folder), brightest, look.option),
+        )
+
+
+def digest(path: Path) -> str:
+    """sha256 of a file in hex; of one that cannot be read zeros: why it cannot is found in another place."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return "00" * 32
 
 
 def in_threads(

@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
-from absl import logging
 from PIL import Image, ImageOps
 
 from gan_jax.data.builder import LEFT_OUT, LocalBuilder
 from gan_jax.data.decoding import MAX_MEGAPIXELS, Reading, Unreadable, decoded
-from gan_jax.data.examination import Examination, decode_all, examine, in_threads
+from gan_jax.data.examination import Examination, decode_all, digest, examine, in_threads, warn_if_dark
 from gan_jax.data.picture_files import PictureFolder, find_pictures
 from gan_jax.data.spec import Field
 from gan_jax.utils.errors import UserError
@@ -25,7 +24,6 @@ Filter = Literal["lanczos", "bicubic", "bilinear", "hamming", "box", "nearest"]
 
 _OPTION = "--config.data."  # what messages put before an option's name
 _REMEDY = f"Mend or remove them, or leave them out with {_OPTION}skip_bad=True"
-_DARK = 64  # pictures whose brightest value is below this are said to be dark
 
 
 @dataclass(frozen=True)
@@ -146,11 +144,7 @@ class ImageFolder(LocalBuilder):
                 raise self._look.complaint(_REMEDY)
             brightest = max(brightest, int(image[..., :3].max()))
             yield {"image": image} if label is None else {"image": image, "label": label}
-        if brightest < _DARK:
-            logging.warning(
-                "the brightest value in %s is %d of 255; if that should be white, set %svalue_range=LOW,HIGH",
-                *(printable(self._pictures.folder), brightest, _OPTION),
-            )
+        warn_if_dark(self._look, brightest)
 
     def _read(self, path: Path) -> np.ndarray:
         with decoded(path, self._look.reading) as image:
@@ -194,21 +188,12 @@ def _digest(pictures: PictureFolder) -> str:
     """sha256 over the name and the content of every file, and over what else says what they mean."""
     whole = hashlib.sha256()
     title = f"reading {printable(pictures.folder.name)}"
-    for path, content in in_threads(_content, pictures.paths, title):
+    for path, content in in_threads(digest, pictures.paths, title):
         whole.update(os.fsencode(f"{path.relative_to(pictures.folder).as_posix()}\0{content}\n"))
     if pictures.sub_folders or pictures.num_labels:
         labels = {split: [label for _, label in files] for split, files in pictures.splits.items()}
         whole.update(f"{labels} {pictures.class_names}".encode())
     return whole.hexdigest()
-
-
-def _content(path: Path) -> str:
-    """The digest of a file; of one that cannot be read why, which is found again when it is looked at."""
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        return str(error.errno)
 
 
 def _sha256(data: bytes) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -67,26 +67,19 @@ class PictureFolder:
         """The files of all splits."""
         return [path for files in self.splits.values() for path, _ in files]
 
-    def one_split(self) -> list[tuple[Path, int | None]]:
-        """The files of "train", or of the only split that there is.
+    def one_split(self) -> PictureFolder:
+        """With "train" alone, or the only split that there is.
 
         Raises:
             UserError: there are several, and train is not among them.
         """
         if "train" not in self.splits and len(self.splits) > 1:
+            names = ", ".join(sorted(printable(folder.name) for folder in self.sub_folders.values()))
             raise UserError(
-                f"{printable(self.folder)} has the splits {', '.join(self.splits)}: give the folder "
-                "of one of them"
+                f"{printable(self.folder)} has the splits {names}, and no train: give the folder of one"
             )
-        return self.splits.get("train") or next(iter(self.splits.values()))
-
-    def check(self) -> None:
-        """Raises a UserError with all problems, if there are any."""
-        if self.problems:
-            raise UserError(
-                f"the folder of pictures {printable(self.folder)} cannot be used as it is: "
-                + "; ".join(self.problems)
-            )
+        split = "train" if "train" in self.splits else next(iter(self.splits))
+        return replace(self, splits={split: self.splits[split]})
 
     def named(self, paths: Sequence[Path]) -> str:
         """Files or folders as a message lists them."""

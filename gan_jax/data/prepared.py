@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import tensorflow_datasets as tfds
+from absl import logging
 
 from gan_jax.data.builder import INFO_FILE, LEFT_OUT
 from gan_jax.data.dataset import Dataset
 from gan_jax.data.records import quick_source
 from gan_jax.data.spec import Field
 from gan_jax.utils.errors import UserError
+from gan_jax.utils.names import listed
 from gan_jax.utils.paths import expanded, home
 
 _VERSION = re.compile(r"\d+\.\d+\.\d+")
@@ -117,6 +119,9 @@ def open_folder(
     if content is None:
         whole = builder.info.splits[split.partition("[")[0]]
         content = f"{int(whole.num_bytes)} bytes in shards of {','.join(map(str, whole.shard_lengths))}"
+    left_out = dict((builder.info.metadata or {}).get(LEFT_OUT, {}))
+    if left_out:
+        logging.warning("%s files are left out of %s: %s", len(left_out), name, listed(list(left_out)))
     return Dataset(
         name=name,
         split=split,
@@ -126,7 +131,7 @@ def open_folder(
         class_names=class_names or (),
         fingerprint=f"{builder.info.full_name} [{split}] {info.num_examples} examples {content}".strip(),
         options=options,
-        left_out=dict((builder.info.metadata or {}).get(LEFT_OUT, {})),
+        left_out=left_out,
     )
 
 

@@ -24,7 +24,7 @@ from gan_jax.evaluation.generated import GeneratedSet
 from gan_jax.evaluation.metric import ALL, Comparison, Metric
 from gan_jax.evaluation.protocol import Record, Score, Setting
 from gan_jax.evaluation.scores import METRICS
-from gan_jax.evaluation.sources.image_source import seen_by, spelled
+from gan_jax.evaluation.sources.image_source import like, seen_by, spelled
 from gan_jax.evaluation.sources.sources import ImageSource, dataset_source
 from gan_jax.feature_networks.network import FeatureNetwork
 from gan_jax.inference.conditions import Conditions, dataset_conditions
@@ -78,7 +78,7 @@ class Evaluator:
         progress: bool = True,
     ) -> None:
         real = seen_by(real, network.codec)
-        held_out = held_out and seen_by(held_out, network.codec)
+        held_out = held_out and like(seen_by(held_out, network.codec), real)
         self.metrics = chosen(metrics)
         self.network = network
         self.num_fakes = num_fakes
@@ -204,13 +204,13 @@ class Evaluator:
                 )
 
     def seen(self, source: ImageSource) -> ImageSource:
-        """A source of fakes as the network takes it.
+        """A source of fakes as the network takes it, with the channels of the reals where that can be had.
 
         Raises:
             UserError: its images are not like the reals.
         """
         try:
-            return seen_by(source, self.network.codec)
+            return like(seen_by(source, self.network.codec), self.real_source)
         except UserError:
             real = self.real_source
             raise UserError(
@@ -230,6 +230,12 @@ class Evaluator:
             raise UserError(
                 f"the images of {fake.source.name} are {spelled(fake.source.image_shape)} and those of "
                 f"{real.name} {spelled(real.image_shape)}: bring them to one size and number of channels"
+            )
+        ranges = [side.value_range for side in (fake.source, real) if side.value_range]
+        if len(set(ranges)) > 1:
+            raise UserError(
+                f"the values of {fake.source.name} are read as {ranges[0]} and those of {real.name} as "
+                f"{ranges[1]}: give both one range with --value_range=LOW,HIGH"
             )
         for name, metric in self.metrics.items():
             if "generator" in metric.needs and fake.generate is None:

@@ -47,10 +47,10 @@ def _escaped(found: re.Match[str]) -> str:
     return "".join(f"\\x{ord(character):02x}" for character in found[0])
 
 
-def listed(names: Sequence[str], most: int = 3) -> str:
+def listed(names: Sequence[str], most: int = 3, between: str = ", ") -> str:
     """The first of them, and how many more: "a, b, c and 4 more"."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
+    return between.join(names[:most]) + more
 
 
 def counted(number: int, noun: str) -> str:

@@ -1,10 +1,14 @@
 """A folder of pictures: sizes, modes, classes, orientation, and what is refused."""
 
+import json
+import os
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from gan_jax import data
+from gan_jax.config.record import describe_data
 from gan_jax.utils.errors import UserError
 
 RED, GREEN = (250, 10, 20), (10, 240, 30)
@@ -172,3 +176,121 @@ def test_bad_options(folder, options, message):
     save(folder / "a.png", halves(8, 8))
     with pytest.raises(UserError, match=message):
         data.load("image_folder", **{"folder": str(folder), **options})
+
+
+def test_all_that_is_wrong_is_said_at_once(folder):
+    rng = np.random.default_rng(0)
+    for name in ("cat", "dog"):
+        for i in range(4):
+            save(folder / name / f"{i}.png", rng.integers(0, 256, (20, 20, 3)))
+    for i in range(5):
+        (folder / "cat" / f"x{i}.png").write_bytes(b"")
+    for i in range(2):  # cut off: only decoding finds it
+        (folder / "dog" / f"{i}.png").write_bytes((folder / "dog" / f"{i}.png").read_bytes()[:300])
+    (folder / "bird").mkdir()
+    with pytest.raises(UserError) as told:
+        read(folder)
+    for part in (
+        "no pictures in 1 sub-folder (bird)",
+        "7 of 13 pictures cannot be used",
+        "5 empty (cat/x0.png, cat/x1.png, cat/x2.png and 2 more)",
+        "2 damaged, image file is truncated (dog/0.png, dog/1.png)",
+        "--config.data.skip_bad=True",
+    ):
+        assert part in str(told.value)
+
+
+def test_what_is_only_found_by_decoding_is_said_at_once_too(folder):
+    rng = np.random.default_rng(0)
+    for i in range(3):
+        save(folder / f"{i}.png", rng.integers(0, 256, (20, 20, 3)))
+        if i:
+            (folder / f"{i}.png").write_bytes((folder / f"{i}.png").read_bytes()[:300])
+    with pytest.raises(UserError, match=r"2 of 3 .* 2 damaged, .* \(1\.png, 2\.png\)"):
+        read(folder)
+
+
+def test_bad_pictures_are_left_out_and_recorded(folder, caplog):
+    rng = np.random.default_rng(0)
+    for name in ("cat", "dog"):
+        for i in range(3):
+            save(folder / name / f"{i}.png", rng.integers(0, 256, (20, 20, 3)))
+    (folder / "cat" / "0.png").write_bytes(b"")
+    (folder / "dog" / "2.png").write_bytes((folder / "dog" / "2.png").read_bytes()[:300])
+    dataset, _ = read(folder, skip_bad=True)
+    expected = {"cat/0.png": "empty", "dog/2.png": "damaged, image file is truncated"}
+    assert dataset.left_out == expected
+    assert describe_data(dataset)["left_out"] == expected
+    assert dataset.arrays()["label"].tolist() == [0, 0, 1, 1]
+    caplog.clear()
+    assert read(folder, skip_bad=True)[0].left_out == expected  # kept with the prepared set
+    assert "2 files are left out of image_folder: cat/0.png, dog/2.png" in caplog.text
+    for i in (1, 2):
+        (folder / "cat" / f"{i}.png").write_bytes(b"")
+    with pytest.raises(UserError, match=r"no picture is left of 1 class \(cat\).*3 empty"):
+        read(folder, skip_bad=True)
+
+
+@pytest.mark.parametrize(("high", "bits"), [(4095, 12), (900, 10), (200, 8), (16000, 14), (60000, 16)])
+def test_the_depth_is_looked_at_and_said(high, bits, folder, caplog):
+    values = np.linspace(0, high, 64).astype(np.uint16).reshape(8, 8)
+    Image.fromarray(values).save(folder / "a.png")
+    Image.fromarray(values // 2).save(folder / "b.png")
+    save(folder / "c.png", np.full((8, 8), 200))
+    _, images = read(folder, channels=1)
+    np.testing.assert_array_equal(images[0, ..., 0], np.rint(values / (2**bits - 1) * 255))
+    np.testing.assert_array_equal(images[2], 200)
+    assert f"2 pictures of more than 8 bits: 0 to {high}. They are read as {bits} bits" in caplog.text
+    _, images = read(folder, channels=1, value_range=(0, 2 * high))
+    assert images[0].max() in (127, 128)
+
+
+def test_values_in_no_clear_range_are_asked_for(folder):
+    Image.fromarray(np.array([[-1000, 3000]], np.int32)).save(folder / "a.tif")
+    with pytest.raises(UserError, match=r"-1000 to 3000\. Say with --config\.data\.value_range=LOW,HIGH"):
+        read(folder)
+    _, images = read(folder, value_range=(-1000, 3000), height=1, width=2, channels=1)
+    np.testing.assert_array_equal(images.ravel(), [0, 255])
+
+
+def test_dark_pictures_are_said(folder, caplog):
+    save(folder / "a.png", np.full((8, 8), 3))
+    read(folder)
+    assert "the brightest value in" in caplog.text
+    assert "is 3 of 255" in caplog.text
+
+
+def test_train_val_and_test_are_splits(folder):
+    for split, level in (("train", 10), ("val", 20), ("test", 30)):
+        for name in ("cat", "dog"):
+            save(folder / split / name / "0.png", np.full((8, 8), level))
+    dataset, images = read(folder)
+    assert dataset.class_names == ("cat", "dog")
+    assert set(images.ravel()) == {10}
+    for split, level in (("validation", 20), ("test", 30)):
+        other = data.load("image_folder", folder=str(folder), height=8, split=split)
+        assert set(other.arrays()["image"].ravel()) == {level}
+        assert other.fingerprint != dataset.fingerprint
+
+
+def test_names_that_are_no_utf_8(folder):
+    for name in (b"caf\xe9", b"tea"):
+        save(folder / os.fsdecode(name) / os.fsdecode(b"\xff.png"), np.full((8, 8), 200))
+    dataset, _ = read(folder)
+    assert dataset.class_names == (r"caf\xe9", "tea")
+    json.dumps(describe_data(dataset), ensure_ascii=False).encode()
+
+
+def test_labels_of_a_file_are_part_of_the_set(folder):
+    for i in range(3):
+        save(folder / "00000" / f"{i}.png", np.full((8, 8), 200))
+    prints = set()
+    given: tuple[list[int] | None, ...] = ([0, 1, 1], [1, 0, 1], None)
+    for labels in given:
+        rows = None if labels is None else [(f"00000/{i}.png", label) for i, label in enumerate(labels)]
+        (folder / "dataset.json").write_text(json.dumps({"labels": rows}))
+        dataset, _ = read(folder)
+        assert dataset.class_names == (("0", "1") if labels else ())
+        assert dataset.arrays().get("label", np.array(None)).tolist() == labels
+        prints.add(dataset.fingerprint)
+    assert len(prints) == 3

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import jax
 import numpy as np
+from absl import logging
 
 from gan_jax.data import Dataset
 from gan_jax.data.codecs import Codec, Pixels
@@ -33,6 +34,8 @@ class ImageSource:
         dataset: the split, where the images are one.
         codec: how the images are stored: those of a generator are encoded, so that both sides are alike.
         class_names: what the labels mean, in order; None where they are numbers only, or there are none.
+        in_channels: the same pictures with 1, 3 or 4 channels; None where they are what they are.
+        value_range: what became black and white, where the pictures have other values than 0 to 255.
     """
 
     name: str
@@ -44,6 +47,8 @@ class ImageSource:
     dataset: Dataset | None = None
     codec: Codec = field(default_factory=Pixels)
     class_names: tuple[str, ...] | None = None
+    in_channels: Callable[[int], ImageSource] | None = None
+    value_range: tuple[float, ...] | None = None
 
     @property
     def density(self) -> Density | None:
@@ -205,6 +210,17 @@ def seen_by(source: ImageSource, codec: Codec) -> ImageSource:
     if codec != Pixels():
         raise UserError(f"{source.name} holds {source.codec.noun}, and {codec.noun} are needed")
     return pictured(source)
+
+
+def like(source: ImageSource, other: ImageSource) -> ImageSource:
+    """The source with the channels of the other side where it can be read so; of two such sides the more."""
+    channels = other.image_shape[2]
+    if other.in_channels is not None:
+        channels = max(channels, source.image_shape[2])
+    if source.in_channels is None or channels == source.image_shape[2] or channels not in (1, 3, 4):
+        return source
+    logging.warning("%s is read with %d channels, as %s has", source.name, channels, other.name)
+    return source.in_channels(channels)
 
 
 def spelled(image_shape: tuple[int, ...]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -43,13 +44,14 @@ def is_run(path: str | Path) -> bool:
     return (expanded(path) / _RECORD).is_file()
 
 
-def open_source(text: str | Path, *, data_dir: str | Path | None = None) -> ImageSource:
+def open_source(text: str | Path, *, data_dir: str | Path | None = None, **reading: Any) -> ImageSource:
     """The images that a user named.
 
     Args:
         text: a folder of pictures, flat or with a sub-folder per class; an .npz file; or a data set,
             NAME, NAME:SPLIT or NAME:SPLIT[FROM:TO], its split "train" by default.
         data_dir: where the data sets are, as for `data.load`.
+        **reading: how a folder is read, as `folder_source` takes it.
 
     Raises:
         UserError: nothing of that name, an unclear name, or whatever is wrong with the pictures, the file or
@@ -64,7 +66,7 @@ def open_source(text: str | Path, *, data_dir: str | Path | None = None) -> Imag
             f"{text!r} is a data set and also {path.absolute()}: write {text}:train or ./{text} to say which"
         )
     if text and path.is_dir():
-        return folder_source(path)
+        return folder_source(path, **reading)
     if path.is_file():
         if path.suffix != ".npz":
             raise UserError(f"{text} is a file, but not an .npz file. {_POSSIBLE}")
