@@ -8,9 +8,9 @@ from pathlib import Path
 
 from gan_jax.study.result import Result
 from gan_jax.study.study import Run
-from gan_jax.summaries.logs import append_row, line_of, read_rows
+from gan_jax.summaries.logs import line_of, read_rows, warn_of_damage
 from gan_jax.utils.errors import UserError
-from gan_jax.utils.files import write_atomically
+from gan_jax.utils.files import disk_errors, write_atomically
 from gan_jax.utils.paths import expanded
 
 RESULTS = "results.jsonl"
@@ -55,9 +55,14 @@ def results_file(folder: str | Path, shard: Shard) -> Path:
     return expanded(folder) / f"results{shard.suffix}.jsonl"
 
 
-def add_result(path: Path, result: Result) -> None:
-    """Adds a run that is done."""
-    append_row(path, result.to_row())
+def add_results(path: Path, results: list[Result]) -> None:
+    """Adds runs that are done: all of them, or none where the process is killed."""
+    with disk_errors(f"read {path}"):
+        before = path.read_bytes() if path.exists() else b""
+    if before and not before.endswith(b"\n"):
+        before += b"\n"
+    rows = "".join(line_of(result.to_row()) for result in results)
+    write_atomically(path, before + rows.encode())
 
 
 def read_results(folder: str | Path, runs: list[Run]) -> tuple[list[Result], list[Result]]:
@@ -73,6 +78,7 @@ def read_results(folder: str | Path, runs: list[Run]) -> tuple[list[Result], lis
     others: dict[tuple[str, int], Result] = {}
     wanted = {(run.digest, run.seed): run for run in runs}
     for path in sorted(expanded(folder).glob("results*.jsonl")):
+        warn_of_damage(path, "seed")
         for number, row in enumerate(read_rows(path, "seed"), start=1):
             try:
                 result = Result.from_row(row)

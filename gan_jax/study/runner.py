@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,7 +29,7 @@ from gan_jax.study.figures import write_figures
 from gan_jax.study.groups import Group, grouped
 from gan_jax.study.montage import SAMPLES, montage
 from gan_jax.study.report import write_report
-from gan_jax.study.results import RESULTS, Shard, add_result, read_results, results_file, write_results
+from gan_jax.study.results import RESULTS, Shard, add_results, read_results, results_file, write_results
 from gan_jax.study.study import Run, Study, runs_of
 from gan_jax.study.trainer import GroupTrainer, sampled_state
 from gan_jax.summaries.logs import check_appendable
@@ -123,6 +124,8 @@ class Runner:
         results = results_file(self.out, self.shard)
         check_appendable(results)
         with locked(self.out / f"{WORK}{self.shard.suffix}") as work, StopRequest() as stop:
+            for leftover in work.glob("deleting-*"):
+                shutil.rmtree(leftover, ignore_errors=True)
             opened, bar = Opened(), Bar(self.left)
             try:
                 if self.others:
@@ -145,9 +148,8 @@ class Runner:
             raise UserError(f"{group.name}: {error}") from error
         trainer = GroupTrainer(group, plan, evaluator, work / group.id, say=bar.say, advance=bar.advance)
         found, states = trainer.run(stop)
-        for result in found:
-            add_result(results, result)
         self.draw(group, trainer, states)
+        add_results(results, found)  # after the pictures: nobody comes back to what has a result
         trainer.forget()
         if stop.signum is not None:
             raise Interrupted(stop.signum, "stopped; the same command continues the study")

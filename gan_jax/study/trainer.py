@@ -1,7 +1,7 @@
 """Trains the runs of one group together, with one state of all.
 
-Every interval is that of the config. What is measured is kept in history.jsonl of the group's folder, and
-the states in its checkpoints, until all runs are done: then their results are handed over.
+Every interval is that of the config. What is measured is kept in the history of the group's folder, and the
+states in its checkpoints, until all runs are done: then their results are handed over.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from gan_jax.evaluation.generated import GeneratedSetMaker
 from gan_jax.evaluation.protocol import WHILE_TRAINING, Record
 from gan_jax.inference.sample import compared_kind, make_sampler
 from gan_jax.study.groups import Group
+from gan_jax.study.history import History
 from gan_jax.study.result import Result
-from gan_jax.summaries.logs import append_row, read_rows
 from gan_jax.summaries.pictures import save_png
 from gan_jax.training.callbacks import SEED
 from gan_jax.training.checkpoint import Checkpoints
@@ -43,8 +43,6 @@ from gan_jax.utils.errors import UserError
 from gan_jax.utils.interrupt import Interrupted, StopRequest
 from gan_jax.utils.provenance import describe_environment
 from gan_jax.utils.tree import PyTree
-
-HISTORY = "history.jsonl"
 
 
 class GroupTrainer:
@@ -78,7 +76,8 @@ class GroupTrainer:
         self.mesh = parallel.mesh_of_at_most(len(group.runs))
         # As many as the devices can share; what the copies of the last run do is not looked at.
         self.slots = -(-len(group.runs) // self.mesh.size) * self.mesh.size
-        self.checkpoints = Checkpoints(folder / "checkpoints", keep=1)
+        self.history = History(folder)
+        self.checkpoints = Checkpoints(folder / "checkpoints", check=self.history.problem)
         self.fakes: dict[int, GeneratedSetMaker] = {}  # by the first step of the phase
         self.diverged: dict[int, int] = {}  # run -> step
         self.scores: list[dict[str, list[tuple[int, float]]]] = [{} for _ in group.runs]
@@ -190,18 +189,20 @@ class GroupTrainer:
     # The past.
 
     def restore_or_init(self) -> TrainState:
-        """The newest good checkpoint with its history, or fresh states."""
+        """The newest checkpoint that is good and has its history, or fresh states.
+
+        Raises:
+            UserError: none of the checkpoints can be used, or the history tells of some that are not there.
+        """
         batch = example_batch(self.plan.spec, self.plan.batch_size)
         one = parallel.mesh_of_at_most(1)
         like = many_runs.abstract_runs(self.plan.algorithm, len(self.group.runs), batch, one)
         states = self.checkpoints.restore(like)
-        step = 0 if states is None else int(states.step)
-        rows = [row for row in read_rows(self.folder / HISTORY) if (row["step"] or 0) <= step]
-        (self.folder / HISTORY).unlink(missing_ok=True)
-        for row in rows if states is not None else ():
-            self.note(row)
+        step = None if states is None else int(states.step)
+        for row in self.history.begin(step):
+            self.take(row)
         if states is not None:
-            self.advance(step * len(self.group.runs))
+            self.advance(int(states.step) * len(self.group.runs))
             states = jax.device_put(chosen_runs(states, self.indices), many_runs.runs_shardings(self.mesh))
         else:
             keys = jnp.stack([jax.random.key(self.group.runs[i].seed) for i in self.indices])
@@ -210,9 +211,8 @@ class GroupTrainer:
             return states
         return states.replace(frozen=parallel.place_frozen(self.plan.frozen, self.mesh))
 
-    def note(self, row: dict[str, Any]) -> None:
-        """Takes a row of the history in, and writes it down."""
-        append_row(self.folder / HISTORY, row)
+    def take(self, row: dict[str, Any]) -> None:
+        """Takes a row of the history in."""
         if "seconds" in row:
             self.seconds = row["seconds"]
         elif "diverged_at" in row:
@@ -221,6 +221,11 @@ class GroupTrainer:
             for name, value in row["scores"].items():
                 known = self.scores[row["run"]].setdefault(name, [])
                 known.append((row["step"], float("nan") if value is None else float(value)))
+
+    def note(self, row: dict[str, Any]) -> None:
+        """Takes a row in, and writes it down."""
+        self.history.add(row)
+        self.take(row)
 
     # The present.
 
@@ -258,7 +263,7 @@ class GroupTrainer:
     def save(self, step: int, states: TrainState, metrics: StepMetrics | None = None) -> None:
         """A checkpoint of all runs, which fits any number of devices; the last step needs none."""
         if step < self.plan.num_steps:
-            self.note({"step": step, "seconds": round(self.seconds, 3)})
+            self.history.seal(step, self.seconds)
             self.checkpoints.save(chosen_runs(states, range(len(self.group.runs))))
 
     def fake(self, step: int, index: int, ema: PyTree) -> Any:
@@ -307,7 +312,9 @@ class GroupTrainer:
     def forget(self) -> None:
         """Deletes the group's folder, once its results are written."""
         with files.disk_errors(f"delete {self.folder}"):
-            shutil.rmtree(self.folder)
+            # Renamed first: what a kill leaves half-deleted must not look like a damaged group.
+            deleting = self.folder.rename(self.folder.with_name(f"deleting-{self.folder.name}"))
+            shutil.rmtree(deleting)
 
 
 def chosen_runs(states: TrainState, indices: Sequence[int]) -> TrainState:

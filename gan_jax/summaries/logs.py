@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
+from absl import logging
 
 from gan_jax.summaries.events import EventFile
 from gan_jax.utils import files
@@ -266,20 +267,35 @@ def _load(path: Path) -> np.ndarray:
     return losses
 
 
+def warn_of_damage(path: Path, field: str = "step") -> None:
+    """Warns of lines that cannot be read, but of a last one that is half-written: that is only a kill."""
+    lines = _lines(path, field)
+    damaged = [str(number) for number, (line, row) in enumerate(lines, start=1) if row is None]
+    if damaged and lines[-1][1] is None and not path.read_bytes().endswith(b"\n"):
+        damaged.pop()
+    if damaged:
+        logging.warning("%s is damaged: line %s cannot be read and is left out", path, ", ".join(damaged))
+
+
 def _rows(path: Path, field: str = "step") -> list[tuple[str, dict[str, Any]]]:
     """The readable lines of a file such as metrics.jsonl, each with its row."""
+    return [(line, row) for line, row in _lines(path, field) if row is not None]
+
+
+def _lines(path: Path, field: str) -> list[tuple[str, dict[str, Any] | None]]:
+    """The lines of a file such as metrics.jsonl, each with its row; None where it cannot be read."""
     with files.disk_errors(f"read {path}"):
         if not path.exists():
             return []
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    rows = []
+    rows: list[tuple[str, dict[str, Any] | None]] = []
     for line in lines:
         try:
             row = json.loads(line)
-        except ValueError:  # half-written when the process was killed
-            continue
-        if isinstance(row, dict) and isinstance(row.get(field, ""), int | None):
-            rows.append((line, row))
+        except (ValueError, RecursionError):  # half-written when the process was killed, or damaged
+            row = None
+        good = isinstance(row, dict) and isinstance(row.get(field, ""), int | None)
+        rows.append((line, row if good else None))
     return rows
 
 
@@ -305,6 +321,7 @@ def _means(interval: list[dict[str, np.ndarray]]) -> dict[str, float]:
 
 def _drop_rows_after(path: Path, first_step: int) -> None:
     files.check_regular(path)  # reading a device or a pipe might never end
+    warn_of_damage(path)
     kept = "".join(line + "\n" for line, row in _rows(path) if (row["step"] or 0) <= first_step)
     if path.exists():
         files.write_atomically(path, kept.encode())

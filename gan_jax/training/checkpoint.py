@@ -23,7 +23,7 @@ import logging as stdlib_logging
 import re
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -52,14 +52,24 @@ class Checkpoints:
         folder: where the step folders lie; created at the first save.
         keep: how many of the newest checkpoints stay, at least 1; None for all, until `keep_only`.
         hosts: the processes of the run; all must call `save`, `restore` and `close` together.
+        check: what else is wrong with a step, in words; None if nothing is. A step without the records that
+            belong to it does not verify.
     """
 
-    def __init__(self, folder: Path | str, *, keep: int | None = 2, hosts: Hosts = ALONE) -> None:
+    def __init__(
+        self,
+        folder: Path | str,
+        *,
+        keep: int | None = 2,
+        hosts: Hosts = ALONE,
+        check: Callable[[int], str | None] = lambda step: None,
+    ) -> None:
         if keep is not None and keep < 1:
             raise ValueError(f"keep is {keep}; at least 1 checkpoint has to stay")
         self._folder = expanded(folder).absolute()
         self._keep = keep
         self._hosts = hosts
+        self._check = check
         # Folders made in the background would turn an unwritable disk into a 20 minute time-out.
         options = ocp.options.AsyncOptions(create_directories_asynchronously=False)
         self._orbax = ocp.StandardCheckpointer(async_options=options)
@@ -140,7 +150,7 @@ class Checkpoints:
 
     def verify(self, step: int) -> str | None:
         """None if the step and its files are those its manifest lists; otherwise what is wrong, in words."""
-        return manifest.verify(self._folder / str(step), step)
+        return manifest.verify(self._folder / str(step), step) or self._check(step)
 
     def wait(self) -> None:
         """Returns once the save in the background is committed and has its manifest.

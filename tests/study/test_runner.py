@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 from unittest import mock
 
@@ -11,17 +12,18 @@ import pytest
 
 from gan_jax import main
 from gan_jax.distributed import parallel
-from gan_jax.study import trainer
+from gan_jax.study import runner, trainer
 from gan_jax.study.results import Shard
 from gan_jax.study.runner import Runner
 from gan_jax.study.study import runs_of
 from gan_jax.study.trainer import GroupTrainer
 from gan_jax.summaries.logs import read_metrics
 from gan_jax.training.train import train
+from gan_jax.utils import files
 from gan_jax.utils.errors import UserError
 from gan_jax.utils.files import locked
 from gan_jax.utils.interrupt import Interrupted
-from tests.runs import leaves, stopped_at
+from tests.runs import flip_byte, leaves, stopped_at
 from tests.study import tiny
 
 pytestmark = pytest.mark.usefixtures("full_compiler")  # as a user's study is compiled
@@ -139,6 +141,72 @@ def test_a_study_that_was_stopped_continues_as_if_it_had_not_been(whole, tmp_pat
     assert tiny.rows(tmp_path) == tiny.rows(out)
     done, steps = re.findall(r"step (\d+)/(\d+)", capfd.readouterr().err)[-1]
     assert done == steps
+
+
+class Killed(BaseException):
+    """Nothing that comes after it is done, as nothing is that comes after a kill."""
+
+
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory):
+    """One group of a study, stopped at step 11: its checkpoints are of the steps 10 and 11."""
+    out = tmp_path_factory.mktemp("stopped")
+    make_mesh = parallel.make_mesh
+    with (
+        mock.patch.object(parallel, "make_mesh", lambda d=None: make_mesh((d or jax.devices())[:DEVICES])),
+        stopped_at(trainer, 11, steps_per_call=1),
+        pytest.raises(Interrupted),
+    ):
+        run(tiny.study(), out, only=("hinge",))
+    return out
+
+
+def group_of(out):
+    (group,) = (path for path in (out / "work").iterdir() if path.is_dir())
+    return group
+
+
+def hinge(out):
+    return [row for row in tiny.rows(out) if row["variant"] == "hinge"]
+
+
+def continued(out):
+    """Another start, as the same command makes it: the results of its group."""
+    run(tiny.study(), out, only=("hinge",))
+    return hinge(out)
+
+
+def test_neither_kills_while_a_study_restarts_nor_a_damaged_checkpoint_lose_a_row(whole, stopped, tmp_path):
+    """Kills while the history is written anew, once it is, and before the results are added."""
+    out = shutil.copytree(stopped, tmp_path / "out")
+    history = group_of(out) / "history.jsonl"
+    with history.open("a") as file:
+        file.write('{"step": 12, "run": 0, "scor')  # the kill before, in the middle of a row
+    for owner, name in ((Path, "replace"), (files, "flush_names"), (runner, "add_results")):
+        before = history.read_bytes()
+        with mock.patch.object(owner, name, side_effect=Killed), pytest.raises(Killed):
+            run(tiny.study(), out, only=("hinge",))
+        assert before.startswith(history.read_bytes()) or name == "add_results"
+    flip_byte(group_of(out) / "checkpoints" / "11")
+    assert continued(out) == hinge(whole[0])
+    assert [path.name for path in (out / "work").iterdir()] == ["lock"]
+
+
+def test_a_history_that_is_damaged_is_never_reported(stopped, tmp_path):
+    out = shutil.copytree(stopped, tmp_path / "out")
+    history = group_of(out) / "history.jsonl"
+    lines = history.read_bytes().splitlines(keepends=True)
+    for damaged in (b"", b"".join(lines[1:]), b"".join(lines).replace(b'"step": 6', b'"step": 5', 1)):
+        history.write_bytes(damaged)
+        with pytest.raises(
+            UserError, match=r"step 11: history\.jsonl .*; step 10: history\.jsonl .*Put back"
+        ):
+            run(tiny.study(), out, only=("hinge",))
+    history.write_bytes(b"".join(lines))
+    shutil.rmtree(group_of(out) / "checkpoints")
+    with pytest.raises(UserError, match=r"tells of 11 steps, but there is no checkpoint .* train these runs"):
+        run(tiny.study(), out, only=("hinge",))
+    assert history.read_bytes() == b"".join(lines)
 
 
 def test_shards_merge_into_the_study(whole, tmp_path):
