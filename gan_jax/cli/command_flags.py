@@ -116,7 +116,24 @@ def define_sample(values: flags.FlagValues, argv: list[str]) -> list[str]:
     define_path(values, "workdir", "The run's folder.")
     flags.DEFINE_integer("num", 64, "How many images.", lower_bound=1, flag_values=values)
     flags.DEFINE_integer("seed", 0, "Of the latents.", lower_bound=0, flag_values=values)
-    define_path(values, "out", "The PNG to write.")
+    define_path(
+        values,
+        "out",
+        "What to write, by its ending: .png, .jpg, .jpeg or .webp for one picture of all, .npz for the "
+        "arrays, FOLDER/ for a PNG of each.",
+    )
+    flags.DEFINE_integer("columns", None, "Pictures in a row.", lower_bound=1, flag_values=values)
+    flags.DEFINE_integer(
+        "scale",
+        None,
+        "How many times larger the pictures are in one of all; 1 is their own size. Default: what is "
+        "comfortable to look at.",
+        lower_bound=1,
+        upper_bound=64,
+        flag_values=values,
+    )
+    flags.DEFINE_integer("step", None, "The checkpoint of this step.", lower_bound=0, flag_values=values)
+    flags.DEFINE_bool("best", False, "The checkpoint with the best score.", flag_values=values)
     flags.DEFINE_integer("label", None, "The class, where the run is conditional.", flag_values=values)
     return argv
 
@@ -124,10 +141,22 @@ def define_sample(values: flags.FlagValues, argv: list[str]) -> list[str]:
 def sample(values: flags.FlagValues, rest: list[str]) -> None:
     """Runs `gan-jax sample`."""
     no_arguments(rest)
-    workdir, out = Path(required(values, "workdir")), Path(required(values, "out"))
+    workdir, out = Path(required(values, "workdir")), required(values, "out")
+    if values.best and values.step is not None:
+        raise flags.Error(f"--best and --step={values.step}: give one of them")
     from gan_jax.cli import commands
 
-    commands.sample(workdir, num=values.num, seed=values.seed, out=out, label=values.label)
+    commands.sample(
+        workdir,
+        num=values.num,
+        seed=values.seed,
+        out=out,
+        label=values.label,
+        columns=values.columns,
+        scale=values.scale,
+        step=values.step,
+        best=values.best,
+    )
 
 
 def define_info(values: flags.FlagValues, argv: list[str]) -> list[str]:

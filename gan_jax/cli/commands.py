@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +20,15 @@ from gan_jax.core.execution import Execution
 from gan_jax.distributed import parallel
 from gan_jax.distributed.hosts import ALONE, Hosts
 from gan_jax.evaluation.protocol import from_row
-from gan_jax.inference.sample import class_rows, make_sampler
+from gan_jax.inference.sample import class_rows, first_of, make_chunks
 from gan_jax.summaries.logs import last_metrics, read_metrics
 from gan_jax.summaries.parameter_table import parameter_report
-from gan_jax.summaries.pictures import examples_picture, save_png
+from gan_jax.summaries.sample_files import sample_files
 from gan_jax.training.checkpoint import Checkpoints
-from gan_jax.training.restore import restored_run, run_conditions
+from gan_jax.training.restore import BEST, NEWEST, restored_run, run_conditions
 from gan_jax.training.train import TrainSteps, open_feed, plan_on_devices
 from gan_jax.training.train import train as run_training
-from gan_jax.training.workdir import recorded_run
+from gan_jax.training.workdir import read_record, recorded_run
 from gan_jax.utils.errors import UserError
 from gan_jax.utils.tree import mebibytes, tree_bytes
 
@@ -84,22 +85,35 @@ def execution_line(execution: Execution, batch_size: int, devices: int) -> str:
     )
 
 
-def sample(workdir: Path, *, num: int, seed: int, out: Path, label: int | None) -> None:
-    """gan-jax sample: a grid of `num` images from the newest good checkpoint."""
-    algorithm, spec, state = restored_run(workdir)
-    labels, columns = class_rows(algorithm, num)
+def sample(
+    workdir: Path,
+    *,
+    num: int,
+    seed: int,
+    out: str,
+    label: int | None,
+    columns: int | None,
+    scale: int | None,
+    step: int | None,
+    best: bool,
+) -> None:
+    """gan-jax sample: `num` images from the newest good checkpoint, the best one, or that of a step."""
+    names = read_record(workdir)["data"].get("class_names", ())
+    to = sample_files(out, columns=columns, scale=scale, class_names=names)  # before anything is drawn
+    algorithm, spec, state = restored_run(workdir, BEST if best else NEWEST, step)
+    labels, class_columns = class_rows(algorithm, num)
     if label is not None:
         if algorithm.num_classes is None:
             raise UserError(f"--label={label}: the run in {workdir} is unconditional; leave --label out")
         if not 0 <= label < algorithm.num_classes:
             raise UserError(f"--label={label}: the classes are 0 to {algorithm.num_classes - 1}")
-        labels, columns = np.full(num, label, np.int32), None
-    sampler = make_sampler(algorithm, spec, run_conditions(workdir, algorithm))
-    made = sampler(state, num, jax.random.key(seed), labels)
+        labels, class_columns = np.full(num, label, np.int32), None
+    chunks = make_chunks(algorithm, spec, run_conditions(workdir, algorithm))
     codec = spec.fields["image"].codec
-    for name, images in (made if isinstance(made, dict) else {"": made}).items():
-        file = out.with_name(f"{out.stem}_{name}{out.suffix}") if name else out
-        save_png(file, examples_picture(images, codec, columns))
+    drawn = first_of(chunks(state, num, jax.random.key(seed), labels), num)
+    # InfoGAN's categories are no classes of the data.
+    own = labels if getattr(algorithm.generator, "conditional", False) else None
+    for file in replace(to, columns=columns or class_columns).write(drawn, codec, own):
         _say(f"{num} {codec.noun} from step {int(state.step)} in {file}")
 
 
@@ -118,12 +132,12 @@ def info(workdir: Path) -> None:
     metrics = last_metrics(workdir) or {}
     shown = [f"{name} {value}" for name, value in metrics.items() if name != "time"]
     _say(f"last metrics: {', '.join(shown) or 'none yet'}")
-    checkpoints = Checkpoints(workdir / "checkpoints")
-    steps = checkpoints.steps()
-    for step in steps:
-        _say(f"checkpoint {step} of {config.num_steps}: {checkpoints.verify(step) or 'verified'}")
+    checkpoints = Checkpoints(workdir / NEWEST, reading=True)
+    found = checkpoints.verified()
+    for step, problem in found.items():
+        _say(f"checkpoint {step} of {config.num_steps}: {problem or 'verified'}")
     checkpoints.close()
-    if not steps:
+    if not found:
         _say("checkpoints: none yet")
     for score in filter(None, map(from_row, read_metrics(workdir))):
         values = ", ".join(f"{name} {found.value:.4g}" for name, found in score.scores.items())

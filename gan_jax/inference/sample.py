@@ -98,6 +98,14 @@ def make_sampler(algorithm: Algorithm, spec: DataSpec, conditions: Conditions | 
     return sample
 
 
+def first_of(chunks: Iterator[Any], count: int) -> Iterator[dict[str, np.ndarray]]:
+    """The first `count` examples of `make_chunks`, by the name of their kind; "" where there is one kind."""
+    for done in range(0, count, CHUNK):
+        chunk = next(chunks)
+        kinds = chunk if isinstance(chunk, dict) else {"": chunk}
+        yield {name: np.asarray(images)[: count - done] for name, images in kinds.items()}
+
+
 def compared_kind(samples: Any) -> Any:
     """Of the kinds of images that a method makes the one that is compared with the data's."""
     if not isinstance(samples, dict):

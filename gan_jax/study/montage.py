@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from gan_jax.utils.errors import UserError
-from gan_jax.utils.files import disk_errors, write_atomically
+from gan_jax.utils.files import checked_suffix, disk_errors, write_atomically
 from gan_jax.utils.paths import expanded
 
 SAMPLES = "samples.png"  # the name that the report looks for
@@ -37,6 +37,7 @@ def montage(pictures: Sequence[tuple[str, Path | str]], path: Path | str) -> Non
         ValueError: no pictures, or pictures of different sizes.
         UserError: a file that cannot be read or is no picture; the disk is full.
     """
+    checked_suffix(path, (".png",))
     if not pictures:
         raise ValueError("a montage is made of at least one picture")
     images = [_opened(expanded(source)) for _, source in pictures]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -12,9 +13,18 @@ from PIL import Image
 from gan_jax.data.codecs import Codec
 from gan_jax.summaries.point_pictures import PICTURED_POINTS, points_picture
 from gan_jax.utils import files
+from gan_jax.utils.errors import UserError
+from gan_jax.utils.paths import expanded
 
 PICTURED = 64  # images in a grid
 _COMFORTABLE = 448  # pixels: a smaller grid's images are enlarged until its longer side comes near this
+# By a file's ending: Pillow's name of the format, and how it is written.
+FORMATS: dict[str, tuple[str, dict[str, Any]]] = {
+    ".png": ("PNG", {}),
+    ".jpg": ("JPEG", {"quality": 95, "subsampling": 0}),
+    ".jpeg": ("JPEG", {"quality": 95, "subsampling": 0}),
+    ".webp": ("WEBP", {"lossless": True}),
+}
 
 
 def examples_picture(examples: np.ndarray, codec: Codec, columns: int | None = None) -> np.ndarray:
@@ -37,7 +47,9 @@ def pictured_examples(codec: Codec) -> int:
     return PICTURED if codec.pictured else PICTURED_POINTS
 
 
-def grid(images: np.ndarray, columns: int | None = None, pad: int = 2) -> np.ndarray:
+def grid(
+    images: np.ndarray, columns: int | None = None, pad: int = 2, scale: int | None = None
+) -> np.ndarray:
     """Lays pictures out row by row, white between them.
 
     Small images are enlarged by a whole number (nearest neighbour), so that 64 of 28 x 28 are
@@ -47,6 +59,7 @@ def grid(images: np.ndarray, columns: int | None = None, pad: int = 2) -> np.nda
         images: uint8 [N, H, W, C], N >= 1.
         columns: images per row; by default the grid is as near to a square as can be.
         pad: pixels between images, before enlarging.
+        scale: how many times larger; None: until the longer side comes near 448 pixels.
 
     Returns:
         uint8 [h, w, C].
@@ -56,7 +69,7 @@ def grid(images: np.ndarray, columns: int | None = None, pad: int = 2) -> np.nda
             f"a grid is made of images uint8 [N, H, W, C] with N >= 1, not {images.dtype} {images.shape}"
         )
     n, height, width, channels = images.shape
-    columns = columns or math.ceil(math.sqrt(n))
+    columns = min(columns or math.ceil(math.sqrt(n)), n)
     rows = math.ceil(n / columns)
     cell_h, cell_w = height + pad, width + pad
     cells = np.full((rows * columns, cell_h, cell_w, channels), 255, np.uint8)
@@ -65,23 +78,51 @@ def grid(images: np.ndarray, columns: int | None = None, pad: int = 2) -> np.nda
     board = board.reshape(rows * cell_h, columns * cell_w, channels)[
         : rows * cell_h - pad, : columns * cell_w - pad
     ]
-    scale = max(1, round(_COMFORTABLE / max(board.shape[:2])))
+    scale = scale or max(1, round(_COMFORTABLE / max(board.shape[:2])))
     return board.repeat(scale, axis=0).repeat(scale, axis=1)
 
 
 def encode_png(image: np.ndarray) -> bytes:
     """The PNG file of a picture, uint8 [H, W, C] with C = 1, 3 or 4."""
+    return _encoded(_opened(image), "PNG")
+
+
+def _opened(image: np.ndarray) -> Image.Image:
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[-1] not in (1, 3, 4):
         raise ValueError(f"a picture is uint8 [H, W, 1, 3 or 4], not {image.dtype} {list(image.shape)}")
+    return Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
+
+
+def _encoded(picture: Image.Image, kind: str, **options: Any) -> bytes:
+    """The file of a picture in one of Pillow's formats."""
     buffer = io.BytesIO()
-    Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(buffer, "PNG")
+    picture.save(buffer, kind, **options)
     return buffer.getvalue()
 
 
-def save_png(path: Path | str, image: np.ndarray) -> None:
-    """Writes a picture, uint8 [H, W, C] with C = 1, 3 or 4, atomically; makes the folders above it.
+def save_picture(path: Path | str, image: np.ndarray) -> None:
+    """Writes a picture, uint8 [H, W, C] with C = 1, 3 or 4, as its name says, atomically.
+
+    PNG and WebP keep every pixel, JPEG is of quality 95. The folders above are made.
 
     Raises:
-        UserError: the disk is full or the folder cannot be written to.
+        UserError: a name that no format belongs to, a picture that the format cannot hold; the disk is full
+            or the folder cannot be written to.
     """
-    files.write_atomically(path, encode_png(image))
+    path = expanded(path)
+    kind, options = FORMATS[files.checked_suffix(path, FORMATS)]
+    picture = _opened(image)
+    if kind == "JPEG" and picture.mode == "RGBA":
+        raise UserError(f"{path}: JPEG has no transparency, and this picture has; choose .png or .webp")
+    try:
+        content = _encoded(picture, kind, **options)
+    except (OSError, ValueError) as error:
+        size = f"{picture.width} x {picture.height} pixels"
+        raise UserError(f"{path}: {kind} cannot hold a picture of {size} ({error}); choose .png") from error
+    files.write_atomically(path, content)
+
+
+def save_png(path: Path | str, image: np.ndarray) -> None:
+    """`save_picture` for what is always a PNG."""
+    files.checked_suffix(path, (".png",))
+    save_picture(path, image)

@@ -33,6 +33,7 @@ def save_figure(figure: Figure, path: Path | str, dpi: int = 100) -> None:
     Raises:
         UserError: the disk is full or the folder cannot be written to.
     """
+    files.checked_suffix(path, (".png",))
     drawn, small = io.BytesIO(), io.BytesIO()
     figure.savefig(drawn, format="png", dpi=dpi)
     Image.open(drawn).convert("RGB").quantize(256).save(small, "PNG", optimize=True)

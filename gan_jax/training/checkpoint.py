@@ -54,6 +54,8 @@ class Checkpoints:
         hosts: the processes of the run; all must call `save`, `restore` and `close` together.
         check: what else is wrong with a step, in words; None if nothing is. A step without the records that
             belong to it does not verify.
+        reading: whether the run is another's, which may be training: nothing is moved, and of saves that have
+            not finished nothing is said.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class Checkpoints:
         keep: int | None = 2,
         hosts: Hosts = ALONE,
         check: Callable[[int], str | None] = lambda step: None,
+        reading: bool = False,
     ) -> None:
         if keep is not None and keep < 1:
             raise ValueError(f"keep is {keep}; at least 1 checkpoint has to stay")
@@ -70,6 +73,7 @@ class Checkpoints:
         self._keep = keep
         self._hosts = hosts
         self._check = check
+        self._reading = reading
         # Folders made in the background would turn an unwritable disk into a 20 minute time-out.
         options = ocp.options.AsyncOptions(create_directories_asynchronously=False)
         self._orbax = ocp.StandardCheckpointer(async_options=options)
@@ -99,7 +103,7 @@ class Checkpoints:
     def restore(self, like: TrainState, step: int | None = None) -> TrainState | None:
         """The newest checkpoint that verifies, or None if there is none.
 
-        Newer steps that are damaged are renamed to `damaged-<step>-<n>` with a warning.
+        Newer steps that are damaged are renamed to `damaged-<step>-<n>` with a warning, but not by a reader.
 
         Args:
             like: the shapes, dtypes, shardings and typed keys wanted, as arrays or as
@@ -147,6 +151,18 @@ class Checkpoints:
                 return []
             names = [path.name for path in self._folder.iterdir() if path.is_dir()]
         return sorted(int(name) for name in names if re.fullmatch(r"0|[1-9][0-9]*", name))
+
+    def verified(self) -> dict[int, str | None]:
+        """What is wrong with each of the steps, None where nothing is.
+
+        One that another process deletes meanwhile is left out.
+        """
+        while there := self.steps():
+            found = {step: self.verify(step) for step in there}
+            still = self.steps()
+            if kept := {step: problem for step, problem in found.items() if step in still}:
+                return kept
+        return {}
 
     def verify(self, step: int) -> str | None:
         """None if the step and its files are those its manifest lists; otherwise what is wrong, in words."""
@@ -230,10 +246,11 @@ class Checkpoints:
     def _pass_over(self, bad: dict[int, str], good: int) -> None:
         """Says what is wrong with the steps newer than `good`, and moves the damaged ones aside."""
         for step, problem in bad.items():
+            if self._reading and (problem == manifest.UNFINISHED or step not in self.steps()):
+                continue
             logging.warning("checkpoint %d: %s; going back to step %d", step, problem, good)
             # An unfinished step stays: another process may be about to write its manifest.
-            # And whoever only reads somebody else's run may not be allowed to rename.
-            if problem != manifest.UNFINISHED:
+            if problem != manifest.UNFINISHED and not self._reading:
                 with contextlib.suppress(OSError):
                     self._move_aside(step, problem)
 

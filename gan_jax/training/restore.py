@@ -20,18 +20,24 @@ from gan_jax.training.workdir import recorded_run
 from gan_jax.utils.errors import UserError
 from gan_jax.utils.paths import expanded
 
+TRIES = 100  # of reading a checkpoint while the run trains
 NEWEST = "checkpoints"  # the folder of a run that holds the newest ones; BEST holds the best one
 
 
-def restored_run(workdir: str | Path, folder: str = NEWEST) -> tuple[Algorithm, DataSpec, TrainState]:
+def restored_run(
+    workdir: str | Path, folder: str = NEWEST, step: int | None = None
+) -> tuple[Algorithm, DataSpec, TrainState]:
     """A run's algorithm at that step, what it knows of the data, and the state of its newest good checkpoint.
+
+    The run may be training meanwhile: a checkpoint that is deleted while it is read is chosen again.
 
     Args:
         folder: NEWEST, or BEST: the one with the best score that was measured while training, which best.json
             names.
+        step: the checkpoint of this step, in either folder, and no other.
 
     Raises:
-        UserError: no run there, no checkpoint yet, or none that is intact.
+        UserError: no run there, no checkpoint yet, or none that is intact; no intact one of this step.
     """
     workdir = expanded(workdir)
     config, spec, _ = recorded_run(workdir)
@@ -46,14 +52,33 @@ def restored_run(workdir: str | Path, folder: str = NEWEST) -> tuple[Algorithm, 
     phases = phase_configs(config)
     algorithm = build_algorithm(phases[0].config, spec)
     mesh = parallel.mesh_of_at_most(1)
-    with closing(Checkpoints(workdir / folder)) as checkpoints:
-        batch = example_batch(spec, phases[0].config.batch_size)
-        step = best_note(workdir)["step"] if folder == BEST else None
-        state = checkpoints.restore(parallel.abstract_state(algorithm, batch, mesh), step)
+    batch = example_batch(spec, phases[0].config.batch_size)
+    if step is not None:
+        folder = next((name for name in (NEWEST, BEST) if (workdir / name / str(step)).is_dir()), NEWEST)
+    state = _restored(workdir, folder, step, parallel.abstract_state(algorithm, batch, mesh))
     if state is None:
         raise UserError(f"{workdir} has no checkpoint yet; let gan-jax train reach one")
     phase = next(phase for phase in phases if int(state.step) <= phase.stop)
     return build_algorithm(phase.config, spec, phase.start), spec, state
+
+
+def _restored(workdir: Path, folder: str, step: int | None, like: TrainState) -> TrainState | None:
+    """The state of one of the checkpoints, none of which another process deleted while it was read."""
+    with closing(Checkpoints(workdir / folder, reading=True)) as checkpoints:
+        for _ in range(TRIES):
+            before = checkpoints.steps()
+            try:
+                wanted = best_note(workdir)["step"] if folder == BEST and step is None else step
+                state = checkpoints.restore(like, wanted)
+            except Exception:  # Orbax and TensorStore raise many kinds where a file vanishes
+                if checkpoints.steps() == before:
+                    raise
+                continue
+            now = checkpoints.steps()
+            # Where the arrays of a vanished file are missing, TensorStore may read zeros.
+            if now == before if state is None else int(state.step) in now:
+                return state
+    raise UserError(f"the checkpoints in {workdir / folder} change faster than they are read; try again")
 
 
 def run_conditions(

@@ -9,7 +9,7 @@ import json
 import os
 import secrets
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -130,6 +130,18 @@ def flush_names(folder: str | Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def checked_suffix(path: Path | str, allowed: Iterable[str]) -> str:
+    """The ending of a file's name in small letters; it says what is in the file.
+
+    Raises:
+        UserError: it is none of these.
+    """
+    suffix, choices = Path(path).suffix.lower(), list(allowed)
+    if suffix not in choices:
+        raise UserError(f"{path}: the name must end in {' or '.join(choices)}, which is what is written")
+    return suffix
 
 
 def write_json(path: Path | str, value: Any) -> None:

@@ -1,0 +1,139 @@
+"""Generated examples as files: one picture of all, a folder with a picture of each, or an .npz of arrays."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from gan_jax.data.codecs import Codec
+from gan_jax.summaries.pictures import FORMATS, grid, save_picture
+from gan_jax.summaries.point_pictures import points_picture
+from gan_jax.utils import files
+from gan_jax.utils.errors import UserError
+from gan_jax.utils.paths import expanded
+
+ARRAYS = ".npz"
+CHOICES = f"{', '.join(FORMATS)} (one picture of all), {ARRAYS} (the arrays), or end in / (a picture of each)"
+
+
+@dataclass(frozen=True)
+class SampleFiles:
+    """Where examples go, and in which form.
+
+    Attributes:
+        path: the file or the folder.
+        form: "grid" for one picture of all, "singles" for a folder with a picture of each, "arrays".
+        columns: pictures in a row of a grid; None for as near to a square as can be.
+        scale: how many times larger a grid's pictures are; None for comfortable to look at.
+        class_names: of the labels, for the sub-folders; empty where there are none.
+    """
+
+    path: Path
+    form: Literal["grid", "singles", "arrays"]
+    columns: int | None = None
+    scale: int | None = None
+    class_names: Sequence[str] = ()
+
+    def write(
+        self, chunks: Iterator[Mapping[str, np.ndarray]], codec: Codec, labels: np.ndarray | None = None
+    ) -> list[Path]:
+        """Writes the examples; returns the files, or the folder.
+
+        Args:
+            chunks: examples by the name of their kind, "" where there is one kind, float32 [b, H, W, C],
+                decoded. A kind's name becomes part of the file's.
+            codec: what the examples are.
+            labels: int32 [N]; a folder then has a sub-folder for each class, and an .npz the array `labels`.
+
+        Raises:
+            UserError: points have no picture each; a picture that its format cannot hold; the disk is full
+                or the folder cannot be written to.
+        """
+        if self.form == "singles":
+            return self._write_singles(chunks, codec, labels)
+        parts: dict[str, list[np.ndarray]] = {}
+        for chunk in chunks:
+            for kind, examples in chunk.items():
+                parts.setdefault(kind, []).append(self._kept(examples, codec))
+        written = []
+        for kind, found in parts.items():
+            path = self.path.with_name(f"{self.path.stem}_{kind}{self.path.suffix}") if kind else self.path
+            together = np.concatenate(found)
+            if self.form == "arrays":
+                buffer = io.BytesIO()
+                arrays: dict[str, Any] = {"images": together} | ({} if labels is None else {"labels": labels})
+                np.savez(buffer, **arrays)
+                files.write_atomically(path, buffer.getvalue())
+            elif codec.pictured:
+                save_picture(path, grid(together, self.columns, scale=self.scale))
+            else:
+                save_picture(path, points_picture(together, codec.density))
+            written.append(path)
+        return written
+
+    def _kept(self, examples: np.ndarray, codec: Codec) -> np.ndarray:
+        """What is kept of a chunk until all are there."""
+        if self.form == "arrays":
+            return codec.encode(examples)
+        return codec.picture(examples) if codec.pictured else examples
+
+    def _write_singles(
+        self, chunks: Iterator[Mapping[str, np.ndarray]], codec: Codec, labels: np.ndarray | None
+    ) -> list[Path]:
+        if not codec.pictured:
+            raise UserError(
+                f"{self.path}/: {codec.noun} have no picture each; write a file that ends in .png or {ARRAYS}"
+            )
+        with files.disk_errors(f"write {self.path}"):
+            self.path.mkdir(parents=True, exist_ok=True)
+            if next(self.path.iterdir(), None) is not None:
+                raise UserError(f"{self.path} is not empty: give a new folder, or empty it")
+        done = 0
+        for chunk in chunks:
+            for kind, examples in chunk.items():
+                for number, picture in enumerate(codec.picture(examples), start=done):
+                    folder = self.path / kind if kind else self.path
+                    if labels is not None:
+                        folder /= self._class_folder(int(labels[number]))
+                    save_picture(folder / f"{number:06d}.png", picture)
+            done += len(next(iter(chunk.values())))
+        return [self.path]
+
+    def _class_folder(self, label: int) -> str:
+        """The class's name where it can be a folder's, else its number."""
+        name = self.class_names[label] if label < len(self.class_names) else ""
+        return name if name and not name.startswith(".") and "/" not in name else str(label)
+
+
+def sample_files(
+    out: str | Path,
+    *,
+    columns: int | None = None,
+    scale: int | None = None,
+    class_names: Sequence[str] = (),
+) -> SampleFiles:
+    """Where `out` says that examples go: by its ending, or a folder if it ends in "/" or is one.
+
+    Raises:
+        UserError: another ending, with the choices; columns or scale for what is no grid.
+    """
+    path, text = expanded(out), str(out)
+    suffix = path.suffix.lower()
+    if text.endswith("/") or path.is_dir():
+        form: Literal["grid", "singles", "arrays"] = "singles"
+    elif suffix == ARRAYS:
+        form = "arrays"
+    elif suffix in FORMATS:
+        form = "grid"
+    else:
+        what = f"{path.suffix!r} is no ending that is known" if suffix else "it has no ending"
+        raise UserError(f"{text}: {what}: the name must end in {CHOICES}")
+    for name, value in (("columns", columns), ("scale", scale)):
+        if value is not None and form != "grid":
+            raise UserError(f"{name}={value} is for one picture of all, and {text} is none: leave it out")
+    return SampleFiles(path, form, columns, scale, class_names)

@@ -1,0 +1,221 @@
+"""`gan-jax sample`: the form that the name of the output asks for, and which checkpoint is drawn from."""
+
+import shutil
+import time
+
+import jax
+import numpy as np
+import pytest
+from PIL import Image
+
+from gan_jax.config.build import build
+from gan_jax.data.codecs import Pixels, Points
+from gan_jax.data.spec import DataSpec, Field
+from gan_jax.evaluation.sources.sources import folder_source, npz_source
+from gan_jax.inference.sample import make_sampler
+from gan_jax.main import main
+from gan_jax.summaries.pictures import FORMATS, grid, save_picture, save_png
+from gan_jax.summaries.sample_files import sample_files
+from gan_jax.training import manifest
+from gan_jax.training.checkpoint import Checkpoints
+from gan_jax.training.restore import restored_run
+from gan_jax.utils.errors import UserError
+from tests.runs import run, start, tiny
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """(its images with seed 5 and classes 0 to 7 in turn, uint8 [70, 16, 16, 1]; the workdir)."""
+    config = tiny(tmp_path_factory.mktemp("data"), num_steps=16)
+    with config.unlocked():
+        config.generator.condition = "embedding"
+        config.evaluation = dict(metrics="fid", every_steps=8, num=40, network="random")
+    folder = tmp_path_factory.mktemp("trained") / "run"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GAN_JAX_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setattr("gan_jax.evaluation.plan.EvaluationPlan.is_better", lambda self, new, old: False)
+        state = run(config, folder)  # so the first stays the best
+    sampler = make_sampler(build(config).algorithm, DataSpec({"image": Field((16, 16, 1))}, 8))
+    labels = np.arange(70) * 8 // 70
+    return Pixels().encode(sampler(state, 70, jax.random.key(5), labels)), folder
+
+
+def sample(workdir, out, *more):
+    return main(["sample", f"--workdir={workdir}", f"--out={out}", "--seed=5", *more])
+
+
+def opened(path):
+    with Image.open(path) as image:
+        return np.asarray(image), image.format
+
+
+@pytest.mark.parametrize(("suffix", "kind"), [(s, FORMATS[s.lower()][0]) for s in (*FORMATS, ".JPG")])
+def test_a_picture_is_what_its_name_says(suffix, kind, trained, tmp_path):
+    images, workdir = trained
+    assert sample(workdir, tmp_path / f"s{suffix}", "--num=70") == 0
+    picture, found = opened(tmp_path / f"s{suffix}")
+    assert found == kind
+    expected = grid(images)[..., 0]
+    picture = picture[..., 0] if picture.ndim == 3 else picture
+    assert picture.shape == expected.shape
+    assert np.abs(picture.astype(int) - expected).mean() < (5 if kind == "JPEG" else 0.5)
+
+
+@pytest.mark.parametrize("name", ["s", "s.bmp", "s.gif", "s.png.txt", "s.jsonl"])
+def test_another_ending_is_refused_with_the_choices(name, trained, tmp_path, capsys):
+    assert sample(trained[1], tmp_path / name) == 1
+    err = capsys.readouterr().err
+    assert "must end in .png, .jpg, .jpeg, .webp (one picture of all), .npz (the arrays), or end in /" in err
+    assert not any(tmp_path.glob("*"))
+
+
+def test_columns_and_scale(trained, tmp_path):
+    images, workdir = trained
+    assert sample(workdir, tmp_path / "s.png", "--num=70", "--columns=5", "--scale=1") == 0
+    np.testing.assert_allclose(opened(tmp_path / "s.png")[0], grid(images, 5, scale=1)[..., 0], atol=1)
+    assert opened(tmp_path / "s.png")[0].shape == (14 * 18 - 2, 5 * 18 - 2)
+    assert sample(workdir, tmp_path / "one.png", "--num=1", "--scale=1") == 0
+    assert opened(tmp_path / "one.png")[0].shape == (16, 16)
+    assert sample(workdir, tmp_path / "wide.png", "--num=2", "--columns=9", "--scale=1") == 0
+    assert opened(tmp_path / "wide.png")[0].shape == (16, 34)
+
+
+def test_a_folder_gets_a_picture_of_each_by_class(trained, tmp_path, capsys):
+    images, workdir = trained
+    assert sample(workdir, f"{tmp_path}/each/", "--num=70") == 0
+    assert f"70 images from step 16 in {tmp_path / 'each'}" in capsys.readouterr().out
+    files = sorted((tmp_path / "each").rglob("*.png"), key=lambda path: path.name)
+    assert [path.name for path in files] == [f"{n:06d}.png" for n in range(70)]
+    assert len({path.parent.name for path in files}) == 8
+    assert not {path.parent.name for path in files} & set("01234567")  # the figures have names
+    np.testing.assert_allclose(np.stack([opened(path)[0] for path in files]), images[..., 0], atol=1)
+    source = folder_source(tmp_path / "each")
+    assert (source.size, source.num_classes) == (70, 8)
+    assert sample(workdir, tmp_path / "each") == 1  # without the slash, and it is full
+    assert "is not empty: give a new folder" in capsys.readouterr().err
+
+
+def test_arrays_are_as_evaluate_reads_them(trained, tmp_path):
+    images, workdir = trained
+    assert sample(workdir, tmp_path / "s.npz", "--num=70") == 0
+    with np.load(tmp_path / "s.npz") as stored:
+        np.testing.assert_allclose(stored["images"], images, atol=1)
+        assert stored["images"].dtype == np.uint8
+        np.testing.assert_array_equal(stored["labels"], np.arange(70) * 8 // 70)
+    assert npz_source(tmp_path / "s.npz").num_classes == 8
+
+
+@pytest.mark.parametrize("flag", ["columns", "scale"])
+def test_columns_and_scale_are_of_one_picture(flag, trained, tmp_path, capsys):
+    for out in (f"{tmp_path}/each/", tmp_path / "s.npz"):
+        assert sample(trained[1], out, f"--{flag}=2") == 1
+        assert f"{flag}=2 is for one picture of all" in capsys.readouterr().err
+
+
+def test_an_earlier_checkpoint_and_the_best_one(trained, tmp_path, capsys):
+    _, workdir = trained
+    for name, more in (("last", []), ("best", ["--best"]), ("earlier", ["--step=8"])):
+        assert sample(workdir, tmp_path / f"{name}.png", "--num=8", *more) == 0
+    said = capsys.readouterr().out
+    assert [line.split(" in ")[0].split()[-1] for line in said.splitlines()] == ["16", "8", "8"]
+    last, best, earlier = ((tmp_path / f"{name}.png").read_bytes() for name in ("last", "best", "earlier"))
+    assert last != best == earlier
+    assert sample(workdir, tmp_path / "x.png", "--step=9") == 1
+    assert "cannot be used (not there). Steps there: 8, 16." in capsys.readouterr().err
+    assert sample(workdir, tmp_path / "x.png", "--step=8", "--best") == 2
+
+
+def test_a_step_that_only_best_has(trained, tmp_path):
+    workdir = shutil.copytree(trained[1], tmp_path / "run")
+    shutil.rmtree(workdir / "checkpoints" / "8")
+    assert int(restored_run(workdir, step=8)[2].step) == 8
+
+
+def test_points_have_no_picture_each(tmp_path):
+    points = np.zeros((3, 1, 1, 2), np.float32)
+    with pytest.raises(UserError, match=r"points have no picture each; write a file that ends in \.png"):
+        sample_files(f"{tmp_path}/each/").write(iter([{"": points}]), Points(None))
+    assert sample_files(tmp_path / "p.npz").write(iter([{"": points}]), Points(None)) == [tmp_path / "p.npz"]
+
+
+def test_class_names_that_cannot_be_folders(tmp_path):
+    to = sample_files(f"{tmp_path}/each/", class_names=("cat", "a/b", "..", ""))
+    to.write(iter([{"": np.zeros((5, 4, 4, 1), np.float32)}]), Pixels(), np.arange(5))
+    assert sorted(path.parent.name for path in tmp_path.rglob("*.png")) == ["1", "2", "3", "4", "cat"]
+
+
+def test_pictures_that_a_format_cannot_hold(tmp_path):
+    with pytest.raises(UserError, match="JPEG has no transparency"):
+        save_picture(tmp_path / "a.jpg", np.zeros((2, 2, 4), np.uint8))
+    with pytest.raises(UserError, match=r"WEBP cannot hold a picture of 20000 x 1 pixels .*; choose \.png"):
+        save_picture(tmp_path / "a.webp", np.zeros((1, 20000, 1), np.uint8))
+    with pytest.raises(UserError, match=r"must end in \.png, which is what is written"):
+        save_png(tmp_path / "a.jpg", np.zeros((2, 2, 1), np.uint8))
+
+
+@pytest.mark.parametrize("how", ["an error", "zeros"])
+def test_a_checkpoint_that_vanishes_while_it_is_read_is_chosen_again(how, trained, tmp_path, monkeypatch):
+    """The run saves step 16 and deletes step 8 in the middle of its reading."""
+    workdir = shutil.copytree(trained[1], tmp_path / "run")
+    (workdir / "checkpoints" / "16").rename(tmp_path / "16")
+    load, loaded = Checkpoints._load, []
+
+    def loading(self, step, like):
+        loaded.append(step)
+        if len(loaded) > 1:
+            return load(self, step, like)
+        state = load(self, step, like)
+        (tmp_path / "16").rename(workdir / "checkpoints" / "16")
+        shutil.rmtree(workdir / "checkpoints" / "8")
+        if how == "an error":
+            raise FileNotFoundError(2, "gone")
+        return jax.tree.map(lambda x: x, state)
+
+    monkeypatch.setattr(Checkpoints, "_load", loading)
+    assert int(restored_run(workdir)[2].step) == 16
+    assert loaded == [8, 16]
+
+
+def test_info_does_not_show_a_checkpoint_that_vanished(trained, tmp_path, monkeypatch, capsys):
+    workdir = shutil.copytree(trained[1], tmp_path / "run")
+
+    def vanishing(folder, step):
+        if step == 8:
+            shutil.rmtree(folder, ignore_errors=True)
+        return verify(folder, step)
+
+    verify = manifest.verify
+    monkeypatch.setattr(manifest, "verify", vanishing)
+    assert main(["info", f"--workdir={workdir}"]) == 0
+    shown = [line for line in capsys.readouterr().out.splitlines() if line.startswith("checkpoint ")]
+    assert shown == ["checkpoint 16 of 16: verified"]
+
+
+@pytest.mark.slow
+# TensorStore's other reads may end after Orbax has given up and closed its event loop.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_readers_beside_a_trainer(tmp_path, capsys):
+    """A run that saves at every step, and readers that never meet a checkpoint that is half deleted."""
+    fields = dict(num_steps=100_000, checkpoint_every_steps=1, steps_per_call=1, sample_every_steps=100_000)
+    trainer = start(
+        *("train", "--config=tests/runs.py", f"--workdir={tmp_path / 'run'}"),
+        *(f"--config.{name}={value}" for name, value in fields.items()),
+        TFDS_DATA_DIR=str(tmp_path / "data"),
+    )
+    try:
+        while not list((tmp_path / "run").glob("checkpoints/*/manifest.json")):
+            time.sleep(0.1)
+            assert trainer.poll() is None
+        read = []
+        for _ in range(100):
+            read.append(int(restored_run(tmp_path / "run")[2].step))
+            assert main(["info", f"--workdir={tmp_path / 'run'}"]) == 0
+            shown = [line for line in capsys.readouterr().out.splitlines() if line.startswith("checkpoint ")]
+            assert shown
+            assert all("verified" in line or "no manifest" in line for line in shown)
+        assert trainer.poll() is None
+    finally:
+        trainer.kill()
+        trainer.communicate()
+    assert read == sorted(read)
+    assert len(set(read)) > 10
