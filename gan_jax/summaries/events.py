@@ -8,7 +8,7 @@ dies, and the run then waits for it for ever.
 
 from __future__ import annotations
 
-import itertools
+import re
 import struct
 import time
 from collections.abc import Mapping
@@ -20,6 +20,7 @@ from gan_jax.summaries import pictures
 from gan_jax.utils import files
 from gan_jax.utils.paths import expanded
 
+_PREFIX = "events.out.tfevents."
 _VARINT, _DOUBLE, _BYTES, _FLOAT = 0, 1, 2, 5  # wire types of protocol buffers
 
 
@@ -36,9 +37,7 @@ class EventFile:
         self._doing = f"write TensorBoard's events to {folder}"
         with files.disk_errors(self._doing):
             folder.mkdir(parents=True, exist_ok=True)
-            names = (f"events.out.tfevents.{int(time.time())}.{n}" for n in itertools.count())
-            # TensorBoard reads the files of a folder in the order of their names.
-            self._file = next(folder / name for name in names if not (folder / name).exists()).open("xb")
+            self._file = files.open_file(folder / f"{_PREFIX}{_next_number(folder):010d}.0", "xb")
         self._write(_field(3, b"brain.Event:2"), step=0)
         session_start = _field(1, 1)
         self._write(_field(7, session_start), step=first_step + 1)
@@ -68,6 +67,19 @@ class EventFile:
         with files.disk_errors(self._doing):
             self._file.write(length + _checksum(length) + event + _checksum(event))
             self._file.flush()
+
+
+def _next_number(folder: Path) -> int:
+    """The number in the name of a new file: the time, but always more than the files that are there have.
+
+    TensorBoard reads the files of a folder in the order of their names, and leaves those before the newest
+    one; a clock may have been set back.
+    """
+    named = (
+        re.fullmatch(r"([0-9]{10})(\..*)?", path.name.removeprefix(_PREFIX))
+        for path in folder.glob(f"{_PREFIX}*")
+    )
+    return max([int(time.time()), *(int(found[1]) + 1 for found in named if found)])
 
 
 def _tag(number: int, wire_type: int) -> bytes:

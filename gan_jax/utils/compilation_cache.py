@@ -58,7 +58,8 @@ def enable() -> None:
     try:
         everything.mkdir(parents=True, exist_ok=True, mode=0o700)
         folder.mkdir(exist_ok=True, mode=0o700)
-        _check_owner(everything)
+        _check_owners(everything)
+        _check_owners(folder)
         prune(everything, MAX_BYTES)
     except OSError as error:
         logging.warning("compiled programs are not kept in %s: %s; %s", folder, error.strerror or error, OFF)
@@ -111,11 +112,26 @@ def _switched_off() -> bool:
     )
 
 
-def _check_owner(folder: Path) -> None:
-    """Raises an OSError if others may write here: who can write a program can run one as this user."""
-    status = folder.stat()
-    if os.name == "posix" and (status.st_uid != os.getuid() or status.st_mode & 0o022):
-        raise PermissionError(1, "others than this user may write there, and so run programs as this user")
+def _check_owners(folder: Path) -> None:
+    """Raises an OSError if others may write here: who can write a program can run one as this user.
+
+    A link counts as what it leads to: only this user can have made it, if the folder that it is in is this
+    user's.
+    """
+    if os.name != "posix":
+        return
+    mode = folder.stat().st_mode
+    for path in (folder, *folder.iterdir()):
+        try:
+            status = path.stat()
+        except FileNotFoundError:  # another process removed it
+            continue
+        # What is in a folder that is closed to others may be open to them: a umask of 002 makes it so.
+        reached = path == folder or mode & 0o011
+        if status.st_uid != os.getuid() or (reached and status.st_mode & 0o022):
+            raise PermissionError(
+                1, f"others than this user may write to {path}, and so run programs as this user"
+            )
 
 
 def _processor() -> list[str]:

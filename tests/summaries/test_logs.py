@@ -9,6 +9,7 @@ import pty
 import subprocess
 import sys
 import termios
+import time
 from contextlib import closing
 
 import numpy as np
@@ -188,6 +189,29 @@ def test_tensorboard_shows_the_scalars_once(tmp_path):
         values = {event.step: event.value for event in shown.Scalars(name)}
         assert len(shown.Scalars(name)) == len(values) == 5
         assert values == {row["step"]: row[name] for row in read_metrics(tmp_path)}
+
+
+@pytest.mark.parametrize("starts", [[1_900_000_000.0, 1_800_000_000.0, 3.0, 1_700_000_000.0], [1.8e9] * 12])
+def test_tensorboard_shows_every_start_whatever_the_clock_says(tmp_path, starts, monkeypatch):
+    """A clock that was set back, or never set; and many starts in the same second."""
+    for number, now in enumerate(starts):
+        monkeypatch.setattr(time, "time", lambda now=now: now)
+        log_steps(tmp_path, 20 * number + 1, 20 * number + 20, num_steps=20 * len(starts))
+    shown = [event.step for event in tensorboard_of(tmp_path).Scalars("generator_loss")]
+    assert shown == list(range(4, 20 * len(starts) + 1, 4))
+
+
+def test_tensorboards_files_beside_others(tmp_path):
+    folder = tmp_path / logs.TENSORBOARD
+    folder.mkdir()
+    for name in (
+        "events.out.tfevents.x",
+        "events.out.tfevents.17",
+        "events.out.tfevents.1900000000.host.3.0",
+    ):
+        (folder / name).write_bytes(b"")
+    log_steps(tmp_path, 1, 4)
+    assert (folder / "events.out.tfevents.1900000001.0").exists()
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4])

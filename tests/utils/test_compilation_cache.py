@@ -133,6 +133,43 @@ def test_a_folder_that_cannot_be_used_is_said_and_left_alone(
     assert chosen() == (None, None)
 
 
+@pytest.mark.parametrize("part", ["compiled", "compiled/MACHINE", "compiled/MACHINE/jit_f-1-cache"])
+@pytest.mark.parametrize("how", ["owner", "mode", "link"])
+def test_what_others_may_write_is_not_run(part, how, without_jax, tmp_path, monkeypatch, caplog):
+    """The folder of this machine, and a program in it, as well as the folder above."""
+    cache = tmp_path / "cache"
+    inner = cache / "compiled" / machine()
+    inner.mkdir(parents=True, mode=0o700)
+    (inner / "jit_f-1-cache").write_bytes(b"")
+    path = cache / part.replace("MACHINE", machine())
+    if how == "link":
+        theirs = path.rename(tmp_path / "theirs")
+        path.symlink_to(theirs)
+        path = theirs
+    if how == "mode":
+        inner.chmod(0o755)
+        path.chmod(0o777)
+    else:
+        try:
+            os.chown(path, 12345, 12345)
+        except PermissionError:
+            pytest.skip("only root gives files away")
+    monkeypatch.setenv("GAN_JAX_CACHE", str(cache))
+    with caplog.at_level(logging.WARNING, logger="absl"):
+        compilation_cache.enable()
+    (said,) = caplog.messages
+    assert "others than this user may write to" in said
+    assert chosen() == (None, None)
+    if how == "mode":
+        path.chmod(0o700)
+        inner.chmod(0o700)
+        (inner / "jit_f-1-cache").chmod(0o666)  # nobody can reach it
+    else:
+        os.chown(path, os.getuid(), -1)
+    compilation_cache.enable()
+    assert chosen()[0] == str(inner)
+
+
 @pytest.mark.parametrize("damage", ["half", "flipped", "empty"])
 def test_a_damaged_entry_is_said_once_and_replaced(damage, filled):
     bits, cache = filled
