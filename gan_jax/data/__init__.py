@@ -1,6 +1,6 @@
 """Data sets, the sampler that makes a batch a function of the step, and the feeds to the compiled step."""
 
-from gan_jax.data.catalog import DATASETS, load, options_of, picture_size, prepare
+from gan_jax.data.catalog import DATASETS, load, options_of, picture_size, prepare, splits
 from gan_jax.data.codecs import to_float
 from gan_jax.data.dataset import Dataset
 from gan_jax.data.feed import DeviceFeed, Feed, StreamFeed, make_feed
@@ -23,5 +23,6 @@ __all__ = [
     "picture_size",
     "prepare",
     "random_flip",
+    "splits",
     "to_float",
 ]

@@ -89,14 +89,19 @@ def load(name: str, *, data_dir: str | Path | None = None, split: str = "train",
             raise UserError(_missing_idx(builder, data_dir))
         logging.info("Preparing the data set %s in %s (once).", name, builder.data_dir)
         builder.prepare()
-    return open_folder(
-        Path(builder.data_dir),
-        name=name,
-        split=split,
-        content=builder.content_digest(),
-        options=builder.recorded_options,
-        fields=builder.fields(),
-    )
+    return _open(builder, split)
+
+
+def splits(name: str, *, data_dir: str | Path | None = None, **options: Any) -> tuple[str, ...]:
+    """The splits of a data set that is prepared; arguments and errors as in `load`."""
+    if name in POINTS:
+        return POINTS[name].SPLITS
+    root = data_root(data_dir)
+    if name in BUILDERS:
+        return _builder(name, root, options).splits()
+    if (folder := find_folder(root, name)) is None:
+        raise UserError(_missing_stock(name, root, data_dir))
+    return tuple(tfds.builder_from_directory(str(folder)).info.splits)
 
 
 def prepare(
@@ -132,7 +137,22 @@ def prepare(
         _no_options(name, options)
         return _prepare_stock(name, root)
     builder = _builder(name, root, options)
-    return builder.prepare(expanded(source) if source else None)
+    folder = builder.prepare(expanded(source) if source else None)
+    for split in builder.splits():
+        _open(builder, split)  # which digests the examples, see `identity`
+    return folder
+
+
+def _open(builder: LocalBuilder, split: str) -> Dataset:
+    """One split of a prepared set of ours."""
+    return open_folder(
+        Path(builder.data_dir),
+        name=builder.name,
+        split=split,
+        content=builder.content_digest(),
+        options=builder.recorded_options,
+        fields=builder.fields(),
+    )
 
 
 def _builder(name: str, root: Path, options: dict[str, Any]) -> LocalBuilder:

@@ -11,12 +11,14 @@ from absl import logging
 
 from gan_jax.data.builder import INFO_FILE, LEFT_OUT
 from gan_jax.data.dataset import Dataset
+from gan_jax.data.identity import identity
 from gan_jax.data.records import quick_source
 from gan_jax.data.spec import Field
 from gan_jax.utils.errors import UserError
 from gan_jax.utils.names import listed
 from gan_jax.utils.paths import expanded, home
 
+DECODED = ", decoded sha256 "  # before the digest at the end of a fingerprint
 _VERSION = re.compile(r"\d+\.\d+\.\d+")
 
 
@@ -85,7 +87,8 @@ def open_folder(
         folder: where `dataset_info.json` lies.
         name: for the record and for messages.
         split: "train", "test", or any of tfds's sub-splits such as "train[:1000]".
-        content: digest of what went in; None to take tfds's own account of the split.
+        content: digest of what went in; None to take tfds's own account of the split. The fingerprint has
+            the digest of the decoded examples beside it.
         options: for the record; the folder's name tells them apart.
         fields: of a batch, as the set's builder has them; None: the pictures in the feature "image".
 
@@ -104,9 +107,10 @@ def open_folder(
             f"TensorFlow reads; array_record is needed. Move that folder away and run: "
             f"gan-jax data prepare {name}"
         )
-    if split.partition("[")[0] not in builder.info.splits:
+    whole_name = split.partition("[")[0]
+    if whole_name not in builder.info.splits:
         raise UserError(f"The data set {name} has no split {split!r}: choose {_listed(builder.info.splits)}.")
-    missing = [p.name for p in builder.info.splits[split.partition("[")[0]].filepaths if not p.exists()]
+    missing = [p.name for p in builder.info.splits[whole_name].filepaths if not p.exists()]
     if missing:
         raise UserError(f"{missing[0]} of the data set {name} is not in {folder}. {again}")
     try:
@@ -116,23 +120,40 @@ def open_folder(
         raise UserError(f"Cannot read the split {split!r} of {name}: {error!r}. {advice}") from error
     fields = fields or _picture(builder.info.features, name)
     class_names = _class_names(builder.info.features)
+    whole = builder.info.splits[whole_name]
     if content is None:
-        whole = builder.info.splits[split.partition("[")[0]]
         content = f"{int(whole.num_bytes)} bytes in shards of {','.join(map(str, whole.shard_lengths))}"
     left_out = dict((builder.info.metadata or {}).get(LEFT_OUT, {}))
     if left_out:
         logging.warning("%s files are left out of %s: %s", len(left_out), name, listed(list(left_out)))
-    return Dataset(
-        name=name,
-        split=split,
-        source=quick_source(source, builder.info, split, fields),
-        fields=fields,
-        num_classes=None if class_names is None else len(class_names),
-        class_names=class_names or (),
-        fingerprint=f"{builder.info.full_name} [{split}] {info.num_examples} examples {content}".strip(),
-        options=options,
-        left_out=left_out,
-    )
+
+    def opened(split: str, source: Any, fingerprint: str) -> Dataset:
+        return Dataset(
+            name=name,
+            split=split,
+            source=quick_source(source, builder.info, split, fields),
+            fields=fields,
+            num_classes=None if class_names is None else len(class_names),
+            class_names=class_names or (),
+            fingerprint=fingerprint,
+            options=options,
+            left_out=left_out,
+        )
+
+    everything = builder.as_data_source(whole_name, file_format="array_record")
+    digest = identity(opened(whole_name, everything, ""), folder, [Path(path) for path in whole.filepaths])
+    account = f"{builder.info.full_name} [{split}] {info.num_examples} examples {content}".strip()
+    return opened(split, source, f"{account}{DECODED}{digest}")
+
+
+def is_same_data(recorded: str, now: str) -> bool:
+    """Whether two fingerprints are of the same examples, as far as the recorded one can tell.
+
+    Those of before there were digests of the decoded examples know the files that went in, or their number.
+    """
+    if recorded != now and DECODED not in recorded:
+        now = re.sub(f"{DECODED}[0-9a-f]{{64}}", "", now)
+    return recorded == now
 
 
 def _picture(features: Any, name: str) -> dict[str, Field]:

@@ -19,13 +19,11 @@ from typing import Any
 
 import jax
 import numpy as np
-import tensorflow_datasets as tfds
 from absl import logging
 from flax import traverse_util
 
 from gan_jax import data
 from gan_jax.data.dataset import Dataset
-from gan_jax.data.prepared import data_root, find_folder
 from gan_jax.feature_networks.classifier import VERSION, accuracy, classifier_network
 from gan_jax.feature_networks.classifier_training import Recipe, operations, train_classifier
 from gan_jax.feature_networks.network import FeatureNetwork
@@ -211,11 +209,7 @@ def _check_writable(folder: Path) -> None:
 
 def _test_split(name: str, data_dir: str | Path | None, options: Mapping[str, Any]) -> Dataset | None:
     """The split "test"; None where there is none."""
-    if name in data.DATASETS:
-        there = "test" in data.DATASETS[name].SPLITS
-    else:
-        folder = find_folder(data_root(data_dir), name)
-        there = "test" in tfds.builder_from_directory(str(folder)).info.splits
+    there = "test" in data.splits(name, data_dir=data_dir, **options)
     return data.load(name, data_dir=data_dir, split="test", **options) if there else None
 
 

@@ -90,12 +90,13 @@ def test_a_missing_data_file_is_found(toy):
 
 @pytest.mark.parametrize("damage", ["flipped bit", "cut off", "empty"])
 def test_damaged_data_files_are_found(data_dir, damage):
-    data.load("shapes", num_examples=200)
+    dataset = data.load("shapes", num_examples=200)
     path = next(data_dir.rglob("shapes-train*"))
     content = bytearray(path.read_bytes())
     content[3000] ^= 4
     path.write_bytes({"flipped bit": content, "cut off": content[: len(content) // 2], "empty": b""}[damage])
-    dataset = data.load("shapes", num_examples=200)
+    with pytest.raises(UserError, match=r"files of shapes are damaged"):
+        data.load("shapes", num_examples=200)
     with pytest.raises(UserError, match=r"files of shapes are damaged"):
         dataset.arrays()
     feed = data.StreamFeed(dataset, data.IndexSampler(200, 100), steps_per_call=2)
