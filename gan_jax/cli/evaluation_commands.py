@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from gan_jax.config.build import data_folder, is_averaged, open_data
+from gan_jax.config.build import data_folder, is_averaged
 from gan_jax.config.components import complete
 from gan_jax.core.algorithm import Algorithm
 from gan_jax.core.state import TrainState
@@ -32,7 +32,7 @@ from gan_jax.summaries.logs import METRICS as ROWS
 from gan_jax.summaries.logs import append_row, check_appendable, read_rows
 from gan_jax.summaries.pictures import save_png
 from gan_jax.training.best import BEST, best_note
-from gan_jax.training.restore import restored_run, run_conditions
+from gan_jax.training.restore import restored_run, run_conditions, run_data
 from gan_jax.training.workdir import recorded_run
 from gan_jax.utils.errors import UserError
 
@@ -55,6 +55,8 @@ class Request:
         repeats: evaluations with the seeds seed, seed + 1, ...
         raw: the trained weights in the place of their average.
         data_dir: the data folder.
+        real_dir: where the pictures are now that the run was trained on; None for where they were.
+        changed_reals: score against the run's data also where they have changed since.
         out: a file of rows for the scores; None for a run's metrics.jsonl.
         neighbours: a PNG to write, of the first fakes and the reals that are nearest to them.
         value_range, max_megapixels: how folders are read, as `folder_source` takes them.
@@ -76,6 +78,8 @@ class Request:
     neighbours: Path | None
     value_range: tuple[float, ...] = ()
     max_megapixels: float = MAX_MEGAPIXELS
+    real_dir: str | None = None
+    changed_reals: bool = False
 
     def open(self, text: str) -> ImageSource:
         """A folder, a file or a data set that a flag names."""
@@ -121,6 +125,13 @@ def _names(text: str) -> tuple[str, ...]:
 
 def _reals(request: Request) -> ImageSource:
     """The real side."""
+    if request.real is not None or not is_run(request.fake):
+        for flag, given in (("--real_dir", request.real_dir), ("--changed_reals", request.changed_reals)):
+            if given:
+                raise UserError(
+                    f"{flag} is about the data that the run --fake was trained on: leave it out where --real "
+                    "is given, or where --fake is no run"
+                )
     if request.real is not None and is_run(request.real):
         return _run_as_reals(Path(request.real), request.seed)
     if request.real is not None:
@@ -130,7 +141,8 @@ def _reals(request: Request) -> ImageSource:
             f"--real is missing: {request.fake} is not a run, so nothing says which images are real; "
             "give a data set (--real=mnist:train), a folder of pictures or an .npz"
         )
-    return dataset_source(open_data(recorded_run(Path(request.fake))[0], request.data_dir))
+    changed = request.changed_reals
+    return dataset_source(run_data(request.fake, request.data_dir, request.real_dir, changed=changed))
 
 
 def _data_dir(request: Request) -> str | None:

@@ -21,6 +21,7 @@ def define_evaluate(values: flags.FlagValues, argv: list[str]) -> list[str]:
     paths = {
         "fake": f"The generated images: {side}. Of a run the last and the best checkpoint are scored.",
         "real": f"The real ones: {side}. Default for a run: the split that it was trained on.",
+        "real_dir": "Where the folder of pictures is now that the run was trained on. Default: where it was.",
         "inception_weights": "A file with Inception's weights. Default: the cache, else download.",
         "data_dir": DATA_DIR,
         "neighbours": "A PNG to write: the first 10 fakes, each beside its 7 nearest reals.",
@@ -65,6 +66,12 @@ def define_evaluate(values: flags.FlagValues, argv: list[str]) -> list[str]:
     )
     flags.DEFINE_float(
         "max_megapixels", 179.0, "Of a picture in a folder; a larger one is refused.", flag_values=values
+    )
+    flags.DEFINE_bool(
+        "changed_reals",
+        False,
+        "Score a run against its data as they are now, though they have changed since the training.",
+        flag_values=values,
     )
     flags.DEFINE_bool("raw", False, "The trained weights instead of their average.", flag_values=values)
     return argv

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import re
 from dataclasses import fields
 from typing import Any
 
@@ -14,17 +16,22 @@ from gan_jax.core.execution import Execution
 from gan_jax.data.codecs import Points
 from gan_jax.data.spec import DataSpec, Field
 from gan_jax.evaluation.plan import EvaluationPlan
+from gan_jax.utils.paths import expanded
 
-# What may differ when a run is continued, because it does not touch the mathematics.
+# What may differ when a run is continued, because it does not touch the mathematics. Where the data are is
+# free: their fingerprint says whether they are the same.
 FREE_FIELDS = frozenset(
     {
         *COUNTS[1:],
         "data.dir",
+        "data.folder",
         "data.placement",
         *(f"evaluation.{field.name}" for field in fields(EvaluationPlan)),
         *(f"execution.{field.name}" for field in fields(Execution) if field.name != "precision"),
     }
 )
+
+_PART_FOLDER = re.compile(r"data\.parts\.\w+\.folder")
 
 
 def to_json(config: ml_collections.ConfigDict) -> dict[str, Any]:
@@ -37,13 +44,30 @@ def from_json(record: dict[str, Any]) -> ml_collections.ConfigDict:
     return ml_collections.ConfigDict(record)
 
 
+def located(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
+    """A copy that says where its data are from wherever it is read: with whole paths."""
+    config = copy.deepcopy(config)
+    for node, field in data_paths(config):
+        node[field] = str(expanded(node[field]).absolute())
+    return config
+
+
+def data_paths(config: ml_collections.ConfigDict) -> list[tuple[ml_collections.ConfigDict, str]]:
+    """The fields of `data`, and of the parts of a zip, that say where data are: (their dict, the name)."""
+    parts = config.data.get("parts") or {}
+    fields = [(config.data, "dir"), *((node, "folder") for node in (config.data, *parts.values()))]
+    return [(node, field) for node, field in fields if node.get(field)]
+
+
 def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
     """Lines "field: was -> is" for every field whose change alters the mathematics."""
     before, after = _flatten(old), _flatten(new)
     return [
         f"{name}: {before.get(name, 'absent')} -> {after.get(name, 'absent')}"
         for name in sorted(before.keys() | after.keys())
-        if name not in FREE_FIELDS and before.get(name) != after.get(name)
+        if name not in FREE_FIELDS
+        and not _PART_FOLDER.fullmatch(name)
+        and before.get(name) != after.get(name)
     ]
 
 

@@ -27,7 +27,9 @@ from gan_jax.utils.paths import expanded
 
 FILE = "study.py"
 # Free for a run that is continued, but part of what a study measures.
-MEASURED = frozenset({"num_steps", "evaluation.metrics", "evaluation.num", "evaluation.network"})
+MEASURED = frozenset(
+    {"data.folder", "num_steps", "evaluation.metrics", "evaluation.num", "evaluation.network"}
+)
 # Fields that results from before them do not know; at these values they change nothing.
 NEWER = {
     "execution.precision": "float32",

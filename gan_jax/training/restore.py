@@ -5,12 +5,16 @@ from __future__ import annotations
 from contextlib import closing
 from pathlib import Path
 
+from absl import logging
+
 from gan_jax.config.build import build_algorithm, check_fields, data_folder, example_batch, open_data
 from gan_jax.config.components import complete
 from gan_jax.config.phases import phase_configs
+from gan_jax.config.record import data_paths
 from gan_jax.core.algorithm import Algorithm
 from gan_jax.core.state import TrainState
-from gan_jax.data import DataSpec
+from gan_jax.data import Dataset, DataSpec
+from gan_jax.data.prepared import is_same_data
 from gan_jax.distributed import parallel
 from gan_jax.evaluation.evaluate import held_out_conditions
 from gan_jax.inference.conditions import Conditions
@@ -18,6 +22,7 @@ from gan_jax.training.best import BEST, best_note
 from gan_jax.training.checkpoint import Checkpoints
 from gan_jax.training.workdir import recorded_run
 from gan_jax.utils.errors import UserError
+from gan_jax.utils.names import printable
 from gan_jax.utils.paths import expanded
 
 TRIES = 100  # of reading a checkpoint while the run trains
@@ -91,5 +96,55 @@ def run_conditions(
     """
     if not algorithm.conditions:
         return None
-    config = complete(recorded_run(workdir)[0])
-    return held_out_conditions(algorithm, open_data(config, data_dir), data_dir or data_folder(config))
+    dataset = run_data(workdir, data_dir, changed=True)
+    return held_out_conditions(algorithm, dataset, data_dir or data_folder(recorded_run(workdir)[0]))
+
+
+def run_data(
+    workdir: str | Path,
+    data_dir: str | Path | None = None,
+    real_dir: str | Path | None = None,
+    *,
+    changed: bool = False,
+) -> Dataset:
+    """The data set that a run was trained on, compared with what the run recorded of it.
+
+    Args:
+        data_dir: where prepared sets are; None for where the run's was.
+        real_dir: where the run's folder of pictures is; None for where it was.
+        changed: take what is there also where it is not what was recorded; a warning says so.
+
+    Raises:
+        UserError: it is not there, or it is not the same any more.
+    """
+    config, _, record = recorded_run(expanded(workdir))
+    config = complete(config)
+    folders = [(node, field) for node, field in data_paths(config) if field == "folder"]
+    if real_dir is not None:
+        if not folders:
+            raise UserError(
+                f"--real_dir={real_dir}: the run in {workdir} was trained on {config.data.name}, which is no "
+                "folder of pictures: leave it out; --data_dir says where prepared data sets are"
+            )
+        node, field = folders[0]
+        node[field] = str(real_dir)
+    for node, field in folders:
+        if not expanded(node[field]).is_dir():
+            raise UserError(
+                f"the run in {workdir} was trained on the pictures in {printable(node[field])}, and there is "
+                "no such folder: give --real_dir=FOLDER, where they are now"
+            )
+    dataset, before = open_data(config, data_dir), record["data"]["fingerprint"]
+    if is_same_data(before, dataset.fingerprint):
+        return dataset
+    message = (
+        f"the data of the run in {workdir} are not those that it was trained on: they were {before}, and now "
+        f"there are {dataset.fingerprint}"
+    )
+    if not changed:
+        raise UserError(
+            f"{message}. Put the old ones back, say where they are (--real_dir for a folder of pictures, "
+            "--data_dir for prepared sets), or take those that are there with --changed_reals"
+        )
+    logging.warning("%s", message)
+    return dataset

@@ -20,8 +20,9 @@ from typing import Any
 import ml_collections
 
 from gan_jax.config.components import complete
-from gan_jax.config.record import describe_data, differences, from_json, recorded_spec, to_json
+from gan_jax.config.record import describe_data, differences, from_json, located, recorded_spec, to_json
 from gan_jax.data import Dataset, DataSpec
+from gan_jax.data.prepared import is_same_data
 from gan_jax.distributed.hosts import ALONE, Hosts
 from gan_jax.utils.errors import UserError
 from gan_jax.utils.files import locked, write_atomically, write_json
@@ -48,11 +49,11 @@ def check_workdir(
     described = describe_data(dataset)
     if not (folder / FILE).exists():
         check_unused(folder)
-        return {"config": to_json(config), "data": described, "frozen": dict(frozen), "starts": []}
+        return {"config": to_json(located(config)), "data": described, "frozen": dict(frozen), "starts": []}
     record = read_record(folder)
     before = complete(from_json(record["config"]))  # a field that is newer than the record has its default
     changed = differences(to_json(before), to_json(config))
-    if record["data"]["fingerprint"] != described["fingerprint"]:
+    if not is_same_data(record["data"]["fingerprint"], described["fingerprint"]):
         changed.append(f"the data: {record['data']['fingerprint']} -> {described['fingerprint']}")
     constants = record.get("frozen", {})
     changed += [
@@ -65,7 +66,7 @@ def check_workdir(
             f"{folder} holds a run with another config; continuing it would not be the same run. "
             f"Differing: {'; '.join(changed)}. Undo the change, or choose another --workdir"
         )
-    return {**record, "config": to_json(config)}
+    return {**record, "config": to_json(located(config)), "data": described}
 
 
 def note_start(folder: Path, record: dict[str, Any]) -> None:

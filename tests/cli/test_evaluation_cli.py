@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from gan_jax import data
+from gan_jax.config.choices import with_components
 from gan_jax.evaluation.evaluate import Evaluator
 from gan_jax.evaluation.protocol import from_row
 from gan_jax.main import main
@@ -254,6 +255,29 @@ def test_a_run_can_be_continued_after_it_was_scored(workdir, data_dir):
     rows = read_metrics(workdir)
     assert [row["step"] for row in rows] == [5, 8, 8, 10, 12]
     assert len(records(workdir / "metrics.jsonl")) == 1
+
+
+def test_a_run_on_a_folder_is_scored_where_the_pictures_are_now(tmp_path, data_dir, capsys):
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    for number, image in enumerate(data.load("shapes", resolution=16, num_examples=12).arrays()["image"]):
+        save_png(pictures / f"{number}.png", image)
+    config = with_components(tiny(data_dir, num_steps=4), {"data.name": "image_folder"})
+    config.data.folder = str(pictures)
+    run(config, tmp_path / "run")
+    pictures = pictures.rename(tmp_path / "moved")
+    sized = dict(num=12, network="pixels")
+    assert evaluate(tmp_path / "run", **sized) == 1
+    assert "give --real_dir=FOLDER" in capsys.readouterr().err
+    assert evaluate(tmp_path / "run", f"--real_dir={pictures}", **sized) == 0
+    save_png(pictures / "3.png", np.zeros((16, 16, 3), np.uint8))
+    assert evaluate(tmp_path / "run", f"--real_dir={pictures}", **sized) == 1
+    assert "are not those that it was trained on" in capsys.readouterr().err
+    assert evaluate(tmp_path / "run", f"--real_dir={pictures}", "--changed_reals", **sized) == 0
+    before, changed = records(tmp_path / "run" / "metrics.jsonl")
+    assert before.setting.id != changed.setting.id
+    assert evaluate(tmp_path / "run", "--real=shapes", "--changed_reals", **sized) == 1
+    assert "--changed_reals is about the data that the run" in capsys.readouterr().err
 
 
 def test_out_is_a_file_of_rows(workdir, tmp_path):

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import jax
 import ml_collections
@@ -11,13 +12,20 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from gan_jax import data
+from gan_jax.config import components
+from gan_jax.config.build import open_data
+from gan_jax.config.choices import with_components
 from gan_jax.config.components import complete
 from gan_jax.summaries.logs import read_metrics
 from gan_jax.training.checkpoint import Checkpoints
+from gan_jax.training.restore import run_data
 from gan_jax.training.workdir import check_workdir, note_start, read_record
 from gan_jax.utils.errors import UserError
+from gan_jax.utils.files import write_json
 from tests import runs
 from tests.runs import STEPS, digests, losses_of, run, tiny
+
+OPTIONS = dict(resolution=16, channels=1, num_examples=44, seed=0)
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +38,7 @@ def finished(tmp_path_factory, data_dir):
 
 def check(folder, config):
     chosen = config.data.to_dict()
-    options = {k: chosen[k] for k in ("resolution", "channels", "num_examples", "seed")}
+    options = {name: chosen[name] for name in OPTIONS}
     return check_workdir(folder, complete(config), data.load("shapes", data_dir=chosen["dir"], **options))
 
 
@@ -126,6 +134,100 @@ def test_other_pictures_are_refused(finished, data_dir, tmp_path):
     with pytest.raises(UserError, match=r"the data: .* of other pictures -> .*shapes"):
         run(tiny(data_dir), tmp_path / "run")
     assert digests(tmp_path / "run") == before
+
+
+@pytest.fixture
+def of_pictures(tmp_path, monkeypatch):
+    """A function that makes the config of a run on a folder of pictures; the folder is "flat"."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "flat").mkdir()
+    for number in range(8):
+        Image.new("RGB", (16, 16), (30 * number, 5, 5)).save(tmp_path / "flat" / f"{number}.png")
+
+    def config(folder):
+        made = tiny("tfds")  # a relative path, too
+        made = with_components(made, {"data.name": "image_folder"})
+        made.data.folder = str(folder)
+        return complete(made)
+
+    return config
+
+
+def started(config):
+    """Makes the folder "run" that of a run with this config, and nothing else."""
+    folder = Path("run")
+    folder.mkdir(exist_ok=True)
+    note_start(folder, check_workdir(folder, config, open_data(config)))
+    return read_record(folder)
+
+
+def test_a_folder_of_pictures_is_known_by_what_is_in_it(of_pictures, tmp_path):
+    record = started(of_pictures("flat"))
+    assert record["config"]["data"]["folder"] == str(tmp_path / "flat")
+    assert record["config"]["data"]["dir"] == str(tmp_path / "tfds")
+    for spelling in ("flat/", "./flat", tmp_path / "flat"):
+        assert len(started(of_pictures(spelling))["data"]["fingerprint"]) > 64
+    (tmp_path / "flat").rename(tmp_path / "moved")
+    assert started(of_pictures("moved"))["config"]["data"]["folder"] == str(tmp_path / "moved")
+    with pytest.raises(UserError, match="no such folder: give --real_dir=FOLDER"):
+        (tmp_path / "moved").rename(tmp_path / "again")
+        run_data("run")
+    assert run_data("run", real_dir="again").name == "image_folder"
+    Image.new("RGB", (16, 16), "white").save(tmp_path / "again" / "3.png")
+    with pytest.raises(UserError, match="the data: image_folder.* -> image_folder"):
+        started(of_pictures("again"))
+    with pytest.raises(
+        UserError, match="are not those that it was trained on: .*or take .* with --changed_r"
+    ):
+        run_data("run", real_dir="again")
+    assert len(run_data("run", real_dir="again", changed=True)) == 8
+
+
+def test_a_zip_of_folders_may_move_too(of_pictures, tmp_path):
+    def config(folder):
+        made = of_pictures("")
+        part = dict(made.data, folder=str(folder))
+        for field in components.DATA:
+            part.pop(field)
+        made = with_components(made, {"data.name": "zip"})
+        with made.unlocked():
+            made.data.parts = dict(image=dict(name="image_folder", **part), source=dict(name="shapes"))
+        return complete(made)
+
+    started(config("flat"))
+    (tmp_path / "flat").rename(tmp_path / "moved")
+    started(config("moved"))
+    assert run_data("run").parts["image"].name == "image_folder"
+
+
+def test_a_record_of_before_there_were_digests_is_continued_and_completed(of_pictures):
+    record = started(of_pictures("flat"))
+    now = record["data"]["fingerprint"]
+    record["data"]["fingerprint"] = now.partition(", decoded")[0]
+    write_json(Path("run") / "config.json", record)
+    assert run_data("run").fingerprint == now
+    assert started(of_pictures("flat"))["data"]["fingerprint"] == now
+
+
+def test_real_dir_is_for_folders_of_pictures(finished):
+    with pytest.raises(
+        UserError, match="was trained on shapes, which is no folder of pictures: leave it out"
+    ):
+        run_data(finished, real_dir="x")
+
+
+def test_other_records_under_the_same_name_are_refused(tmp_path):
+    """As by a copy of another machine's data folder."""
+    config = tiny(tmp_path / "a")
+    record = check_workdir(tmp_path / "run", complete(config), open_data(config))
+    note_start(tmp_path / "run", record)
+    other = data.load("shapes", data_dir=str(tmp_path / "b"), **{**OPTIONS, "seed": 5})
+    (path,) = (tmp_path / "b").rglob("*-train.array_record*")
+    (mine,) = (tmp_path / "a").rglob("*-train.array_record*")
+    mine.write_bytes(path.read_bytes())
+    assert len(other) == len(open_data(config))
+    with pytest.raises(UserError, match="the data: .* -> .*"):
+        check_workdir(tmp_path / "run", complete(config), open_data(config))
 
 
 def test_a_refused_start_makes_no_folder(tmp_path, data_dir):
