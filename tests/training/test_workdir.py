@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import jax
 import ml_collections
@@ -145,7 +146,7 @@ def of_pictures(tmp_path, monkeypatch):
         Image.new("RGB", (16, 16), (30 * number, 5, 5)).save(tmp_path / "flat" / f"{number}.png")
 
     def config(folder):
-        made = tiny("tfds")  # a relative path, too
+        made = tiny(Path("tfds"))  # a relative path, too
         made = with_components(made, {"data.name": "image_folder"})
         made.data.folder = str(folder)
         return complete(made)
@@ -221,7 +222,7 @@ def test_other_records_under_the_same_name_are_refused(tmp_path):
     config = tiny(tmp_path / "a")
     record = check_workdir(tmp_path / "run", complete(config), open_data(config))
     note_start(tmp_path / "run", record)
-    other = data.load("shapes", data_dir=str(tmp_path / "b"), **{**OPTIONS, "seed": 5})
+    other = data.load("shapes", data_dir=str(tmp_path / "b"), **dict[str, Any](OPTIONS, seed=5))
     (path,) = (tmp_path / "b").rglob("*-train.array_record*")
     (mine,) = (tmp_path / "a").rglob("*-train.array_record*")
     mine.write_bytes(path.read_bytes())
