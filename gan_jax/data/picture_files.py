@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -16,6 +15,7 @@ from gan_jax.utils.errors import UserError
 from gan_jax.utils.files import disk_errors
 from gan_jax.utils.names import counted, listed, natural_order, printable
 from gan_jax.utils.paths import expanded
+from gan_jax.utils.untrusted import parse_json
 
 LABELS = "dataset.json"  # as StyleGAN2-ADA's dataset_tool.py writes it beside the pictures
 MAX_CLASSES = 100_000  # a label beyond is a mistake
@@ -237,10 +237,10 @@ def _from_labels_file(found: PictureFolder, folder: Path, paths: list[Path]) -> 
     file = folder / LABELS
     named = printable(file.relative_to(found.folder))
     try:
-        content = json.loads(file.read_bytes()) if file.stat().st_size <= _MAX_LABELS_BYTES else None
+        content = parse_json(file.read_bytes()) if file.stat().st_size <= _MAX_LABELS_BYTES else None
         rows = content["labels"] if isinstance(content, dict) and "labels" in content else ()
         labels = None if rows is None else {str(name).replace("\\", "/"): label for name, label in rows}
-    except (ValueError, TypeError, RecursionError) as error:
+    except (ValueError, TypeError) as error:
         found.problems.append(f"{named} cannot be read ({type(error).__name__}): mend or remove it")
         return [(path, None) for path in paths]
     if labels is None:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import tensorflow_datasets as tfds
 from array_record.python.array_record_module import ArrayRecordReader
+from google.protobuf.message import DecodeError
 from tensorflow_datasets.proto import tf_example_pb2
 
 from gan_jax.data.spec import Field
@@ -84,7 +85,10 @@ class PreparedRecords:
             for row, record in zip(rows.tolist(), records, strict=True):
                 if not record:  # what array_record makes of a file that is cut off while it is open
                     raise RuntimeError(f"{shard.path} holds an empty record")
-                self._fill(record, row, out)
+                try:
+                    self._fill(record, row, out)
+                except (DecodeError, IndexError, ValueError) as error:
+                    raise RuntimeError(f"{shard.path} holds a record of another kind, {error}") from error
 
     def _fill(self, record: bytes, row: int, out: dict[str, np.ndarray]) -> None:
         features = tf_example_pb2.Example.FromString(record).features.feature

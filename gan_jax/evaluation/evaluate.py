@@ -19,7 +19,7 @@ from gan_jax.core.algorithm import Algorithm
 from gan_jax.data import Dataset, load
 from gan_jax.data.codecs import Pixels
 from gan_jax.densities import DENSITIES
-from gan_jax.evaluation.extract import BATCH, PRECISION, VALUES, ExtractedSet, Extractor
+from gan_jax.evaluation.extract import BATCH, MOST_VALUES, PRECISION, VALUES, ExtractedSet, Extractor
 from gan_jax.evaluation.generated import GeneratedSet
 from gan_jax.evaluation.metric import ALL, Comparison, Metric
 from gan_jax.evaluation.protocol import Record, Score, Setting
@@ -102,7 +102,8 @@ class Evaluator:
                 min(num_fakes, available),
                 network.num_features,
             )
-        batch_size = max(BATCH, VALUES // math.prod(real.image_shape))
+        values = math.prod(real.image_shape)
+        batch_size = min(max(BATCH, VALUES // values), max(1, MOST_VALUES // values))
         self.extract = Extractor(network, mesh=mesh, batch_size=batch_size, progress=progress)
         self.setting = Setting(
             num_fakes=num_fakes,

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,9 +24,11 @@ from gan_jax.feature_networks.network import FeatureNetwork, Outputs
 from gan_jax.utils import files
 from gan_jax.utils.cache import cache_folder
 from gan_jax.utils.errors import UserError
+from gan_jax.utils.untrusted import read_npz
 
 BATCH = 128  # images in one call, over all devices
 VALUES = 8192  # in one call at least: one of a few points takes longer to start than to run
+MOST_VALUES = 2**30  # in one call at most
 PRECISION = "float32"  # of the network: highest matmul precision, also where the hardware has less by default
 _FORMAT = 2  # of the cached files
 
@@ -225,11 +226,11 @@ def _read(path: Path, count: int) -> dict[str, np.ndarray] | None:
     if not path.exists():
         return None
     try:
-        with path.open("rb") as file, np.load(file) as stored:
-            found = {name: stored[name] for name in stored.files}
+        with path.open("rb") as file:
+            found = read_npz(file)
         if len(found["features"]) != count:
             raise ValueError(f"{len(found['features'])} rows instead of {count}")
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         logging.warning("%s is damaged (%s); its features are computed anew", path, error)
         return None
     return found

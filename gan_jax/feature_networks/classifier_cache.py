@@ -33,6 +33,7 @@ from gan_jax.utils.errors import UserError
 from gan_jax.utils.paths import expanded
 from gan_jax.utils.provenance import describe_environment
 from gan_jax.utils.tree import PyTree
+from gan_jax.utils.untrusted import parse_json, plain, read_npz
 
 MIRRORED = ("fashion_mnist", "cifar10", "cifar100", "shapes")  # whose mirrored images are of the same class
 POOR = 0.8  # of the test images: a classifier below is named in a warning
@@ -173,22 +174,35 @@ def read_classifier(path: Path | str) -> StoredClassifier:
     again = f"{'Delete it' if mine else 'Give another file'}; gan-jax train-classifier makes one"
     try:
         params, about = _decode(content)
-        version, digest = about["version"], about["digest"]
-        shape, num_classes = about["image_shape"], about["num_classes"]
-    except Exception as error:  # the readers of zip, npy and JSON raise many kinds
-        raise UserError(f"{path} is damaged, or no classifier of gan_jax ({error!r}). {again}") from error
-    if version != VERSION:
-        raise UserError(f"{path} is a classifier of version {version}, and this is {VERSION}. {again}")
-    network = classifier_network(params, tuple(shape), num_classes, f"classifier:{about['dataset']}")
-    if network.digest != digest:
-        raise UserError(
-            f"{path} is damaged: its weights have the digest {network.digest}, and it says {digest}. {again}"
+        if about["version"] != VERSION:
+            raise UserError(
+                f"{path} is a classifier of version {about['version']}, and this is {VERSION}. {again}"
+            )
+        network = _network(params, about)
+        rate = about["test_accuracy"]
+        tested = (
+            f"right on {rate:.2%} of {about['num_test_images']:,} test images" if rate is not None else ""
         )
-    rate = about["test_accuracy"]
+    except UserError:
+        raise
+    except Exception as error:  # the readers of zip, npy and JSON raise many kinds
+        raise UserError(
+            f"{path} is damaged, or no classifier of gan_jax ({plain(error)}). {again}"
+        ) from error
     if rate is not None and rate < POOR:
         logging.warning("%s is right on only %.1f%% of its test images: a poor judge", path, 100 * rate)
-    tested = f"right on {rate:.2%} of {about['num_test_images']:,} test images" if rate is not None else ""
     return StoredClassifier(path, replace(network, note=tested or "accuracy unknown"), about)
+
+
+def _network(params: PyTree, about: Mapping[str, Any]) -> FeatureNetwork:
+    """The network in a file; an error of any kind if the file does not hold it."""
+    shape, num_classes = tuple(about["image_shape"]), about["num_classes"]
+    network = classifier_network(params, shape, num_classes, f"classifier:{about['dataset']}")
+    if network.digest != about["digest"]:
+        raise ValueError(f"its weights have the digest {network.digest}, and it says {about['digest']}")
+    image = jax.ShapeDtypeStruct((1, *shape), np.uint8)
+    jax.eval_shape(network.apply, params, image)  # the layers' shapes are those of its images and classes
+    return network
 
 
 def _key(reals: Dataset, recipe: Recipe, seed: int) -> dict[str, Any]:
@@ -269,7 +283,6 @@ def _encode(params: PyTree, about: Mapping[str, Any]) -> bytes:
 
 
 def _decode(content: bytes) -> tuple[PyTree, dict[str, Any]]:
-    with np.load(io.BytesIO(content), allow_pickle=False) as stored:
-        arrays = {name: stored[name] for name in stored.files}
-    about = json.loads(arrays.pop(_ABOUT).tobytes())
+    arrays = read_npz(io.BytesIO(content))
+    about = parse_json(arrays.pop(_ABOUT).tobytes())
     return traverse_util.unflatten_dict(arrays, sep="/")[_WEIGHTS], about

@@ -16,7 +16,6 @@ import math
 import pickle
 import struct
 import zipfile
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
@@ -27,18 +26,14 @@ import numpy as np
 from gan_jax.utils.errors import UserError
 from gan_jax.utils.files import disk_errors
 from gan_jax.utils.paths import expanded
+from gan_jax.utils.untrusted import DAMAGE, plain, read_npz
 
 _MAGIC = 0x1950A86A20F9469CFC6C  # what the first pickle of the old format makes
 _PROTOCOL = 1001  # the second
 _LARGEST = 1 << 48  # no count in a file is larger: entries, offsets, strides
 _BIG_ENDIAN = "is of a big-endian machine: load it there, and save it on another kind"
 _STATE_DICT = "give the state dict alone, as torch.save(module.state_dict(), path) writes it"
-# What a wrong byte can make the readers of zip files, of .npy and of pickles raise.
-_DAMAGE = (
-    *(ValueError, TypeError, LookupError, ArithmeticError, AttributeError, EOFError, RuntimeError),
-    *(MemoryError, OSError, SyntaxError),
-    *(struct.error, zipfile.BadZipFile, zlib.error, pickle.UnpicklingError),
-)
+_DAMAGE = (*DAMAGE, OSError, pickle.UnpicklingError)
 
 
 class _Refused(Exception):
@@ -82,11 +77,10 @@ def read_pth(path: Path | str) -> dict[str, np.ndarray]:
     try:
         return _read_zip(blob) if blob.startswith(b"PK") else _read_legacy(blob)
     except _Refused as refusal:
-        raise UserError(f"{path} {refusal}.") from None
+        raise UserError(f"{path} {str(refusal)[:500]}.") from None
     except _DAMAGE as error:
-        reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         raise UserError(
-            f"{path} is damaged, cut off, or no file of tensors ({reason}). Get it again."
+            f"{path} is damaged, cut off, or no file of tensors ({plain(error)}). Get it again."
         ) from error
 
 
@@ -94,8 +88,7 @@ def _read_zip(blob: bytes) -> dict[str, np.ndarray]:
     with zipfile.ZipFile(io.BytesIO(blob)) as archive:
         names = archive.namelist()
         if names and all(name.endswith(".npy") for name in names):
-            with np.load(io.BytesIO(blob), allow_pickle=False) as arrays:
-                return {name: arrays[name] for name in arrays.files}
+            return read_npz(io.BytesIO(blob))
         roots = [name.removesuffix("data.pkl") for name in names if name.endswith("/data.pkl")]
         if len(roots) != 1:
             raise _Refused("is a zip file, but neither PyTorch's (it has no data.pkl) nor an .npz of arrays")

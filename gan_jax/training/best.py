@@ -6,7 +6,6 @@ ends, best.json names a checkpoint that is there. A step that best.json does not
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from gan_jax.training.checkpoint import Checkpoints
 from gan_jax.utils.errors import UserError
 from gan_jax.utils.files import disk_errors, write_json
 from gan_jax.utils.paths import expanded
+from gan_jax.utils.untrusted import parse_json
 
 BEST = "best"  # in the run's folder
 NOTE = f"{BEST}/best.json"
@@ -31,7 +31,7 @@ def best_note(folder: str | Path) -> Note:
     """
     folder = expanded(folder)
     try:
-        note = json.loads((folder / NOTE).read_text())
+        note = parse_json((folder / NOTE).read_text())
         found = {name: note[name] for name in ("score", "value", "step", "column")}
         kinds = {"score": str, "value": int | float, "step": int, "column": str}
         if wrong := [name for name, kind in kinds.items() if not isinstance(found[name], kind)]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from gan_jax.utils.files import flush_names, flush_to_disk, write_atomically
+from gan_jax.utils.untrusted import parse_json
 
 NAME = "manifest.json"
 UNFINISHED = "no manifest: the save did not finish"
@@ -74,7 +75,7 @@ def _misnamed(step: int | None) -> str:
 
 def _read(stored: bytes) -> tuple[int | None, dict[str, Any]]:
     """The step of a manifest, None in one of an earlier version, and its files."""
-    value = json.loads(stored)
+    value = parse_json(stored)
     return (value["step"], value["files"]) if value.keys() == {"step", "files"} else (None, value)
 
 

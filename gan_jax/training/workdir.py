@@ -28,6 +28,7 @@ from gan_jax.utils.errors import UserError
 from gan_jax.utils.files import locked, write_atomically, write_json
 from gan_jax.utils.paths import expanded
 from gan_jax.utils.provenance import describe_environment
+from gan_jax.utils.untrusted import parse_json
 
 FILE = "config.json"
 LOCK = ".lock"
@@ -166,7 +167,7 @@ def read_record(folder: str | Path) -> dict[str, Any]:
     """
     path = expanded(folder) / FILE
     try:
-        record = json.loads(path.read_text())
+        record = parse_json(path.read_text())
         if not {"config", "data", "starts"} <= record.keys() or not record["starts"]:
             raise ValueError("it lacks config, data or starts")
         recorded_spec(record["data"])

@@ -162,6 +162,10 @@ def flip_a_bit(content):
     return content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :]
 
 
+def deep_about(arrays):
+    arrays["about"] = np.frombuffer(b"[" * 100_000, np.uint8)
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
@@ -172,6 +176,9 @@ def flip_a_bit(content):
         (lambda content: changed(content, lambda arrays: arrays.pop("about")), "damaged, or no classifier"),
         (lambda content: changed(content, one_weight), "the digest"),
         (lambda content: changed(content, about_with(num_classes=3)), "the digest"),
+        (lambda content: changed(content, about_with(image_shape=5)), "damaged, or no classifier"),
+        (lambda content: changed(content, about_with(test_accuracy="much")), "damaged, or no classifier"),
+        (lambda content: changed(content, deep_about), "nested too deeply"),
         (lambda content: changed(content, about_with(version=0)), "version 0"),
     ],
 )

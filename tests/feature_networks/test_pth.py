@@ -309,3 +309,46 @@ def test_a_view_in_an_old_file_begins_where_its_part_of_the_storage_does(tmp_pat
     stored = (12).to_bytes(8, "little") + np.arange(12, dtype="<f4").tobytes()
     (tmp_path / "a.pth").write_bytes(pickles + stored)
     np.testing.assert_array_equal(read_pth(tmp_path / "a.pth")["a"], [[4, 5], [6, 7]])
+
+
+NESTED = (
+    b"(" + b")q\0" + b"".join(b"h%ch%c\x86q%c" % (i, i, i + 1) for i in range(60)) + b"t"
+)  # 2^60 tuples, written out
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        NESTED,
+        b"}X\1\0\0\0a" + NESTED + b"s",
+        b"}X\1\0\0\0a" + NESTED + b"Qs",
+        b"}X\1\0\0\0a(X\7\0\0\0storage" + NESTED + b"h\1h\2h\3h\4tQs",
+        b"}X\1\0\0\0a" + FUNCTION + NESTED + b"Rs",
+        b"}X\1\0\0\0a" + FUNCTION + b"(" + NESTED + b"h\1h\2h\3tRs",
+        NESTED + b")R",
+        NESTED + b"K\1a",
+        NESTED + b"K\1K\1s",
+        NESTED + b"h\1\x93",
+        b"ccollections\nOrderedDict\n" + NESTED + b"\x85R",
+        b"ctorch\nFloatStorage\n" + NESTED + b"R",
+    ],
+)
+@pytest.mark.parametrize("zipped", [True, False])
+def test_no_message_writes_out_what_a_file_nests(tmp_path, program, zipped):
+    path = tmp_path / "a.pth"
+    if zipped:
+        write_zip(path, program)
+    else:
+        magic = b"\x80\2\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.\x80\2M\xe9\3."
+        path.write_bytes(magic + (b"\x80\2" + program + b".") * 3)
+    with pytest.raises(UserError) as told:
+        read_pth(path)
+    assert len(str(told.value)) < 1000
+
+
+def test_arrays_of_an_npz_that_are_none(tmp_path):
+    for content in (b"not an array", b"\x93NUMPY\1\0\x10\0(((((((((((((((\n"):
+        with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+            archive.writestr("a.npy", content)
+        with pytest.raises(UserError, match=r"a\.npz is damaged"):
+            read_pth(tmp_path / "a.npz")

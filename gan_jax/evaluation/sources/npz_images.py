@@ -5,20 +5,18 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import zipfile
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 import numpy as np
-from numpy.lib import format as npy
 
 from gan_jax.data.codecs import Pixels
 from gan_jax.evaluation.sources.image_source import Batch, ImageSource
 from gan_jax.utils.errors import UserError
 from gan_jax.utils.files import disk_errors
 from gan_jax.utils.paths import expanded
+from gan_jax.utils.untrusted import DAMAGE, MOST_BYTES, plain, read_header
 
 _CHANNELS = (1, 3, 4)
 _BLOCK_BYTES = 2**24  # read at a time while the file is checked
@@ -50,7 +48,7 @@ class _Array:
     def blocks(self, rows: int) -> Iterator[np.ndarray]:
         """All of it, `rows` at a time; a UserError if the file is damaged."""
         with _damages(self.path), zipfile.ZipFile(self.path) as archive, archive.open(self.member) as stream:
-            _read_header(stream)
+            read_header(stream)
             for start in range(0, self.shape[0], rows):
                 number = min(rows, self.shape[0] - start)
                 content = stream.read(number * self.row_bytes)
@@ -116,17 +114,10 @@ def _damages(path: Path) -> Iterator[None]:
     try:
         with disk_errors(f"read {path}"):
             yield
-    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, RuntimeError) as error:
-        raise UserError(f"{path} is damaged or no .npz file ({error}): write or copy it again") from error
-
-
-def _read_header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
-    version = npy.read_magic(stream)
-    if version == (1, 0):
-        return npy.read_array_header_1_0(stream)
-    if version == (2, 0):
-        return npy.read_array_header_2_0(stream)
-    raise ValueError(f"an array in the format {version}, which is not for images")
+    except DAMAGE as error:
+        raise UserError(
+            f"{path} is damaged or no .npz file ({plain(error)}): write or copy it again"
+        ) from error
 
 
 def _arrays(path: Path) -> dict[str, _Array]:
@@ -136,7 +127,7 @@ def _arrays(path: Path) -> dict[str, _Array]:
         for member in archive.namelist():
             if member.endswith(".npy"):
                 with archive.open(member) as stream:
-                    shape, fortran_order, dtype = _read_header(stream)
+                    shape, fortran_order, dtype = read_header(stream)
                 array = _Array(path, member, shape, not fortran_order, dtype)
                 found[array.name] = array
     return found
@@ -171,6 +162,8 @@ def _check_shape(array: _Array) -> bool:
         raise UserError(f"{given}: there is no image in it")
     if array.dtype != np.uint8 and array.dtype.kind != "f":
         raise UserError(f"{given}: images are uint8, 0 to 255; {_REMEDY}")
+    if array.row_bytes > MOST_BYTES:
+        raise UserError(f"{given}: an image of {array.row_bytes} bytes, and at most {MOST_BYTES} are read")
     if not array.in_order:
         raise UserError(f"{given} in Fortran's order: save np.ascontiguousarray(x)")
     return is_grey
@@ -186,11 +179,20 @@ def _check_labels(images: _Array, labels: _Array | None) -> np.ndarray | None:
             f"{given} is {labels.dtype} {list(labels.shape)}: the labels are integers [{images.shape[0]}], "
             "one for each image"
         )
-    values = np.concatenate(list(labels.blocks(labels.shape[0])))
-    least, greatest = int(values.min()), int(values.max())
-    if least < 0 or greatest >= np.iinfo(np.int32).max:
-        raise UserError(f"{given} goes from {least} to {greatest}: labels are 0, 1, ... below the classes")
-    return values.astype(np.int32)
+    if labels.shape[0] * 4 > max(MOST_BYTES, labels.path.stat().st_size):  # compressed to next to nothing
+        raise UserError(
+            f"{given} holds {labels.shape[0]} labels, which would take more than {MOST_BYTES} bytes"
+        )
+    values, done = np.empty(labels.shape[0], np.int32), 0
+    for block in labels.blocks(_BLOCK_BYTES // 8):
+        least, greatest = int(block.min()), int(block.max())
+        if least < 0 or greatest >= np.iinfo(np.int32).max:
+            raise UserError(
+                f"{given} goes from {least} to {greatest}: labels are 0, 1, ... below the classes"
+            )
+        values[done : done + len(block)] = block
+        done += len(block)
+    return values
 
 
 def _scan(array: _Array) -> tuple[str, str]:

@@ -234,3 +234,34 @@ def test_an_array_of_another_length_than_its_header_says(more, path):
         archive.writestr("images.npy", content)
     with pytest.raises(UserError, match="longer than its header says" if more > 0 else "cut short"):
         npz_source(path)
+
+
+def test_hostile_files_are_refused_in_little_memory(tmp_path):
+    def written(name, header, zeros):
+        with zipfile.ZipFile(tmp_path / name, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("images.npy", header + bytes(zeros))
+        return tmp_path / name
+
+    def header(text):
+        text += " " * 40 + "\n"
+        return b"\x93NUMPY\1\0" + len(text).to_bytes(2, "little") + text.encode()
+
+    good = "{'descr': '|u1', 'fortran_order': False, 'shape': %s, }"
+    for text, message in (
+        (good % "(1, 100000, 100000, 3)", "an image of 30000000000 bytes"),
+        (good % "(-2, 8, 8, 3)", "damaged or no .npz file .*shape"),
+        (good % "(2, -8, 8, 3)", "damaged or no .npz file .*shape"),
+        (good % "(2, 8, 8, 3)", "is cut short"),
+        ("(((((", "damaged or no .npz file"),
+        ("{'descr': " + "(" * 3000, "damaged or no .npz file"),
+    ):
+        with pytest.raises(UserError, match=message) as told:
+            npz_source(written("a.npz", header(text), 100))
+        assert "\n" not in str(told.value)
+    np.savez_compressed(
+        tmp_path / "b.npz", images=np.zeros((2**18, 1, 2, 1), np.uint8), labels=np.zeros(2**18, np.int8)
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("gan_jax.evaluation.sources.npz_images.MOST_BYTES", 2**16)
+        with pytest.raises(UserError, match="holds 262144 labels, which would take more than 65536 bytes"):
+            npz_source(tmp_path / "b.npz")
