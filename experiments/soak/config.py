@@ -8,7 +8,7 @@ from gan_jax.config.build import base_config
 
 
 def get_config() -> ml_collections.ConfigDict:
-    """An MLP GAN with all that must be restored: batch norm, dropout, flips, a lazy penalty, an average."""
+    """An MLP GAN with all that must be restored: batch norm, dropout, flips, a lazy penalty, averages, scores."""
     config = base_config()
     config.batch_size = 16
     config.num_steps = 6000
@@ -29,4 +29,5 @@ def get_config() -> ml_collections.ConfigDict:
     )
     config.generator_optimizer = dict(name="adam", learning_rate=1e-4, b1=0.5, b2=0.999)
     config.discriminator_optimizer = dict(name="adam", learning_rate=1e-4, b1=0.5, b2=0.999)
+    config.evaluation = dict(metrics="fid", every_steps=50, num=64, network="random")
     return config

@@ -1,16 +1,19 @@
-"""Kills a training again and again, and compares its end with that of a run that was never stopped.
+"""Kills a training again and again, and compares its end with that of one that was never stopped.
 
-    python experiments/soak/run.py [--processes=2] [--kills=20] [--seed=0]
+    python experiments/soak/run.py [--what=study] [--processes=2] [--kills=20] [--seed=0]
 
-It starts `gan-jax train` as a job of its own, sends SIGKILL or SIGTERM to one of its processes at a moment
-that the seed chooses (while it starts, between two checkpoints, or while one is being written), waits for
-the end, and gives the same command again. It ends with exit code 0 if every array of the last checkpoint,
-every loss, every row of metrics.jsonl but its times, and every picture has the bits of the run in one piece.
+It starts `gan-jax train` (or `gan-jax study`) as a job of its own, sends SIGKILL or SIGTERM to one of its
+processes at a moment that the seed chooses (while it starts, between two checkpoints, or while one is being
+written), waits for the end, and gives the same command again. After each kill the best checkpoint must be the
+one that best.json names. It ends with exit code 0 if every array of the last and of the best checkpoint, every
+loss, every row of metrics.jsonl but its times, and every picture has the bits of the run in one piece; for a
+study every row of results.jsonl and every picture.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import random
 import signal
@@ -18,36 +21,148 @@ import socket
 import subprocess
 import sys
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
 
-from gan_jax.summaries.logs import read_losses, read_metrics
-from gan_jax.training.restore import restored_run
+from gan_jax.summaries.logs import read_losses, read_metrics, read_rows
+from gan_jax.training import manifest
+from gan_jax.training.best import BEST, NOTE, best_note
+from gan_jax.training.restore import NEWEST, restored_run
 
 HERE = Path(__file__).parent
 PATIENCE = 600.0  # seconds that a start may take; the machine may be loaded
 MOMENTS = ("start", "between", "save")
 SIGNALS = (signal.SIGKILL, signal.SIGTERM)
+Job = list[subprocess.Popen[bytes]]
+
+
+@dataclass
+class Run:
+    """A run of config.py in a folder."""
+
+    folder: Path
+    data_dir: Path
+    processes: int = 1
+    stride: int = 25  # steps, a few of which pass before it is killed
+
+    def start(self, devices: int = 1) -> Job:
+        """Always the same command."""
+        command = ["train", "--config", str(HERE / "config.py"), "--workdir", str(self.folder)]
+        command += [f"--config.data.dir={self.data_dir}"]
+        if self.processes == 1:
+            return [launch(command, devices)]
+        with socket.socket() as found:
+            found.bind(("127.0.0.1", 0))
+            port = found.getsockname()[1]
+        command += [
+            f"--coordinator=127.0.0.1:{port}",
+            f"--num_processes={self.processes}",
+            "--lost_seconds=20",
+            "--connect_seconds=60",
+        ]
+        return [launch([*command, f"--process_id={number}"]) for number in range(self.processes)]
+
+    def step(self) -> int:
+        """How far it has come: the newest row."""
+        rows = read_metrics(self.folder)
+        return int(rows[-1]["step"]) if rows else 0
+
+    def is_saving(self) -> bool:
+        """Whether a half-written checkpoint lies there."""
+        return any(any((self.folder / name).glob("*orbax-checkpoint-tmp*")) for name in (NEWEST, BEST))
+
+    def check(self, straight: Run) -> str:
+        """What is wrong now with the best checkpoint, which best.json names; "" if nothing is."""
+        if not (self.folder / NOTE).exists():
+            return ""
+        note = best_note(self.folder)
+        if problem := manifest.verify(self.folder / BEST / str(note["step"]), note["step"]):
+            return f"best.json names step {note['step']}: {problem}"
+        values = {
+            row["step"]: row["evaluation"]["scores"][note["score"]]["value"]
+            for row in read_metrics(straight.folder)
+            if "evaluation" in row
+        }
+        least = min(value for step, value in values.items() if step <= note["step"])
+        if note["value"] != values[note["step"]] or note["value"] != least:
+            return f"best.json is {note}, and the best until there was {least}"
+        return ""
+
+    def differences(self, other: Run) -> list[str]:
+        """What is not bitwise equal in two runs' folders."""
+        found = []
+        for name in (NEWEST, BEST):
+            states = [restored_run(run.folder, name)[2] for run in (self, other)]
+            pairs = zip(*(jax.tree_util.tree_leaves_with_path(state) for state in states), strict=True)
+            for (path, a), (_, b) in pairs:
+                if jax.dtypes.issubdtype(a.dtype, jax.dtypes.prng_key):
+                    a, b = jax.random.key_data(a), jax.random.key_data(b)
+                if np.asarray(a).tobytes() != np.asarray(b).tobytes():
+                    found.append(f"{name}{jax.tree_util.keystr(path)}")
+        rows = [[untimed(row) for row in read_metrics(run.folder)] for run in (self, other)]
+        if rows[0] != rows[1]:
+            found.append("metrics.jsonl")
+        losses = [read_losses(run.folder) for run in (self, other)]
+        if losses[0] is None or losses[1] is None or losses[0].tobytes() != losses[1].tobytes():
+            found.append("losses.npy")
+        files = ("samples/*", "reals.png", "curves.png", NOTE)
+        return found + different_files(self.folder, other.folder, files)
+
+
+@dataclass
+class Study:
+    """The study of study.py, with its results in a folder."""
+
+    folder: Path
+    stride: int = 100
+
+    def start(self, devices: int = 1) -> Job:
+        """Always the same command."""
+        return [launch(["study", str(HERE), "--out", str(self.folder)], devices)]
+
+    def step(self) -> int:
+        """How far it has come, in steps of one program."""
+        groups = [read_rows(path) for path in self.folder.glob("work/*/history.jsonl")]
+        done = sum(row["steps"] for row in read_rows(self.folder / "results.jsonl", "seed"))
+        return done + max((int(rows[-1]["step"]) for rows in groups if rows), default=0)
+
+    def is_saving(self) -> bool:
+        """Whether a half-written checkpoint lies there."""
+        return any(self.folder.glob("work/*/checkpoints/*orbax-checkpoint-tmp*"))
+
+    def check(self, straight: Study) -> str:
+        """What is wrong now; "" if nothing is."""
+        return ""
+
+    def differences(self, other: Study) -> list[str]:
+        """What is not equal in two folders of results."""
+        rows = [
+            [untimed(row) for row in read_rows(study.folder / "results.jsonl", "seed")]
+            for study in (self, other)
+        ]
+        found = [] if rows[0] == rows[1] else ["results.jsonl"]
+        return found + different_files(self.folder, other.folder, ("pictures/*", "*.png"))
 
 
 @dataclass
 class Soak:
-    """One run that is killed, and what became of each start."""
+    """What is killed, and what became of each start."""
 
-    workdir: Path
-    data_dir: Path
-    processes: int
+    what: Any  # a Run or a Study
+    straight: Any
     chance: random.Random
-    lines: list[str] = field(default_factory=list)
+    survived: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     def life(self, number: int, moment: str, signum: signal.Signals) -> None:
         """A start that does not live to its end."""
-        begun, began = last_step(self.workdir), time.monotonic()
-        victim = self.chance.randrange(self.processes)
-        job = start(self.workdir, self.data_dir, self.processes)
+        begun, began = self.what.step(), time.monotonic()
+        job = self.what.start()
+        victim = self.chance.randrange(len(job))
         try:
             self.wait(job, moment, begun)
             job[victim].send_signal(signum)
@@ -57,20 +172,22 @@ class Soak:
         finally:
             end(job)
         seconds = time.monotonic() - sent
-        self.lines.append(
+        say(
             f"{number:2d} {moment:8s} {signum.name} to process {victim}: step {begun} -> "
-            f"{last_step(self.workdir)}, exit codes {codes}, over after {seconds:.1f} s "
+            f"{self.what.step()}, exit codes {codes}, over after {seconds:.1f} s "
             f"({time.monotonic() - began:.0f} s in all)"
         )
-        say(self.lines[-1])
         # Without its coordinator, in process 0, JAX aborts.
         expected = {-signum, *((128 + signum,) if signum == signal.SIGTERM else (1, -signal.SIGABRT))}
         if moment == "start":  # a process that never came, or did not have its handlers yet
             expected |= {1, -signal.SIGABRT}
         if not set(codes) <= expected:
             raise SystemExit(f"exit codes {codes}, expected {sorted(expected)}")
+        if wrong := self.what.check(self.straight):
+            raise SystemExit(wrong)
+        self.survived[moment, signum.name] += 1
 
-    def wait(self, job: list[subprocess.Popen[bytes]], moment: str, begun: int) -> None:
+    def wait(self, job: Job, moment: str, begun: int) -> None:
         """Returns at the moment at which to kill."""
         if moment == "start":  # imports, the meeting of the processes, restoring, compiling
             until = time.monotonic() + self.chance.uniform(0.0, 12.0)
@@ -78,49 +195,33 @@ class Soak:
                 check_alive(job, until + 1)
                 time.sleep(0.01)
             return
-        goal = begun + 25 * self.chance.randint(1, 8)
+        goal = begun + self.what.stride * self.chance.randint(1, 8)
         deadline = time.monotonic() + PATIENCE
-        while last_step(self.workdir) < goal:
+        while self.what.step() < goal:
             check_alive(job, deadline)
             time.sleep(0.002)
         if moment == "save":
-            half_written = self.workdir / "checkpoints"
-            while not any(half_written.glob("*orbax-checkpoint-tmp*")):
+            while not self.what.is_saving():
                 check_alive(job, deadline)
             time.sleep(self.chance.uniform(0.0, 0.05))
 
 
-def check_alive(job: list[subprocess.Popen[bytes]], deadline: float) -> None:
+def launch(arguments: list[str], devices: int = 1) -> subprocess.Popen[bytes]:
+    """`gan-jax ARGUMENTS` on so many devices of the CPU."""
+    environment = {**os.environ, "JAX_PLATFORMS": "cpu", "XLA_FLAGS": ""}
+    if devices > 1:
+        environment["JAX_NUM_CPU_DEVICES"] = str(devices)
+    command = [sys.executable, "-m", "gan_jax.main", *arguments]
+    return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def check_alive(job: Job, deadline: float) -> None:
     """Ends the test where the run has ended by itself: there is nothing left to kill."""
     if any(process.poll() is not None for process in job) or time.monotonic() > deadline:
         raise SystemExit(f"the job ended before it was killed: {[process.poll() for process in job]}")
 
 
-def start(workdir: Path, data_dir: Path, processes: int, devices: int = 1) -> list[subprocess.Popen[bytes]]:
-    """The job: always the same command."""
-    command = [sys.executable, "-m", "gan_jax.main", "train", "--config", str(HERE / "config.py")]
-    command += ["--workdir", str(workdir), f"--config.data.dir={data_dir}"]
-    environment = {**os.environ, "JAX_PLATFORMS": "cpu", "XLA_FLAGS": ""}
-    if devices > 1:
-        environment["JAX_NUM_CPU_DEVICES"] = str(devices)
-    if processes == 1:
-        return [subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)]
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port = found.getsockname()[1]
-    command += [
-        f"--coordinator=127.0.0.1:{port}",
-        f"--num_processes={processes}",
-        "--lost_seconds=20",
-        "--connect_seconds=60",
-    ]
-    return [
-        subprocess.Popen([*command, f"--process_id={number}"], env=environment, stderr=subprocess.DEVNULL)
-        for number in range(processes)
-    ]
-
-
-def end(job: list[subprocess.Popen[bytes]]) -> None:
+def end(job: Job) -> None:
     """Leaves nothing of a job."""
     for process in job:
         if process.poll() is None:
@@ -128,46 +229,32 @@ def end(job: list[subprocess.Popen[bytes]]) -> None:
         process.wait()
 
 
-def finish(job: list[subprocess.Popen[bytes]]) -> None:
+def finish(job: Job) -> None:
     """Waits for a job that is left alone."""
     try:
-        codes = [process.wait(PATIENCE) for process in job]
+        codes = [process.wait(2 * PATIENCE) for process in job]
     finally:
         end(job)
     if any(codes):
         raise SystemExit(f"exit codes {codes} of a run that nobody stopped")
 
 
-def last_step(workdir: Path) -> int:
-    """The newest row."""
-    rows = read_metrics(workdir)
-    return int(rows[-1]["step"]) if rows else 0
+def untimed(value: Any) -> Any:
+    """A row without what the clock and the machine say, and without its folder's name."""
+    if not isinstance(value, dict):
+        return value
+    left_out = ("time", "steps_per_second", "seconds", "environment", "fake")
+    return {name: untimed(part) for name, part in value.items() if name not in left_out}
 
 
-def differences(one: Path, other: Path) -> list[str]:
-    """What is not bitwise equal in two runs' folders."""
-    found = []
-    states = [restored_run(folder)[2] for folder in (one, other)]
-    pairs = zip(*(jax.tree_util.tree_leaves_with_path(state) for state in states), strict=True)
-    for (path, a), (_, b) in pairs:
-        if jax.dtypes.issubdtype(a.dtype, jax.dtypes.prng_key):
-            a, b = jax.random.key_data(a), jax.random.key_data(b)
-        if np.asarray(a).tobytes() != np.asarray(b).tobytes():
-            found.append(f"state{jax.tree_util.keystr(path)}")
-    times = ("time", "steps_per_second")
-    rows = [
-        [{k: v for k, v in row.items() if k not in times} for row in read_metrics(folder)]
-        for folder in (one, other)
-    ]
-    if rows[0] != rows[1]:
-        found.append("metrics.jsonl")
-    losses = [read_losses(folder) for folder in (one, other)]
-    if losses[0] is None or losses[1] is None or losses[0].tobytes() != losses[1].tobytes():
-        found.append("losses.npy")
-    for path in sorted((*one.glob("samples/*"), one / "reals.png", one / "curves.png")):
-        if path.read_bytes() != (other / path.relative_to(one)).read_bytes():
-            found.append(path.name)
-    return found
+def different_files(one: Path, other: Path, patterns: tuple[str, ...]) -> list[str]:
+    """The files of these names that are not there in both folders with the same bytes."""
+    names = {path.relative_to(folder) for folder in (one, other) for x in patterns for path in folder.glob(x)}
+    contents = {
+        name: [(folder / name).read_bytes() if (folder / name).exists() else None for folder in (one, other)]
+        for name in names
+    }
+    return sorted(str(name) for name, (a, b) in contents.items() if a != b)
 
 
 def say(text: str) -> None:
@@ -178,33 +265,37 @@ def say(text: str) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--kills", type=int, default=20, help="how often the run is stopped")
-    parser.add_argument("--processes", type=int, default=1, help="that train together")
+    parser.add_argument("--what", choices=("run", "study"), default="run", help="what is trained")
+    parser.add_argument("--kills", type=int, default=20, help="how often it is stopped")
+    parser.add_argument("--processes", type=int, default=1, help="that train a run together")
     parser.add_argument("--seed", type=int, default=0, help="of the moments, signals and victims")
-    parser.add_argument(
-        "--out", type=Path, default=HERE / "work", help="a folder for the two runs; new or empty"
-    )
+    parser.add_argument("--out", type=Path, default=HERE / "work", help="a folder for both; new or empty")
     args = parser.parse_args()
     if args.out.exists() and any(args.out.iterdir()):
         raise SystemExit(f"{args.out} is not empty")
     began = time.monotonic()
-    # One process with as many devices computes the same bits as two processes (not more: then the order of
-    # a sum over the devices differs), so the run in one piece needs no coordinator.
-    straight = args.out / "straight"
-    finish(
-        start(straight, args.out / "data", 1, args.processes)
-        if args.processes <= 2
-        else start(straight, args.out / "data", args.processes)
-    )
-    say(f"the run in one piece: {last_step(straight)} steps, {time.monotonic() - began:.0f} s")
-    soak = Soak(args.out / "killed", args.out / "data", args.processes, random.Random(args.seed))
+    straight: Run | Study
+    killed: Run | Study
+    if args.what == "study":
+        straight, killed = Study(args.out / "straight"), Study(args.out / "killed")
+        finish(straight.start())
+    else:
+        # One process with as many devices computes the same bits as two processes (not more: then the order
+        # of a sum over the devices differs), so the run in one piece needs no coordinator.
+        data_dir, alone = args.out / "data", args.processes <= 2
+        straight = Run(args.out / "straight", data_dir, 1 if alone else args.processes)
+        killed = Run(args.out / "killed", data_dir, args.processes)
+        finish(straight.start(args.processes if alone else 1))
+    say(f"in one piece: {straight.step()} steps, {time.monotonic() - began:.0f} s")
+    soak = Soak(killed, straight, random.Random(args.seed))
     plan = [(moment, signum) for moment in MOMENTS for signum in SIGNALS] * (args.kills // 6 + 1)
     soak.chance.shuffle(plan)
     for number, (moment, signum) in enumerate(plan[: args.kills], start=1):
         soak.life(number, moment, signum)
-    finish(start(soak.workdir, soak.data_dir, args.processes))
-    different = differences(straight, soak.workdir)
+    finish(killed.start())
+    different = straight.differences(killed)
     took = time.monotonic() - began
+    say(json.dumps({" ".join(kind): count for kind, count in sorted(soak.survived.items())}))
     say(f"{args.kills} kills, {took:.0f} s in all; different: {', '.join(different) or 'nothing'}")
     sys.exit(bool(different))
 

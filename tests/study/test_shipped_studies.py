@@ -31,7 +31,7 @@ def test_every_program_of_a_study_can_be_built(name):
     study = open_study(FOLDER / name)
     runs = runs_of(study)
     assert len(runs) == len(study.variants) * study.seeds
-    assert study.seeds >= 20
+    assert study.seeds >= 20 or name == "soak"  # which measures nothing
     with no_compiler():
         for group in grouped([run for run in runs if run.seed == 0]):
             build_algorithm(group.config, SPECS[group.config.data.name])
