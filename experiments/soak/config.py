@@ -8,7 +8,7 @@ from gan_jax.config.build import base_config
 
 
 def get_config() -> ml_collections.ConfigDict:
-    """An MLP GAN with all that must be restored: batch norm, dropout, flips, a lazy penalty, averages, scores."""
+    """An MLP GAN with all that must be restored: batch norm, dropout, a lazy penalty, an average, scores."""
     config = base_config()
     config.batch_size = 16
     config.num_steps = 6000

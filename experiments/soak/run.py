@@ -4,10 +4,10 @@
 
 It starts `gan-jax train` (or `gan-jax study`) as a job of its own, sends SIGKILL or SIGTERM to one of its
 processes at a moment that the seed chooses (while it starts, between two checkpoints, or while one is being
-written), waits for the end, and gives the same command again. After each kill the best checkpoint must be the
-one that best.json names. It ends with exit code 0 if every array of the last and of the best checkpoint, every
-loss, every row of metrics.jsonl but its times, and every picture has the bits of the run in one piece; for a
-study every row of results.jsonl and every picture.
+written), waits for the end, and gives the same command again. After each kill the best checkpoint must be
+the one that best.json names. It ends with exit code 0 if every array of the last and of the best checkpoint,
+every loss, every row of metrics.jsonl but its times, and every picture has the bits of the run in one piece;
+for a study every row of results.jsonl and every picture.
 """
 
 from __future__ import annotations
@@ -274,8 +274,8 @@ def main() -> None:
     if args.out.exists() and any(args.out.iterdir()):
         raise SystemExit(f"{args.out} is not empty")
     began = time.monotonic()
-    straight: Run | Study
-    killed: Run | Study
+    straight: Any
+    killed: Any
     if args.what == "study":
         straight, killed = Study(args.out / "straight"), Study(args.out / "killed")
         finish(straight.start())

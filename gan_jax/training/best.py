@@ -87,6 +87,9 @@ class BestCheckpoint:
         try:
             named = best_note(self._folder)
             problem = self._checkpoints.verify(named["step"]) or ""
+            known = measured.get(named["step"], named)
+            if {**known, "value": named["value"]} == named != known:
+                problem = problem or f"{self._folder / NOTE} says {named['value']:.4g}, the records otherwise"
         except UserError as error:
             problem = str(error)
         if named is not None and not problem:

@@ -178,7 +178,7 @@ def read_record(folder: str | Path) -> dict[str, Any]:
         ) from None
     except NotADirectoryError:
         raise UserError(f"--workdir={folder} is a file; give the folder of a run") from None
-    except (ValueError, AttributeError, KeyError, TypeError) as error:
+    except (ValueError, AttributeError, KeyError, TypeError, RecursionError) as error:
         raise UserError(
             f"{path} is damaged ({error}); put back a copy of it, or start anew in another --workdir"
         ) from None

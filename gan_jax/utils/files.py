@@ -5,16 +5,20 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import glob
 import json
 import os
 import secrets
 import stat
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
 from gan_jax.utils.errors import UserError
 from gan_jax.utils.paths import expanded
+
+_LEFTOVER_SECONDS = 3600.0  # a temporary file so old is that of a process that was killed
 
 
 def disk_error(doing: str, code: int | None) -> UserError:
@@ -90,6 +94,7 @@ def write_atomically(path: Path | str, content: bytes) -> None:
     """Writes a regular file so that a reader, a kill or a power cut never sees half of it.
 
     The folders above are made. Once it returns the content is on the disk, not only in the system's memory.
+    What a killed process left half-written under the same name is deleted after an hour.
 
     Raises:
         UserError: the disk is full, the folder cannot be written to, or this is no name of a regular file.
@@ -99,7 +104,8 @@ def write_atomically(path: Path | str, content: bytes) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         check_regular(path)
         # As mkstemp makes it, a name that nobody can guess and that is new, but with the user's umask.
-        temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
+        begins = f".{path.name[:40]}."
+        temporary = path.with_name(f"{begins}{secrets.token_hex(8)}.tmp")
         try:
             with open_file(temporary, "xb") as file:
                 file.write(content)
@@ -111,6 +117,10 @@ def write_atomically(path: Path | str, content: bytes) -> None:
                 temporary.unlink(missing_ok=True)
             raise
     flush_names(path.parent)
+    for leftover in path.parent.glob(f"{glob.escape(begins)}{'[0-9a-f]' * 16}.tmp"):
+        with contextlib.suppress(OSError):
+            if time.time() - leftover.lstat().st_mtime > _LEFTOVER_SECONDS:
+                leftover.unlink()
 
 
 def flush_to_disk(descriptor: int) -> None:

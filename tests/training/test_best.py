@@ -179,6 +179,17 @@ def test_a_note_that_is_damaged_is_said_and_made_anew(content, two_bests, tmp_pa
     assert check(folder) == 2
 
 
+def test_a_value_that_is_not_the_records_is_not_believed(two_bests, tmp_path):
+    folder = shutil.copytree(two_bests, tmp_path / "run")
+    (folder / NOTE).write_text(json.dumps({**note(2), "value": 0.01}))
+    found, (said,) = begun(folder)
+    assert found == note(2) == best_note(folder)
+    assert "best.json says 0.01, the records otherwise): step 2 takes its place (fid 1)" in said
+    other = {**note(2), "score": "kid", "value": 0.01}  # chosen by another score, which the records hold too
+    (folder / NOTE).write_text(json.dumps(other))
+    assert begun(folder) == (other, [])
+
+
 def test_a_best_checkpoint_that_is_lost_does_not_stand_in_the_way_of_the_next(two_bests, tmp_path):
     folder = shutil.copytree(two_bests, tmp_path / "run")
     shutil.rmtree(folder / "best")

@@ -4,6 +4,7 @@ import os
 import stat
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -157,6 +158,22 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(moment, tmp_pat
             write_atomically(tmp_path / "a", b"new")
     assert [entry.name for entry in tmp_path.iterdir()] == ["a"]
     assert (tmp_path / "a").read_bytes() == b"old"
+
+
+def test_what_a_kill_left_does_not_stay_for_ever(tmp_path):
+    old, young = (f".a[1].{digit * 16}.tmp" for digit in "0f")
+    others = {".a[1].mine.tmp", f".a1.{'0' * 16}.tmp", f".b.{'0' * 16}.tmp"}
+    for name in (old, young, *others):
+        (tmp_path / name).write_bytes(b"half")
+        os.utime(tmp_path / name, (time.time() - (60 if name == young else 7200),) * 2)
+    write_atomically(tmp_path / "a[1]", b"x")
+    assert {path.name for path in tmp_path.iterdir()} == {"a[1]", young, *others}
+
+
+def test_a_name_may_be_as_long_as_the_system_allows(tmp_path):
+    write_atomically(tmp_path / ("ä" * 127), b"x")
+    with pytest.raises(UserError, match="File name too long"):
+        write_atomically(tmp_path / ("ä" * 128), b"x")
 
 
 KILLED = """
