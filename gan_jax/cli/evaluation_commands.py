@@ -12,13 +12,15 @@ from gan_jax.config.components import complete
 from gan_jax.core.algorithm import Algorithm
 from gan_jax.core.state import TrainState
 from gan_jax.data.decoding import MAX_MEGAPIXELS
-from gan_jax.evaluation.evaluate import Evaluator, chosen, held_out_of
+from gan_jax.evaluation.evaluate import Evaluator, held_out_of
 from gan_jax.evaluation.generated import GeneratedSet, GeneratedSetMaker, not_averaged
+from gan_jax.evaluation.metric import Metric
 from gan_jax.evaluation.names import DEFAULT, USUAL_METRICS
-from gan_jax.evaluation.neighbours import neighbours_picture
+from gan_jax.evaluation.neighbours import check_pictured, neighbours_picture
 from gan_jax.evaluation.networks import open_network
 from gan_jax.evaluation.protocol import WHILE_TRAINING, Record, from_row, table
-from gan_jax.evaluation.sources.image_source import like
+from gan_jax.evaluation.requirements import Given, check, check_sides, chosen, held_out_named, possible
+from gan_jax.evaluation.sources.image_source import like, seen_by
 from gan_jax.evaluation.sources.sources import (
     ImageSource,
     dataset_source,
@@ -30,11 +32,12 @@ from gan_jax.feature_networks.classifier_cache import prepare_classifier
 from gan_jax.feature_networks.network import digest_of
 from gan_jax.summaries.logs import METRICS as ROWS
 from gan_jax.summaries.logs import append_row, check_appendable, read_rows
-from gan_jax.summaries.pictures import save_png
+from gan_jax.summaries.pictures import FORMATS, save_picture
 from gan_jax.training.best import BEST, best_note
 from gan_jax.training.restore import restored_run, run_conditions, run_data
 from gan_jax.training.workdir import recorded_run
 from gan_jax.utils.errors import UserError
+from gan_jax.utils.files import checked_suffix
 
 REAL_SEED = 2**31  # added to the seed where the reals are drawn from a generator
 FAKES = 50_000  # images drawn from a generator, if --num does not say how many
@@ -59,6 +62,8 @@ class Request:
         changed_reals: score against the run's data also where they have changed since.
         out: a file of rows for the scores; None for a run's metrics.jsonl.
         neighbours: a PNG to write, of the first fakes and the reals that are nearest to them.
+        held_out: reals that were not trained on, as `real`; None for the test split of the reals' data set.
+        kid_subset_size: images in each of KID's subsets; None for 1000.
         value_range, max_megapixels: how folders are read, as `folder_source` takes them.
     """
 
@@ -80,6 +85,8 @@ class Request:
     max_megapixels: float = MAX_MEGAPIXELS
     real_dir: str | None = None
     changed_reals: bool = False
+    held_out: str | None = None
+    kid_subset_size: int | None = None
 
     def open(self, text: str) -> ImageSource:
         """A folder, a file or a data set that a flag names."""
@@ -97,11 +104,15 @@ def evaluate(request: Request) -> None:
         UserError: something is missing or does not fit; said before anything is computed where it can be.
     """
     if request.metrics:
-        chosen(_names(request.metrics))
-    real = _reals(request)
+        chosen(_names(request.metrics), kid_subset_size=request.kid_subset_size)
     rows = request.out or (Path(request.fake) / ROWS if is_run(request.fake) else None)
     if rows is not None:
+        if not rows.is_dir():
+            checked_suffix(rows, (".jsonl",))
         check_appendable(rows)
+    if request.neighbours is not None:
+        checked_suffix(request.neighbours, FORMATS)
+    real = _reals(request)
     evaluator: Evaluator | None = None
     records = []
     try:
@@ -110,7 +121,7 @@ def evaluate(request: Request) -> None:
                 evaluator = _evaluator(request, like(real, fake.source), fake)
                 evaluator.check_fake(fake)
                 if request.neighbours is not None:
-                    save_png(request.neighbours, neighbours_picture(evaluator, fake))
+                    save_picture(request.neighbours, neighbours_picture(evaluator, fake))
             records.append(evaluator(fake))
             if rows is not None:
                 append_row(rows, records[-1].row())
@@ -160,7 +171,36 @@ def _run_as_reals(workdir: Path, seed: int) -> ImageSource:
     return replace(source, fingerprint=f"generator seed {other} {digest_of(state.ema, '')}")
 
 
+def _held_out(request: Request, real: ImageSource) -> ImageSource | None:
+    """Reals that were not trained on: those that are named, or the test split beside the reals."""
+    if request.held_out is None:
+        return held_out_of(real, _data_dir(request))
+    if is_run(request.held_out):
+        raise UserError(f"--held_out={request.held_out} is a run: give real images that were not trained on")
+    return like(request.open(request.held_out), real)
+
+
 def _evaluator(request: Request, real: ImageSource, fake: GeneratedSet) -> Evaluator:
+    """What measures; all that can be checked is checked before a network is trained or downloaded."""
+    num_reals = real.size if request.num_real is None else request.num_real
+    if num_reals is None:
+        raise UserError(f"{real.name} has no end: say with --num_real how many images are the real ones")
+    usual = USUAL_METRICS.get(real.codec.name, DEFAULT)
+    metrics = chosen(_names(request.metrics or usual), kid_subset_size=request.kid_subset_size)
+    held_out = _held_out(request, real)
+    if request.held_out is not None and held_out is not None:
+        metrics = held_out_named(metrics, held_out)
+    given = Given(
+        real,
+        num_fakes=request.num or fake.source.size or FAKES,
+        num_reals=num_reals,
+        fake=fake,
+        held_out=held_out,
+    )
+    check_sides(given)
+    if request.neighbours is not None:
+        check_pictured(fake.source)
+    metrics = _allowed(request, metrics, given)
     network = open_network(
         request.network,
         real,
@@ -168,14 +208,30 @@ def _evaluator(request: Request, real: ImageSource, fake: GeneratedSet) -> Evalu
         resizer=request.resizer,
         inception_weights=request.inception_weights,
     )
+    seen = replace(given, real=seen_by(real, network.codec), network=network)
     return Evaluator(
-        _names(request.metrics or USUAL_METRICS.get(real.codec.name, DEFAULT)),
+        _allowed(request, metrics, seen),
         real,
         network,
-        num_fakes=request.num or fake.source.size or FAKES,
-        num_reals=request.num_real,
-        held_out=held_out_of(real, _data_dir(request)),
+        num_fakes=given.num_fakes,
+        num_reals=given.num_reals,
+        held_out=held_out,
     )
+
+
+def _allowed(request: Request, metrics: dict[str, Metric], given: Given) -> dict[str, Metric]:
+    """The metrics that were asked for; of the usual ones those that can be measured, the others are said.
+
+    Raises:
+        UserError: one that was asked for cannot be measured, or none can.
+    """
+    if request.metrics:
+        check(metrics, given)
+        return metrics
+    found, left_out = possible(metrics, given)
+    if left_out:
+        sys.stderr.write(f"gan-jax: left out: {'; '.join(left_out)}\n")
+    return found
 
 
 def _fakes(request: Request) -> Iterator[GeneratedSet]:

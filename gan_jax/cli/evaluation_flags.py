@@ -22,18 +22,20 @@ def define_evaluate(values: flags.FlagValues, argv: list[str]) -> list[str]:
         "fake": f"The generated images: {side}. Of a run the last and the best checkpoint are scored.",
         "real": f"The real ones: {side}. Default for a run: the split that it was trained on.",
         "real_dir": "Where the folder of pictures is now that the run was trained on. Default: where it was.",
+        "held_out": "Real images that were not trained on, for memorisation and classification_accuracy: "
+        "as --real. Default: the test split beside the reals.",
         "inception_weights": "A file with Inception's weights. Default: the cache, else download.",
         "data_dir": DATA_DIR,
-        "neighbours": "A PNG to write: the first 10 fakes, each beside its 7 nearest reals.",
-        "out": "A file of rows to add the scores to. Default for a run: its metrics.jsonl.",
+        "neighbours": "A picture to write: the first 10 fakes, each beside its 7 nearest reals.",
+        "out": "A file of rows, .jsonl, to add the scores to. Default for a run: its metrics.jsonl.",
     }
     for name, text in paths.items():
         define_path(values, name, text)
     flags.DEFINE_string(
         "metrics",
         "",
-        f"Of {', '.join(METRICS)}, with commas between. Default: {DEFAULT}; for points: {OF_POINTS}; for "
-        f"tiles and sounds: {OF_OTHERS}.",
+        f"Of {', '.join(METRICS)}, with commas between. Default, as far as the network and the numbers of "
+        f"images allow: {DEFAULT}; for points: {OF_POINTS}; for tiles and sounds: {OF_OTHERS}.",
         flag_values=values,
     )
     flags.DEFINE_string(
@@ -49,10 +51,17 @@ def define_evaluate(values: flags.FlagValues, argv: list[str]) -> list[str]:
     )
     counts = {
         "num": "How many fakes. Default: 50,000 of a generator, all of files.",
-        "num_real": "The first so many reals. Default: all.",
+        "num_real": "How many reals, always the same random ones. Default: all.",
     }
     for name, text in counts.items():
         flags.DEFINE_integer(name, None, text, lower_bound=1, flag_values=values)
+    flags.DEFINE_integer(
+        "kid_subset_size",
+        None,
+        "Images in each of KID's 100 subsets. Default: 1000, as papers have it.",
+        lower_bound=2,
+        flag_values=values,
+    )
     flags.DEFINE_integer("seed", 0, "Of latents and subsets.", lower_bound=0, flag_values=values)
     flags.DEFINE_integer(
         "repeats", 1, "Evaluations with further seeds: their spread.", lower_bound=1, flag_values=values

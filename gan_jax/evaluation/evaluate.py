@@ -6,7 +6,7 @@ import dataclasses
 import datetime
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,14 +17,12 @@ from absl import logging
 
 from gan_jax.core.algorithm import Algorithm
 from gan_jax.data import Dataset, load
-from gan_jax.data.codecs import Pixels
-from gan_jax.densities import DENSITIES
 from gan_jax.evaluation.extract import BATCH, MOST_VALUES, PRECISION, VALUES, ExtractedSet, Extractor
 from gan_jax.evaluation.generated import GeneratedSet
 from gan_jax.evaluation.metric import ALL, Comparison, Metric
 from gan_jax.evaluation.protocol import Record, Score, Setting
-from gan_jax.evaluation.scores import METRICS
-from gan_jax.evaluation.sources.image_source import like, seen_by, spelled
+from gan_jax.evaluation.requirements import Given, check, check_sides, chosen
+from gan_jax.evaluation.sources.image_source import like, seen_by
 from gan_jax.evaluation.sources.sources import ImageSource, dataset_source
 from gan_jax.feature_networks.network import FeatureNetwork
 from gan_jax.inference.conditions import Conditions, dataset_conditions
@@ -32,27 +30,11 @@ from gan_jax.utils.errors import UserError
 from gan_jax.utils.provenance import describe_environment
 
 
-def chosen(names: tuple[str, ...]) -> dict[str, Metric]:
-    """The metrics with these names.
-
-    Raises:
-        UserError: none, or one that is not there.
-    """
-    unknown = [name for name in names if name not in METRICS]
-    if unknown or not names:
-        what = f"unknown metric {unknown[0]!r}" if unknown else "no metric is named"
-        for name, metric in METRICS.items():
-            if unknown and unknown[0] in metric.scores:
-                what += f", which is a score of {name}"
-        raise UserError(f"{what}; the metrics are {', '.join(METRICS)}")
-    return {name: METRICS[name] for name in dict.fromkeys(names)}
-
-
 class Evaluator:
     """A real set, a network and metrics, opened once and used for any number of fakes.
 
     Args:
-        metrics: names in METRICS.
+        metrics: names in METRICS, or metrics by name.
         real: the reals.
         network: what both sides are seen with.
         num_fakes: images of each set of fakes.
@@ -67,7 +49,7 @@ class Evaluator:
 
     def __init__(
         self,
-        metrics: tuple[str, ...],
+        metrics: tuple[str, ...] | Mapping[str, Metric],
         real: ImageSource,
         network: FeatureNetwork,
         *,
@@ -79,7 +61,7 @@ class Evaluator:
     ) -> None:
         real = seen_by(real, network.codec)
         held_out = held_out and like(seen_by(held_out, network.codec), real)
-        self.metrics = chosen(metrics)
+        self.metrics = dict(metrics) if isinstance(metrics, Mapping) else chosen(metrics)
         self.network = network
         self.num_fakes = num_fakes
         self.real_source = real
@@ -88,8 +70,10 @@ class Evaluator:
         self._images = _most(metric.images for metric in self.metrics.values())
         available = real.size if num_reals is None else num_reals
         if available is None:
-            raise UserError(f"{real.name} has no end: say with --num_real how many images are the real ones")
-        self._check(real, available)
+            raise UserError(f"{real.name} has no end: say how many images are the real ones (num_real)")
+        self._given = Given(real, num_fakes, available, network, held_out=held_out)
+        check_sides(self._given)
+        check(self.metrics, self._given)
         if "memorisation" in self.metrics and real.size is not None and available < real.size:
             logging.warning(
                 "memorisation: with %d of %d training images, copies of the others are not found",
@@ -169,41 +153,6 @@ class Evaluator:
             self._known[name] = make()
         return self._known[name]
 
-    def _check(self, real: ImageSource, num_reals: int) -> None:
-        for name, metric in self.metrics.items():
-            for what, count, flag in (("fakes", self.num_fakes, "num"), ("reals", num_reals, "num_real")):
-                if count < metric.least:
-                    raise UserError(
-                        f"{name} needs at least {metric.least} {what}, and there are {count}: "
-                        f"raise --{flag}, or leave {name} out"
-                    )
-            if "density" in metric.needs and real.density is None:
-                raise UserError(
-                    f"{name} needs reals of a known density, and {real.name} has none: leave it out, or give "
-                    f"one of {', '.join(DENSITIES)} as --real"
-                )
-            if real.codec != Pixels() and (metric.images or metric.needs & {"logits", "maps"}):
-                raise UserError(
-                    f"{name} is for images, and {real.name} holds {real.codec.noun}: leave it out"
-                )
-            if "logits" in metric.needs and self.network.num_classes is None:
-                raise UserError(
-                    f"{name} needs a network that classifies, and {self.network.name} does not: "
-                    "choose --network=classifier or inception"
-                )
-            if "maps" in metric.needs and self.network.maps is None:
-                raise UserError(
-                    f"{name} needs a network with layers to compare, and {self.network.name} has none: "
-                    "choose --network=classifier or inception"
-                )
-            if "labels" in metric.needs and real.num_classes is None:
-                raise UserError(f"{name} needs labelled reals, and {real.name} has no labels: leave it out")
-            if "held_out" in metric.needs and self._held_out_source is None:
-                raise UserError(
-                    f"{name} needs reals that the generator was not trained on: give the training split of "
-                    "a data set that has a test split as --real, or leave it out"
-                )
-
     def seen(self, source: ImageSource) -> ImageSource:
         """A source of fakes as the network takes it, with the channels of the reals where that can be had.
 
@@ -221,41 +170,11 @@ class Evaluator:
 
     def check_fake(self, fake: GeneratedSet) -> None:
         """Raises a UserError if a metric needs what these fakes do not have."""
-        real, fake = self.real_source, dataclasses.replace(fake, source=self.seen(fake.source))
-        if fake.source.size is not None and fake.source.size < self.num_fakes:
-            raise UserError(
-                f"{fake.source.name} holds {fake.source.size} images, and {self.num_fakes} are asked for: "
-                f"set --num={fake.source.size} or less"
-            )
-        if fake.source.image_shape != real.image_shape:
-            raise UserError(
-                f"the images of {fake.source.name} are {spelled(fake.source.image_shape)} and those of "
-                f"{real.name} {spelled(real.image_shape)}: bring them to one size and number of channels"
-            )
-        ranges = [side.value_range for side in (fake.source, real) if side.value_range]
-        if len(set(ranges)) > 1:
-            raise UserError(
-                f"the values of {fake.source.name} are read as {ranges[0]} and those of {real.name} as "
-                f"{ranges[1]}: give both one range with --value_range=LOW,HIGH"
-            )
-        for name, metric in self.metrics.items():
-            if "generator" in metric.needs and fake.generate is None:
-                raise UserError(
-                    f"{name} needs a generator, and {fake.source.name} is not a run of one of images whose "
-                    "latents are all it takes: leave it out"
-                )
-            if "labels" not in metric.needs:
-                continue
-            if fake.source.num_classes is None:
-                raise UserError(
-                    f"{name} needs labelled fakes, and {fake.source.name} has no labels: use a conditional "
-                    "run, a folder with one sub-folder per class, or leave it out"
-                )
-            if fake.source.num_classes != real.num_classes:
-                raise UserError(
-                    f"{name}: {fake.source.name} has {fake.source.num_classes} classes and {real.name} "
-                    f"{real.num_classes}: they must be the same"
-                )
+        given = dataclasses.replace(
+            self._given, fake=dataclasses.replace(fake, source=self.seen(fake.source))
+        )
+        check_sides(given)
+        check(self.metrics, given)
 
     def __call__(self, fake: GeneratedSet) -> Record:
         """The scores of one set of fakes.

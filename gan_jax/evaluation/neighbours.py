@@ -30,11 +30,7 @@ def neighbours_picture(
     Raises:
         UserError: points, which are no pictures.
     """
-    if not fake.source.codec.pictured:
-        raise UserError(
-            f"{fake.source.name} holds {fake.source.codec.noun}, which are no pictures: leave out "
-            "--neighbours"
-        )
+    check_pictured(fake.source)
     fakes, all_reals = pictured(fake.source), pictured(evaluator.real_source)
     rows = min(rows, evaluator.num_fakes)
     num_reals = evaluator.setting.num_reals
@@ -45,6 +41,14 @@ def neighbours_picture(
     reals = picked(all_reals, num_reals, indices.ravel()).reshape(rows, k, *images.shape[1:])
     shown = np.concatenate([images[:, None], reals], axis=1).reshape(-1, *images.shape[1:])
     return grid(shown, columns=k + 1)
+
+
+def check_pictured(source: ImageSource) -> None:
+    """Raises a UserError if these have no picture each."""
+    if not source.codec.pictured:
+        raise UserError(
+            f"{source.name} holds {source.codec.noun}, which are no pictures: no neighbours can be drawn"
+        )
 
 
 def picked(source: ImageSource, count: int, indices: np.ndarray) -> np.ndarray:

@@ -66,16 +66,14 @@ def open_network(
     allowed = {"classifier": which != "", "inception": which in VARIANTS}
     if name not in NETWORKS or (colon and not allowed.get(name, False)):
         raise UserError(
-            f"--network={text}: choose one of {', '.join(NETWORKS)}, classifier:DATA_SET, classifier:FILE or "
+            f"network={text}: choose one of {', '.join(NETWORKS)}, classifier:DATA_SET, classifier:FILE or "
             "inception:torchvision"
         )
     if name == "auto":
         name = _usual(real)
     _check_kind(text, name, real)
     if inception_weights is not None and name != "inception":
-        raise UserError(
-            f"--inception_weights={inception_weights} is of no use to --network={name}: leave it out"
-        )
+        raise UserError(f"inception_weights={inception_weights} is of no use to network={name}: leave it out")
     if name == "classifier":
         network = _classifier(which, real, data_dir)
     elif name == "inception":
@@ -114,7 +112,7 @@ def _inception(
         if text != "auto":
             raise
         raise UserError(
-            f"{error} (--network=auto is Inception here, since {real.name} is no labelled data set of small "
+            f"{error} (network=auto is Inception here, since {real.name} is no labelled data set of small "
             "grey images; classifier:NAME, random, pixels and pca need no download)"
         ) from error
 
@@ -130,17 +128,17 @@ def _check_kind(text: str, name: str, real: ImageSource) -> None:
     """Raises a UserError where a network is asked for what it does not take."""
     if not real.codec.pictured and name != "points":
         raise UserError(
-            f"--network={text}: it takes images, and {real.name} holds {real.codec.noun} of "
-            f"{real.image_shape[2]} coordinates: choose points, or leave --network out"
+            f"network={text}: it takes images, and {real.name} holds {real.codec.noun} of "
+            f"{real.image_shape[2]} coordinates: choose points, or leave the network out"
         )
     if name == "points" and real.codec.pictured:
         raise UserError(
-            f"--network=points: it takes points, and {real.name} holds {real.codec.noun}: choose one of "
+            f"network=points: it takes points, and {real.name} holds {real.codec.noun}: choose one of "
             f"{', '.join(NETWORKS[:-1])}"
         )
     if name == "classifier" and not real.codec.is_image:
         raise UserError(
-            f"--network={text}: it takes images, and {real.name} holds {real.codec.noun}: choose one of "
+            f"network={text}: it takes images, and {real.name} holds {real.codec.noun}: choose one of "
             f"{', '.join(NETWORKS[2:-1])}"
         )
 
@@ -160,9 +158,10 @@ def _classifier(which: str, real: ImageSource, data_dir: str | Path | None) -> F
     if which and (real.dataset is None or which != real.dataset.name):
         return _classifier_of_another(which, real, data_dir)
     if real.dataset is None or real.num_classes is None:
+        lacking = "has no labels" if real.num_classes is None else "is no data set, only the images of one"
         raise UserError(
-            f"--network=classifier: {real.name} is not a labelled data set, so there is no classifier of it; "
-            "name one, as in --network=classifier:mnist, or choose another network: "
+            f"network=classifier: {real.name} {lacking}, and a classifier is trained on the labelled train "
+            "split of a data set; name the classifier of another one, as in classifier:mnist, or choose "
             f"{', '.join(NETWORKS[2:-1])}"
         )
     if real.dataset.name == STACKED:
@@ -175,7 +174,7 @@ def _classifier_of_another(name: str, real: ImageSource, data_dir: str | Path | 
     shape = load(name, data_dir=data_dir, split="train").image_shape
     if shape != real.image_shape:
         raise UserError(
-            f"--network=classifier:{name}: it takes images {spelled(shape)}, and those of {real.name} are "
-            f"{spelled(real.image_shape)}: choose another --network, or resize the images"
+            f"network=classifier:{name}: it takes images {spelled(shape)}, and those of {real.name} are "
+            f"{spelled(real.image_shape)}: choose another network, or resize the images"
         )
     return classifier(name, data_dir=data_dir)

@@ -128,6 +128,8 @@ def prepare_classifier(
     codec = reals.fields["image"].codec
     if not codec.is_image:
         raise UserError(f"a classifier takes images, and the data set {dataset_name} holds {codec.noun}")
+    if out is not None:
+        files.checked_suffix(out, (".npz",))
     if out is not None and out.exists():
         raise UserError(f"{out} is there already: give another path, or remove it first")
     key = _key(reals, recipe, seed)

@@ -140,7 +140,7 @@ def _prepare(images: Array, resizer: str, centre: float, scale: float) -> Array:
     if images.ndim != 4 or images.shape[3] not in (1, 3):
         raise UserError(
             f"Inception takes images [B, H, W, C] of 1 or 3 channels, and these are {images.shape}: choose "
-            "another --network"
+            "another network"
         )
     resized = (resize(images, SIDE, SIDE, resizer) - centre) / scale
     return jnp.repeat(resized, 3 // images.shape[3], axis=3)
@@ -229,7 +229,7 @@ def _find(given: str | Path | None, variant: str) -> tuple[Path, bool]:
     if given is not None:
         path = expanded(given)
         if not path.is_file():
-            raise UserError(f"--inception_weights={given}: there is no such file. {_how_to_give(published)}")
+            raise UserError(f"inception_weights={given}: there is no such file. {_how_to_give(published)}")
         found = _sha256(path)
         if path.name.endswith(published.file_name[-13:]):  # "-6726825d.pth"
             _verify(found, published, str(path), "Get it again, or give a file of your own another name.")
@@ -251,9 +251,9 @@ def _find(given: str | Path | None, variant: str) -> tuple[Path, bool]:
 def _how_to_give(published: Published) -> str:
     return (
         f"Get {published.file_name} where there is a network ({published.urls[0]}; PyTorch's cache, "
-        "torch/hub/checkpoints, may have a copy), and give it with --inception_weights FILE or put it into "
+        "torch/hub/checkpoints, may have a copy), and name it (inception_weights), or put it into "
         f"{cache_folder('weights')} (${VARIABLE} names another cache). Or compare without Inception: "
-        "--network classifier uses a classifier of the data set itself and needs no download."
+        "the network classifier uses a classifier of the data set itself and needs no download."
     )
 
 

@@ -73,7 +73,7 @@ def perceptual_distance(network: FeatureNetwork, a: np.ndarray | Array, b: np.nd
     if network.maps is None:
         raise UserError(
             f"the feature network {network.name} has no maps of several layers, which a perceptual distance "
-            "compares: choose a convolutional --network"
+            "compares: choose a convolutional network"
         )
     network.check_shape(np.shape(a)[1:])
     distances = np.empty(len(a), np.float32)

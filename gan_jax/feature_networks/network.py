@@ -69,7 +69,7 @@ class FeatureNetwork:
         listed = " x ".join("any" if size is None else str(size) for size in wanted)
         raise UserError(
             f"the feature network {self.name} takes images {listed}, and these are "
-            f"{' x '.join(map(str, image_shape))}: choose another --network, or resize the images"
+            f"{' x '.join(map(str, image_shape))}: choose another network, or resize the images"
         )
 
 

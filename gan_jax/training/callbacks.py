@@ -25,6 +25,7 @@ from gan_jax.evaluation.evaluate import Evaluator, held_out_of
 from gan_jax.evaluation.generated import GeneratedSet, GeneratedSetMaker
 from gan_jax.evaluation.networks import open_network
 from gan_jax.evaluation.protocol import WHILE_TRAINING, Record, column, from_row
+from gan_jax.evaluation.requirements import Given, check, chosen
 from gan_jax.evaluation.sources.sources import dataset_source
 from gan_jax.inference.sample import ImageSampler, compared_kind, make_sampler
 from gan_jax.summaries.logs import NoLog, RunLog, read_losses, read_metrics
@@ -141,27 +142,34 @@ def make_periodic_evaluator(
     own = parallel.gather_to_local_device(state)
 
     def open_here() -> bool:
-        periodic.open(open_evaluator(plan, parallel.make_mesh(list(devices))), own)
+        mesh = parallel.make_mesh(list(devices))
+        periodic.open(open_evaluator(plan, mesh, periodic.fake(own)), own)
         return True
 
     hosts.broadcast_from_first(open_here)
     return periodic
 
 
-def open_evaluator(plan: Plan, mesh: jax.sharding.Mesh) -> Evaluator:
+def open_evaluator(plan: Plan, mesh: jax.sharding.Mesh, fake: GeneratedSet | None = None) -> Evaluator:
     """What the run measures while it trains.
+
+    Args:
+        fake: images of the run, for what metrics need of them; None where they come later.
 
     Raises:
         UserError: it measures nothing, or something that a metric needs is missing.
     """
     asked = plan.evaluation
     real = dataset_source(plan.dataset)
+    metrics, held_out = chosen(asked.names), held_out_of(real, plan.data_dir)
+    if real.size is not None:  # before a classifier is trained
+        check(metrics, Given(real, asked.num, real.size, fake=fake, held_out=held_out))
     return Evaluator(
-        asked.names,
+        metrics,
         real,
         open_network(asked.network, real, data_dir=plan.data_dir),
         num_fakes=asked.num,
-        held_out=held_out_of(real, plan.data_dir),
+        held_out=held_out,
         mesh=mesh,
         progress=False,
     )

@@ -317,7 +317,7 @@ def test_a_run_may_stand_for_the_reals(workdir, watched, capsys):
 
 def test_fewer_fakes_than_asked_for(capsys):
     assert evaluate("shapes:train[:30]", "--real=shapes:train[:40]") == 1
-    assert "holds 30 images, and 40 are asked for: set --num=30" in capsys.readouterr().err
+    assert "holds 30 images, and 40 are asked for: ask for 30 or fewer" in capsys.readouterr().err
 
 
 def test_scores_shows_what_is_asked_for(watched, tmp_path, capsys):
@@ -371,3 +371,119 @@ def test_rows_of_another_version_are_counted(workdir, tmp_path, capsys):
 def test_a_score_within_another_metric_is_explained(workdir, capsys):
     assert evaluate(workdir, metrics="precision") == 1
     assert "which is a score of prdc" in capsys.readouterr().err
+
+
+# What is measured, and what has to be there for it.
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """Two folders of random pictures, and a third of other ones."""
+    rng = np.random.default_rng(0)
+    for name, count in (("a", 8), ("b", 30), ("fresh", 24)):
+        for number in range(count):
+            save_png(tmp_path / name / f"{number}.png", rng.integers(0, 256, (16, 16, 3), np.uint8))
+    return tmp_path
+
+
+@pytest.fixture
+def no_training(monkeypatch):
+    """Checks come first: whoever opens a network, fails."""
+    monkeypatch.setattr(
+        "gan_jax.cli.evaluation_commands.open_network", lambda *_, **__: pytest.fail("network opened")
+    )
+
+
+def test_the_default_metrics_are_those_that_the_network_and_the_numbers_allow(pictures, capsys):
+    sides = (f"--fake={pictures / 'a'}", f"--real={pictures / 'b'}")
+    assert main(["evaluate", *sides, "--network=random"]) == 0
+    out, err = capsys.readouterr()
+    shown = [cell.split()[0] for cell in cells(out)[0][2:]]
+    assert shown == ["fid", "precision", "recall", "density", "coverage"]
+    assert "left out: kid needs at least 1000 fakes, and there are 8; inception_score needs" in err
+    assert main(["evaluate", f"--fake={pictures / 'b'}", sides[1], "--network=random"]) == 0
+    assert (
+        "inception_score needs a network that classifies, and random (seed 0) does not"
+        in capsys.readouterr().err
+    )
+    for name in ("kid", "inception_score"):  # one that is asked for is an error
+        assert main(["evaluate", *sides, "--network=random", f"--metrics={name},fid"]) == 1
+        assert f"{name} needs" in capsys.readouterr().err
+
+
+def test_nothing_that_can_be_measured_is_an_error(pictures, capsys):
+    single = pictures / "one"
+    save_png(single / "0.png", np.zeros((16, 16, 3), np.uint8))
+    assert main(["evaluate", f"--fake={single}", f"--real={single}", "--network=random"]) == 1
+    assert "nothing can be measured: fid needs at least 2 fakes" in capsys.readouterr().err
+
+
+def test_smaller_subsets_of_kid_are_another_protocol(pictures, capsys):
+    sides = (f"--fake={pictures / 'a'}", f"--real={pictures / 'b'}", "--network=random")
+    assert main(["evaluate", *sides, "--metrics=kid", "--kid_subset_size=5"]) == 0
+    assert "kid version 1 (100 subsets of 5)" in capsys.readouterr().out
+    assert main(["evaluate", *sides, "--metrics=fid", "--kid_subset_size=5"]) == 1
+    assert "kid_subset_size=5 is of use to kid alone" in capsys.readouterr().err
+
+
+def test_memorisation_with_held_out_pictures(pictures, capsys):
+    fake = pictures / "many"
+    for number in range(2):
+        for path in (pictures / "b").iterdir():
+            (fake / str(number)).mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, fake / str(number))
+    sides = (f"--fake={fake}", f"--real={pictures / 'b'}", "--network=pixels", "--metrics=memorisation")
+    assert main(["evaluate", *sides, f"--held_out={pictures / 'fresh'}"]) == 0
+    out = capsys.readouterr().out
+    assert "held out 24 images of folder fresh (24 pictures 16 x 16 x 3 sha256" in out  # in the protocol
+    head, row = cells(out)[0], cells(out)[2]
+    assert float(row[head.index("authenticity")]) == 0  # copies of the reals
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["--fake={}/b", "--metrics=memorisation"], "not trained on: name some (held_out), take the"),
+        (["--metrics=memorisation", "--held_out={}/b"], "are the reals themselves"),
+        (["--metrics=memorisation", "--held_out={}/a"], "needs at least 20 fakes"),
+        (["--metrics=memorisation", "--held_out={}/small"], "the images of folder small are 8 x 8 x 3"),
+        (["--metrics=fid", "--held_out={}/fresh"], "no metric of fid reads the held-out images"),
+        (["--held_out={}/fresh"], "name one of classification_accuracy, memorisation, or leave them out"),
+        (
+            ["--metrics=kid"],
+            "kid needs at least 1000 fakes, and there are 8: give more, take smaller subsets",
+        ),
+        (["--metrics=intra_class_fid"], "needs labelled reals"),
+        (["--metrics=path_length"], "needs a generator"),
+        (["--num=9"], "holds 8 images, and 9 are asked for: ask for 8 or fewer"),
+        (["--num_real=31"], "holds 30 images, and 31 are asked for"),
+        (["--real={}/small"], "bring them to one size"),
+        (["--out={}/rows.csv"], "the name must end in .jsonl, which is what is written"),
+        (["--neighbours={}/near.gif"], "the name must end in .png or .jpg or .jpeg or .webp"),
+    ],
+)
+def test_what_is_lacking_is_said_before_a_network_is_opened(more, message, pictures, no_training, capsys):
+    save_png(pictures / "small" / "0.png", np.zeros((8, 8, 3), np.uint8))
+    sides = [f"--fake={pictures / 'a'}", f"--real={pictures / 'b'}"]
+    assert main(["evaluate", *sides, *(argument.format(pictures) for argument in more)]) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_a_labelled_folder_is_not_called_unlabelled(pictures, capsys):
+    for name in ("a", "fresh"):
+        shutil.move(pictures / name, pictures / "labelled" / name)
+    sides = (f"--fake={pictures / 'b'}", f"--real={pictures / 'labelled'}")
+    assert main(["evaluate", *sides, "--network=classifier", "--metrics=fid"]) == 1
+    assert "folder labelled is no data set, only the images of one" in capsys.readouterr().err
+
+
+def test_a_picture_of_neighbours_is_what_its_name_says(pictures):
+    sides = (f"--fake={pictures / 'a'}", f"--real={pictures / 'b'}", "--network=pixels", "--metrics=fid")
+    assert main(["evaluate", *sides, f"--neighbours={pictures / 'near.jpg'}"]) == 0
+    with Image.open(pictures / "near.jpg") as opened:
+        assert opened.format == "JPEG"
+
+
+def test_a_classifier_is_written_as_npz(tmp_path, capsys):
+    assert main(["train-classifier", "shapes", f"--out={tmp_path / 'c.pth'}"]) == 1
+    assert "c.pth: the name must end in .npz" in capsys.readouterr().err

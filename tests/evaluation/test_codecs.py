@@ -96,7 +96,7 @@ def test_what_is_usual():
         assert set(USUAL_METRICS[codec.name].split(",")) <= set(METRICS)
         assert USUAL_NETWORKS[codec.name] in NETWORKS
         with pytest.raises(
-            UserError, match=f"--network=classifier: it takes images, and mine holds {codec.noun}"
+            UserError, match=f"network=classifier: it takes images, and mine holds {codec.noun}"
         ):
             open_network("classifier", source(codec))
         with pytest.raises(UserError, match=f"it takes points, and mine holds {codec.noun}"):

@@ -97,9 +97,9 @@ def test_a_metric_yields_the_scores_that_it_declares_and_its_version(name):
 
 
 def test_too_few_images_are_refused_before_anything_is_computed():
-    with pytest.raises(UserError, match="kid needs at least 1000 fakes, and there are 40: raise --num"):
+    with pytest.raises(UserError, match="kid needs at least 1000 fakes, and there are 40: give more, take"):
         evaluator("kid")
-    with pytest.raises(UserError, match="kid needs at least 1000 reals, and there are 60: raise --num_real"):
+    with pytest.raises(UserError, match="kid needs at least 1000 reals, and there are 60: give more"):
         evaluator("kid", num_fakes=1000)
 
 

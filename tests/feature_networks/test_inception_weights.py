@@ -73,8 +73,8 @@ def test_without_a_file_it_says_which_where_and_what_else_there_is(cache, varian
         inception(variant=variant)
     published = PUBLISHED[variant]
     for part in (
-        *(published.file_name, str(cache), published.urls[0], "--inception_weights"),
-        *("GAN_JAX_CACHE", "--network classifier"),
+        *(published.file_name, str(cache), published.urls[0], "inception_weights"),
+        *("GAN_JAX_CACHE", "the network classifier"),
     ):
         assert part in str(caught.value)
     assert not cache.exists()
@@ -82,7 +82,7 @@ def test_without_a_file_it_says_which_where_and_what_else_there_is(cache, varian
 
 def test_a_given_file_that_is_not_there_is_named(tmp_path):
     with pytest.raises(
-        UserError, match=r"--inception_weights=.*none\.pth: there is no such file.*Get pt_incep"
+        UserError, match=r"inception_weights=.*none\.pth: there is no such file.*Get pt_incep"
     ):
         inception(str(tmp_path / "none.pth"))
 

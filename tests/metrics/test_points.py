@@ -150,12 +150,10 @@ def test_networks_of_images_do_not_take_points(reals):
     images = array_source("pictures", toy.images(4))
     for name in (*NETWORKS[1:-1], "classifier:mnist", "inception:torchvision"):
         with pytest.raises(
-            UserError, match=f"--network={name}: it takes images, and ring:train holds points of 2"
+            UserError, match=f"network={name}: it takes images, and ring:train holds points of 2"
         ):
             open_network(name, reals)
-    with pytest.raises(
-        UserError, match="--network=points: it takes points, and pictures holds images: choose"
-    ):
+    with pytest.raises(UserError, match="network=points: it takes points, and pictures holds images: choose"):
         open_network("points", images)
 
 

@@ -1,0 +1,246 @@
+"""What metrics need, compared with what there is: before a network is trained, downloaded or run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from gan_jax.data.codecs import Pixels
+from gan_jax.densities import DENSITIES
+from gan_jax.evaluation.generated import GeneratedSet
+from gan_jax.evaluation.metric import Metric
+from gan_jax.evaluation.scores import METRICS, kid_of_subsets
+from gan_jax.evaluation.sources.image_source import ImageSource, spelled
+from gan_jax.feature_networks.network import FeatureNetwork
+from gan_jax.utils.errors import UserError
+
+
+@dataclass(frozen=True)
+class Given:
+    """What is known of a comparison before anything is computed.
+
+    Attributes:
+        real: the reals, as the network sees them once it is there.
+        num_fakes, num_reals: images of each side.
+        network: None where it has not been opened yet.
+        fake: the fakes; None where they are made later.
+        held_out: reals that the generator has not seen; None where there are none.
+    """
+
+    real: ImageSource
+    num_fakes: int
+    num_reals: int
+    network: FeatureNetwork | None = None
+    fake: GeneratedSet | None = None
+    held_out: ImageSource | None = None
+
+
+class Problem(NamedTuple):
+    """What a metric lacks, and what can be done about it; both follow the metric's name."""
+
+    what: str
+    remedy: str
+
+
+def chosen(names: tuple[str, ...], *, kid_subset_size: int | None = None) -> dict[str, Metric]:
+    """The metrics with these names.
+
+    Args:
+        kid_subset_size: images in each of KID's subsets; None for 1000.
+
+    Raises:
+        UserError: none, or one that is not there; a size without KID.
+    """
+    unknown = [name for name in names if name not in METRICS]
+    if unknown or not names:
+        what = f"unknown metric {unknown[0]!r}" if unknown else "no metric is named"
+        for name, metric in METRICS.items():
+            if unknown and unknown[0] in metric.scores:
+                what += f", which is a score of {name}"
+        raise UserError(f"{what}; the metrics are {', '.join(METRICS)}")
+    found = {name: METRICS[name] for name in dict.fromkeys(names)}
+    if kid_subset_size is not None:
+        if "kid" not in found:
+            raise UserError(f"kid_subset_size={kid_subset_size} is of use to kid alone: leave it out")
+        found["kid"] = kid_of_subsets(kid_subset_size)
+    return found
+
+
+def held_out_named(metrics: Mapping[str, Metric], held_out: ImageSource) -> dict[str, Metric]:
+    """The metrics with these held-out images in the protocol of those that read them.
+
+    Raises:
+        UserError: none reads them.
+    """
+    readers = {name for name, metric in metrics.items() if "held_out" in metric.needs}
+    if not readers:
+        choices = ", ".join(name for name, metric in METRICS.items() if "held_out" in metric.needs)
+        raise UserError(
+            f"no metric of {', '.join(metrics)} reads the held-out images of {held_out.name}: name one of "
+            f"{choices}, or leave them out"
+        )
+    note = f"held out {held_out.size:,} images of {held_out.name} ({held_out.fingerprint})"
+    return {
+        name: replace(metric, protocol=f"{metric.protocol}, {note}".lstrip(", "))
+        if name in readers
+        else metric
+        for name, metric in metrics.items()
+    }
+
+
+def check(metrics: Mapping[str, Metric], given: Given) -> None:
+    """Raises a UserError where one of the metrics lacks something."""
+    for name, metric in metrics.items():
+        if (found := problem(name, metric, given)) is not None:
+            raise UserError(f"{name} {found.what}: {found.remedy}")
+
+
+def possible(metrics: Mapping[str, Metric], given: Given) -> tuple[dict[str, Metric], list[str]]:
+    """Those of the metrics that lack nothing; and what the others lack, in words.
+
+    Raises:
+        UserError: all lack something.
+    """
+    lacking = {name: found for name, metric in metrics.items() if (found := problem(name, metric, given))}
+    left_out = [f"{name} {found.what}" for name, found in lacking.items()]
+    if len(lacking) == len(metrics):
+        raise UserError(f"nothing can be measured: {'; '.join(left_out)}")
+    return {name: metric for name, metric in metrics.items() if name not in lacking}, left_out
+
+
+def check_sides(given: Given) -> None:
+    """Raises a UserError where the two sides, or the held-out images, cannot be compared at all."""
+    real, held_out = given.real, given.held_out
+    if real.size is not None and given.num_reals > real.size:
+        raise UserError(
+            f"{real.name} holds {real.size} images, and {given.num_reals} are asked for: ask for fewer"
+        )
+    if held_out is not None:
+        _check_alike(held_out, real)
+        if held_out.fingerprint is not None and held_out.fingerprint == real.fingerprint:
+            raise UserError(
+                f"the held-out images of {held_out.name} are the reals themselves: they must be images that "
+                "the generator was not trained on"
+            )
+    if given.fake is None:
+        return
+    source = given.fake.source
+    if source.size is not None and source.size < given.num_fakes:
+        raise UserError(
+            f"{source.name} holds {source.size} images, and {given.num_fakes} are asked for: ask for "
+            f"{source.size} or fewer"
+        )
+    _check_alike(source, real)
+
+
+def _check_alike(source: ImageSource, real: ImageSource) -> None:
+    if source.codec.name != real.codec.name:
+        if source.codec.pictured and real.codec.pictured:
+            return  # a network of pictures may see both
+        raise UserError(
+            f"{source.name} holds {source.codec.noun} and {real.name} {real.codec.noun}: they cannot be "
+            "compared"
+        )
+    if source.image_shape != real.image_shape:
+        raise UserError(
+            f"the images of {source.name} are {spelled(source.image_shape)} and those of "
+            f"{real.name} {spelled(real.image_shape)}: bring them to one size and number of channels"
+        )
+
+
+def problem(name: str, metric: Metric, given: Given) -> Problem | None:
+    """The first thing that a metric lacks; None where it lacks nothing that is known yet."""
+    for find in (_numbers, _reals, _network, _fakes):
+        if (found := find(name, metric, given)) is not None:
+            return found
+    return None
+
+
+def _numbers(name: str, metric: Metric, given: Given) -> Problem | None:
+    smaller = ", take smaller subsets (gan-jax evaluate --kid_subset_size)" if name == "kid" else ""
+    for what, count in (("fakes", given.num_fakes), ("reals", given.num_reals)):
+        if count < metric.least:
+            return Problem(
+                f"needs at least {metric.least} {what}, and there are {count}",
+                f"give more{smaller}, or leave {name} out",
+            )
+    held_out = given.held_out
+    if "held_out" in metric.needs and held_out is not None and (held_out.size or 0) < metric.least:
+        return Problem(
+            f"needs at least {metric.least} held-out images, and {held_out.name} has {held_out.size}",
+            f"give more, or leave {name} out",
+        )
+    return None
+
+
+def _reals(name: str, metric: Metric, given: Given) -> Problem | None:
+    real, held_out = given.real, given.held_out
+    if "density" in metric.needs and real.density is None:
+        return Problem(
+            f"needs reals of a known density, and {real.name} has none",
+            f"leave it out, or take one of {', '.join(DENSITIES)} as the reals",
+        )
+    seen = given.network is not None or not real.codec.pictured  # a network of pictures may see it as such
+    if seen and real.codec != Pixels() and (metric.images or metric.needs & {"logits", "maps"}):
+        return Problem(f"is for images, and {real.name} holds {real.codec.noun}", "leave it out")
+    if "labels" in metric.needs and real.num_classes is None:
+        return Problem(f"needs labelled reals, and {real.name} has no labels", "leave it out")
+    if "held_out" not in metric.needs:
+        return None
+    if held_out is None:
+        return Problem(
+            "needs reals that the generator was not trained on",
+            "name some (held_out), take the training split of a data set that has a test split as the reals, "
+            "or leave it out",
+        )
+    if "labels" in metric.needs and held_out.num_classes != real.num_classes:
+        return Problem(
+            f"needs held-out images with the labels of the reals, and {held_out.name} has "
+            f"{held_out.num_classes or 'no'} classes instead of {real.num_classes}",
+            "give others, or leave it out",
+        )
+    return None
+
+
+def _network(name: str, metric: Metric, given: Given) -> Problem | None:
+    network = given.network
+    if network is None:
+        return None
+    if "logits" in metric.needs and network.num_classes is None:
+        return Problem(
+            f"needs a network that classifies, and {network.name} does not",
+            "choose the network classifier or inception",
+        )
+    if "maps" in metric.needs and network.maps is None:
+        return Problem(
+            f"needs a network with layers to compare, and {network.name} has none",
+            "choose the network classifier or inception",
+        )
+    return None
+
+
+def _fakes(name: str, metric: Metric, given: Given) -> Problem | None:
+    fake, real = given.fake, given.real
+    if fake is None:
+        return None
+    if "generator" in metric.needs and fake.generate is None:
+        return Problem(
+            f"needs a generator, and {fake.source.name} is not a run of one of images whose latents are all "
+            "it takes",
+            "leave it out",
+        )
+    if "labels" not in metric.needs:
+        return None
+    if fake.source.num_classes is None:
+        return Problem(
+            f"needs labelled fakes, and {fake.source.name} has no labels",
+            "use a conditional run, a folder with one sub-folder per class, or leave it out",
+        )
+    if fake.source.num_classes != real.num_classes:
+        return Problem(
+            f"needs the same classes on both sides: {fake.source.name} has {fake.source.num_classes} classes "
+            f"and {real.name} {real.num_classes}",
+            "give others, or leave it out",
+        )
+    return None
