@@ -12,7 +12,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from gan_jax.algorithms.gan import GAN, REAL_SCORE
+from gan_jax.algorithms.gan import GAN, REAL_SCORE, Fakes
 from gan_jax.core.collectives import gather_batch
 from gan_jax.core.state import TrainState
 from gan_jax.core.update import Array, Batch, Key, LossOut
@@ -50,10 +50,11 @@ class FeatureMatching(GAN):
         fake, stats = self.apply(
             self.generator, params, state.generator.stats, latent, told, key=generator_key, train=True
         )
-        real, fake = self.discriminator_views(state, batch, fake, key)
-        real_key, real_told = jax.random.fold_in(key, REAL_SCORE), self.conditioning(batch, state)
-        real_logits, real_features = self.features(state, real, real_told, real_key)
-        fake_logits, fake_features = self.features(state, fake, told, fake_key)
+        shown = self.shown(state, batch, Fakes(latent, told, fake), key)
+        real, fake = self.discriminator_views(state, shown)
+        real_key = jax.random.fold_in(key, REAL_SCORE)
+        real_logits, real_features = self.features(state, real, shown[0].told, real_key)
+        fake_logits, fake_features = self.features(state, fake, shown[1].told, fake_key)
         distance = jnp.zeros(())
         for name in self.layers:
             apart = jnp.mean(real_features[name], axis=0) - jnp.mean(fake_features[name], axis=0)

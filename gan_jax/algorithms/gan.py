@@ -16,13 +16,13 @@ import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from gan_jax.algorithms.image_pool import empty_pool, exchange
-from gan_jax.algorithms.packing import deinterleave, interleave, pack
+from gan_jax.algorithms.packing import deinterleave, interleave, pack, unpack
 from gan_jax.augment import Augment, NoAugment
 from gan_jax.core.accumulation import Microbatches, network_obstacles
 from gan_jax.core.algorithm import Algorithm
@@ -40,6 +40,34 @@ from gan_jax.utils.tree import PyTree
 
 # Folded into a descent's key, beyond what its `split` yields.
 REAL_VIEW, FAKE_VIEW, FLIPS, POOL, REAL_SCORE, PENALTIES = range(10, 16)
+
+
+class Fakes(NamedTuple):
+    """Fakes, and what they were made of.
+
+    Attributes:
+        latent: the generator's first input, [B, L].
+        told: what it was told beside that.
+        image: [B, H, W, C].
+    """
+
+    latent: Array
+    told: PyTree
+    image: Array
+
+
+class Shown(NamedTuple):
+    """What the discriminator is shown in a descent: the reals, or the fakes.
+
+    Attributes:
+        image: [B, H, W, C], not yet augmented.
+        told: what the discriminator is told beside them.
+        view_key: of their augmentation and noise: with the same key they are seen as before.
+    """
+
+    image: Array
+    told: PyTree
+    view_key: Key
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,15 +207,19 @@ class GAN(Algorithm):
         """The objective on a batch of reals and one of fakes, and the penalties that are not lazy."""
         latent_key, fake_key, real_key, generator_key = jax.random.split(key, 4)
         latent, told = self.inputs(latent_key, batch, state)
-        fake = self.fakes(state, latent, told, generator_key)
+        fakes = Fakes(latent, told, self.fakes(state, latent, told, generator_key))
         extra: dict[str, PyTree] = {}
         if self.pool_size:
             pool_key = jax.random.fold_in(key, POOL)
-            fake, extra["pool"] = exchange(state.extra["pool"], fake, pool_key, self.axis_name)
-        real, fake = self.discriminator_views(state, batch, fake, key)
-        views, both_told = (real, fake), (self.conditioning(batch, state), told)
+            pooled, extra["pool"] = exchange(state.extra["pool"], fakes.image, pool_key, self.axis_name)
+            fakes = fakes._replace(image=pooled)
+        shown = self.shown(state, batch, fakes, key)
         judged, stats = self.discriminate_both(
-            params, state.discriminator.stats, views, both_told, (real_key, fake_key)
+            params,
+            state.discriminator.stats,
+            self.discriminator_views(state, shown),
+            (shown[0].told, shown[1].told),
+            (real_key, fake_key),
         )
         (real_logits, real_side), (fake_logits, fake_side) = judged
         scores = gather_batch(real_logits, self.axis_name), gather_batch(fake_logits, self.axis_name)
@@ -198,14 +230,15 @@ class GAN(Algorithm):
         }
         side, side_metrics = self.auxiliary_loss(real_side, fake_side, latent, batch)
         metrics |= side_metrics
-        keys = example_keys(jax.random.fold_in(key, PENALTIES), real.shape[0], self.axis_name)
-        critic = partial(self.critic, params, state.discriminator.stats, told, real_key)
-        inputs = PenaltyInputs(critic, real, fake, keys, *scores, self.axis_name)
+        inputs = self.penalty_inputs(params, state, shown, key, real_key, scores)
         loss, values, memories = with_penalties(loss, self.penalties, inputs, state)
         metrics |= values
         extra |= memories
-        if "augment" in state.extra:
+        if self.augment.adaptive:
+            if self.loss.midpoint is None:
+                raise ValueError("augment adapts to logits above the loss's midpoint, and this one has none")
             logits = jnp.repeat(scores[0], self.packing)  # every example of a pack counts
+            logits = logits - self.loss.midpoint
             extra["augment"] = self.augment.update(state.extra["augment"], logits, state.step)
             metrics |= {f"augment_{name}": extra["augment"][name] for name in ("p", "r")}
         return loss + side, LossOut(metrics=metrics, stats=stats, extra=extra)
@@ -213,60 +246,59 @@ class GAN(Algorithm):
     def penalty_loss(
         self, penalty: Penalty, params: PyTree, state: TrainState, batch: Batch, key: Key
     ) -> tuple[Array, LossOut]:
-        """One lazy penalty, times its interval (Karras et al. 2020, arXiv:1912.04958, appendix B)."""
+        """One lazy penalty, times the descents that an eager one would have acted in.
+
+        Karras et al. 2020, arXiv:1912.04958, appendix B, whose discriminator descends once in a step.
+        """
         latent_key, _, real_key, generator_key = jax.random.split(key, 4)
         latent, told = self.inputs(latent_key, batch, state)
-        fake = self.fakes(state, latent, told, generator_key)
-        real, fake = self.discriminator_views(state, batch, fake, key)
-        keys = example_keys(jax.random.fold_in(key, PENALTIES), real.shape[0], self.axis_name)
-        critic = partial(self.critic, params, state.discriminator.stats, told, real_key)
-        inputs = PenaltyInputs(critic, real, fake, keys, None, None, self.axis_name)
+        fakes = Fakes(latent, told, self.fakes(state, latent, told, generator_key))
+        inputs = self.penalty_inputs(params, state, self.shown(state, batch, fakes, key), key, real_key)
         value, _ = penalty(inputs, {}, state.step)
-        loss = penalty.every * as_schedule(penalty.weight, "weight")(state.step) * value
+        descents = penalty.every * self.discriminator_steps
+        loss = descents * as_schedule(penalty.weight, "weight")(state.step) * value
         return loss, LossOut(metrics={penalty.name: value})
 
     def generator_loss(
         self, params: PyTree, state: TrainState, batch: Batch, key: Key
     ) -> tuple[Array, LossOut]:
         """The generator's part, through the discriminator as it is now."""
-        latent_key, fake_key, generator_key = jax.random.split(key, 3)
+        latent_key, _, generator_key = jax.random.split(key, 3)
         latent, told = self.inputs(latent_key, batch, state)
         fake, stats = self.apply(
             self.generator, params, state.generator.stats, latent, told, key=generator_key, train=True
         )
         loss, metrics = self.content_loss(fake, state, batch)
         if self.adversarial_weight:
-            adversarial, found = self.adversarial_loss(state, batch, latent, told, fake, key, fake_key)
+            adversarial, found = self.adversarial_loss(state, batch, Fakes(latent, told, fake), key)
             loss, metrics = loss + adversarial, found | metrics
         inputs = self.generator_penalty_inputs(params, state, latent, told, key, generator_key)
         loss, values, memories = with_penalties(loss, self.generator_penalties, inputs, state)
         return loss, LossOut(metrics=metrics | values, stats=stats, extra=memories)
 
     def adversarial_loss(
-        self,
-        state: TrainState,
-        batch: Batch,
-        latent: Array,
-        told: PyTree,
-        fake: Array,
-        key: Key,
-        fake_key: Key,
+        self, state: TrainState, batch: Batch, fakes: Fakes, key: Key
     ) -> tuple[Array, Metrics]:
-        """What the generator pays for what the discriminator says of these fakes."""
-        d = state.discriminator
-        view = self.discriminator_input(fake, batch)
-        view = self.discriminator_view(state, view, jax.random.fold_in(key, FAKE_VIEW))
-        logits, fake_side, _ = self.discriminate(d.params, d.stats, view, told, fake_key)
-        logits = real_logits = gather_batch(logits, self.axis_name)
+        """What the generator pays for what the discriminator says of these fakes.
+
+        Args:
+            key: that of the generator's loss.
+        """
+        fake_key = jax.random.split(key, 3)[1]
+        real, fake = self.shown(state, batch, fakes, key)
+
+        def judge(shown: Shown, key: Key) -> tuple[Array, Array | None]:
+            view = self.discriminator_view(state, shown.image, shown.view_key)
+            d = state.discriminator
+            logits, side, _ = self.discriminate(d.params, d.stats, view, shown.told, key)
+            return gather_batch(logits, self.axis_name), side
+
+        logits, fake_side = judge(fake, fake_key)
+        real_logits = logits
         if self.loss.relativistic:
-            real = self.discriminator_input(batch["image"], batch)
-            real = self.discriminator_view(state, real, jax.random.fold_in(key, REAL_VIEW))
-            real_key = jax.random.fold_in(key, REAL_SCORE)
-            real_told = self.conditioning(batch, state)
-            real_logits = self.discriminate(d.params, d.stats, real, real_told, real_key)[0]
-            real_logits = gather_batch(real_logits, self.axis_name)
+            real_logits = judge(real, jax.random.fold_in(key, REAL_SCORE))[0]
         loss = self.objective(real_logits, logits, state.step)
-        side, metrics = self.auxiliary_loss(None, fake_side, latent, batch)
+        side, metrics = self.auxiliary_loss(None, fake_side, fakes.latent, batch)
         return self.adversarial_weight * loss + side, metrics
 
     def generator_penalty_loss(
@@ -313,15 +345,18 @@ class GAN(Algorithm):
         g = state.generator
         return self.apply(self.generator, g.params, g.stats, latent, told, key=key, train=True)[0]
 
-    def discriminator_views(
-        self, state: TrainState, batch: Batch, fake: Array, key: Key
-    ) -> tuple[Array, Array]:
-        """The batch's reals and these fakes as the discriminator sees them."""
-        real, fake = (self.discriminator_input(image, batch) for image in (batch["image"], fake))
+    def shown(self, state: TrainState, batch: Batch, fakes: Fakes, key: Key) -> tuple[Shown, Shown]:
+        """The batch's reals and these fakes as a descent with this key shows them."""
+        real, fake = (self.discriminator_input(image, batch) for image in (batch["image"], fakes.image))
         return (
-            self.discriminator_view(state, real, jax.random.fold_in(key, REAL_VIEW)),
-            self.discriminator_view(state, fake, jax.random.fold_in(key, FAKE_VIEW)),
+            Shown(real, self.conditioning(batch, state), jax.random.fold_in(key, REAL_VIEW)),
+            Shown(fake, fakes.told, jax.random.fold_in(key, FAKE_VIEW)),
         )
+
+    def discriminator_views(self, state: TrainState, shown: tuple[Shown, Shown]) -> tuple[Array, Array]:
+        """Reals and fakes as the discriminator sees them."""
+        real, fake = (self.discriminator_view(state, one.image, one.view_key) for one in shown)
+        return real, fake
 
     def discriminator_view(self, state: TrainState, image: Array, key: Key) -> Array:
         """Images [B, H, W, C] as the discriminator sees them: [B / packing, H, W, C * packing]."""
@@ -369,9 +404,35 @@ class GAN(Algorithm):
         sides = (None, None) if side is None else deinterleave(side)
         return list(zip(deinterleave(logits), sides, strict=True)), stats
 
-    def critic(self, params: PyTree, stats: PyTree, told: PyTree, key: Key, view: Array) -> Array:
-        """The logits alone, for penalties."""
-        return self.discriminate(params, stats, view, told, key)[0]
+    def penalty_inputs(
+        self,
+        params: PyTree,
+        state: TrainState,
+        shown: tuple[Shown, Shown],
+        key: Key,
+        network_key: Key,
+        scores: tuple[Array | None, Array | None] = (None, None),
+    ) -> PenaltyInputs:
+        """What penalties on the discriminator see: the images before their augmentation, and critics with it.
+
+        Args:
+            key: that of the loss.
+            network_key: for what the discriminator draws itself.
+            scores: logits of the reals and of the fakes on all devices.
+        """
+        real, fake = (pack(one.image, self.packing) for one in shown)
+        keys = example_keys(jax.random.fold_in(key, PENALTIES), real.shape[0], self.axis_name)
+
+        def critic(shown: Shown, packed: Array) -> Array:
+            view = self.discriminator_view(state, unpack(packed, self.packing), shown.view_key)
+            stats = state.discriminator.stats
+            return self.discriminate(params, stats, view, shown.told, network_key)[0]
+
+        real_critic, fake_critic = (partial(critic, one) for one in shown)
+        real_logits, fake_logits = scores
+        return PenaltyInputs(
+            real_critic, fake_critic, real, fake, keys, real_logits, fake_logits, self.axis_name
+        )
 
     def flipped(self, real_logits: Array, fake_logits: Array, key: Key) -> tuple[Array, Array]:
         """Some pairs of the global batch exchanged, as if they had each other's labels."""

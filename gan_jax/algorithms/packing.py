@@ -32,3 +32,12 @@ def pack(image: Array, count: int) -> Array:
         raise ValueError(f"packing={count} does not divide the batch, {size}")
     image = image.reshape(size // count, count, height, width, channels)
     return jnp.moveaxis(image, 1, 3).reshape(size // count, height, width, count * channels)
+
+
+def unpack(packed: Array, count: int) -> Array:
+    """[B / count, H, W, count * C] -> [B, H, W, C]: what `pack` made one, apart again."""
+    if count == 1:
+        return packed
+    size, height, width, channels = packed.shape
+    packed = packed.reshape(size, height, width, count, channels // count)
+    return jnp.moveaxis(packed, 3, 1).reshape(size * count, height, width, channels // count)

@@ -9,6 +9,9 @@ Written from the paper. Deliberate deviations:
   need: shapes stay static, and an example's result does not depend on the rest of its batch.
 - The upsampling filter's delay is accounted for, so that transforms are about the true centre; treating its
   12 taps as centred moves an image that is turned upside down by 0.4 pixels.
+- p is clipped to [0, 1]. The official code (NVlabs/stylegan2-ada-pytorch) clips it at 0 alone: beyond 1 all
+  happens always, as at 1, and p has farther to come down.
+- The sign of a logit is taken from the loss's `midpoint`, which is 0 for the paper's loss.
 - An image that is no square has no quarter turns, only half turns (drawn with probability p/2).
 - Channels are any number, see `colour`.
 """

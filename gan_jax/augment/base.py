@@ -20,6 +20,11 @@ class Augment:
     """
 
     @property
+    def adaptive(self) -> bool:
+        """Whether `update` follows what the discriminator says of the reals."""
+        return False
+
+    @property
     def of_batch(self) -> str:
         """Why a mini-batch cannot be cut into parts, and what to do; "" where it can."""
         return ""
@@ -46,7 +51,8 @@ class Augment:
         """The state after one descent of the discriminator.
 
         Args:
-            real_logits: [B] on the augmented reals, gathered over all devices.
+            real_logits: [B] on the augmented reals, gathered over all devices; positive where the
+                discriminator rather takes them for real (the loss's `midpoint` is taken off).
             step: completed train steps, int32 [].
         """
         return memory

@@ -6,11 +6,10 @@ from typing import Any
 
 import ml_collections
 
+from gan_jax.algorithms.gan import GAN
 from gan_jax.core.algorithm import Algorithm
 from gan_jax.core.modules import has_field
 from gan_jax.data.spec import DataSpec
-
-UNBOUNDED = ("wasserstein", "relativistic_average", "relativistic_paired")  # a logit's sign says nothing
 
 
 def check_contradictions(config: ml_collections.ConfigDict, algorithm: Algorithm, spec: DataSpec) -> None:
@@ -78,11 +77,10 @@ def contradictions(config: ml_collections.ConfigDict, algorithm: Algorithm) -> l
             "the penalty wgan_gp wants the slope at each image by itself, and discriminator.norm=batch mixes "
             "the images: set discriminator.norm=layer (arXiv:1704.00028, section 4)"
         )
-    adaptive = augment == "ada" and field(config, "augment", "adjust_images", 1) != 0
-    if adaptive and loss in UNBOUNDED:
+    if isinstance(algorithm, GAN) and algorithm.augment.adaptive and algorithm.loss.midpoint is None:
         found.append(
-            f"augment=ada adapts to the sign of the logits of the reals, and loss={loss} leaves "
-            "that free: keep a fixed augment.p with augment.adjust_images=0, or use another loss"
+            f"augment={augment} adapts to how many reals look real, and loss={loss} leaves open which logits "
+            "do: keep a fixed augment.p with augment.adjust_images=0, or use another loss"
         )
     for role, network in algorithm.networks.items():
         if algorithm.execution.remat and not has_field(network, "remat"):

@@ -7,6 +7,7 @@ batch: whoever calls a loss gathers the logits of all devices first.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -38,6 +39,10 @@ class AdversarialLoss(NamedTuple):
             examples.
         output: logit -> what is logged as the discriminator's output: sigmoid where logits are
             log-odds, the identity for critics.
+        midpoint: the best discriminator's logit where reals and fakes are equally likely, so that a logit
+            above it says "real"; None where none does, because the same constant added to all logits
+            changes nothing (relativistic losses, Wasserstein's), or because the reals' are the lower ones.
+            Instance noise and flipped labels do not move it: they are the same for both sides.
     """
 
     discriminator: PairLoss
@@ -45,6 +50,7 @@ class AdversarialLoss(NamedTuple):
     relativistic: bool = False
     output: Callable[[Array], Array] = jax.nn.sigmoid
     of_batch: str = ""
+    midpoint: float | None = None
 
 
 def cross_entropy(logits: Array, target: float) -> Array:
@@ -135,18 +141,23 @@ def minimax(real_target: float = 1.0, fake_target: float = 0.0) -> AdversarialLo
     Raises:
         ValueError: a target outside [0, 1], or a fake one that is not below the real one.
     """
-    return AdversarialLoss(_smoothed(real_target, fake_target), lambda real, fake: generator_minimax(fake))
+    loss = _smoothed(real_target, fake_target)
+    midpoint = smoothed_midpoint(real_target, fake_target)
+    return AdversarialLoss(loss, lambda real, fake: generator_minimax(fake), midpoint=midpoint)
 
 
 def non_saturating(real_target: float = 1.0, fake_target: float = 0.0) -> AdversarialLoss:
     """The generator maximises log D(G(z)) instead; arguments and errors as `minimax`'s."""
-    return AdversarialLoss(
-        _smoothed(real_target, fake_target), lambda real, fake: generator_non_saturating(fake)
-    )
+    loss = _smoothed(real_target, fake_target)
+    midpoint = smoothed_midpoint(real_target, fake_target)
+    return AdversarialLoss(loss, lambda real, fake: generator_non_saturating(fake), midpoint=midpoint)
 
 
 def least_squares(a: float = 0.0, b: float = 1.0, c: float = 1.0) -> AdversarialLoss:
     """LSGAN (Mao et al. 2017).
+
+    Both players' losses are halved, as in the paper; CycleGAN's code (junyanz/pytorch-CycleGAN-and-pix2pix)
+    halves the discriminator's alone, which `algorithm.adversarial_weight=2` makes up for.
 
     Args:
         a: D's target for fakes.
@@ -165,12 +176,15 @@ def least_squares(a: float = 0.0, b: float = 1.0, c: float = 1.0) -> Adversarial
         lambda real, fake: discriminator_least_squares(real, fake, a, b),
         lambda real, fake: generator_least_squares(fake, c),
         output=identity,
+        midpoint=(a + b) / 2 if a < b else None,
     )
 
 
 def hinge() -> AdversarialLoss:
-    """The hinge loss of Geometric GAN and SNGAN."""
-    return AdversarialLoss(discriminator_hinge, lambda real, fake: generator_critic(fake), output=identity)
+    """The hinge loss of Geometric GAN and SNGAN; the best logit is the sign of p - q."""
+    return AdversarialLoss(
+        discriminator_hinge, lambda real, fake: generator_critic(fake), output=identity, midpoint=0.0
+    )
 
 
 def wasserstein() -> AdversarialLoss:
@@ -234,6 +248,12 @@ LOSSES: dict[str, Callable[..., AdversarialLoss]] = {
     "relativistic_average": relativistic_average,
     "relativistic_paired": relativistic_paired,
 }
+
+
+def smoothed_midpoint(real_target: float, fake_target: float) -> float:
+    """The log-odds of the mean target, which the best D gives where p = q: 0 for the targets 1 and 0."""
+    mean = (real_target + fake_target) / 2
+    return math.log(mean) - math.log1p(-mean)
 
 
 def _smoothed(real_target: float, fake_target: float) -> PairLoss:

@@ -124,7 +124,12 @@ def transform(image: Array, keys: Array, translation: float, flip: bool) -> Arra
 
 
 def consistency(
-    critic: Critic, real: Array, fake: Array, keys: Array, translation: float, flip: bool
+    critics: tuple[Critic, Critic],
+    real: Array,
+    fake: Array,
+    keys: Array,
+    translation: float,
+    flip: bool,
 ) -> Array:
     """E[(D(x) - D(T(x)))^2] + E[(D(G(z)) - D(T(G(z))))^2] with a random transformation T.
 
@@ -132,6 +137,7 @@ def consistency(
     weight for both parts. T is `transform`.
 
     Args:
+        critics: of reals, and of fakes: they may augment each as they like, x and T(x) alike.
         real, fake: [B, H, W, C].
         keys: [B], one per place in the batch; a real and a fake that share it have their own T.
         translation: as a share of the side.
@@ -139,7 +145,7 @@ def consistency(
     """
     both = jax.vmap(jax.random.split, out_axes=1)(keys)
     total = jnp.zeros((), jnp.float32)
-    for image, own in ((real, both[0]), (fake, both[1])):
+    for critic, image, own in zip(critics, (real, fake), (both[0], both[1]), strict=True):
         moved = transform(image, own, translation, flip)
         total += jnp.mean((critic(image) - critic(moved)) ** 2)
     return total

@@ -1,8 +1,15 @@
 """The penalties that a config can name: a function of `gan_jax.losses.gradient_penalties` with its settings.
 
 The discriminator's loss adds weight(step) times each of them. A lazy one (`every` above 1) is left out
-of that loss and has a descent of its own at every so many steps, with `every` times the weight
-(Karras et al. 2020, arXiv:1912.04958, appendix B).
+of that loss and has a descent of its own at every so many steps, whose weight makes up for the descents
+without it: times `every` (Karras et al. 2020, arXiv:1912.04958, appendix B), and times the discriminator's
+descents in a step.
+
+Gradients are those with respect to the images as they are given, before any augmentation and through it, as
+in the official code of StyleGAN2-ADA (NVlabs/stylegan2-ada-pytorch, training/loss.py) and of R3GAN
+(brownvc/R3GAN, Trainer.py): where an augmentation enlarges, greys or cuts away, the gradient is another one
+than at the augmented image. The transforms are those that the loss drew, for reals and for fakes; points
+between reals and fakes and around reals have the reals'.
 """
 
 from __future__ import annotations
@@ -25,8 +32,10 @@ class PenaltyInputs(NamedTuple):
     """Inputs of a penalty.
 
     Attributes:
-        critic: images [B, H, W, C] -> logits [B], with the parameters that the loss is differentiated by.
-        real: [B, H, W, C] on this device.
+        real_critic: images [B, H, W, C] -> logits [B] after the augmentation of the reals, with the
+            parameters that the loss is differentiated by.
+        fake_critic: likewise, after the augmentation of the fakes.
+        real: [B, H, W, C] on this device, not augmented; with packing [B / packing, H, W, C * packing].
         fake: likewise.
         keys: [B], one per example, for nothing but penalties; each kind draws from a stream of its own.
         real_logits: [B] of all devices; None in a lazy descent, which has no other loss.
@@ -34,7 +43,8 @@ class PenaltyInputs(NamedTuple):
         axis_name: the mapped axis that splits the batch; None under `jit`.
     """
 
-    critic: Critic
+    real_critic: Critic
+    fake_critic: Critic
     real: Array
     fake: Array
     keys: Array
@@ -73,7 +83,7 @@ class R1(Penalty):
     name: ClassVar[str] = "r1"
 
     def value(self, inputs: PenaltyInputs) -> Array:
-        return r1(inputs.critic, inputs.real)
+        return r1(inputs.real_critic, inputs.real)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +93,7 @@ class R2(Penalty):
     name: ClassVar[str] = "r2"
 
     def value(self, inputs: PenaltyInputs) -> Array:
-        return r2(inputs.critic, inputs.fake)
+        return r2(inputs.fake_critic, inputs.fake)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,7 +113,7 @@ class WGANGP(Penalty):
         check_range(self.target, "target")
 
     def value(self, inputs: PenaltyInputs) -> Array:
-        return wgan_gp(inputs.critic, inputs.real, inputs.fake, self.keys(inputs), self.target)
+        return wgan_gp(inputs.real_critic, inputs.real, inputs.fake, self.keys(inputs), self.target)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,7 +138,7 @@ class DRAGAN(Penalty):
 
     def value(self, inputs: PenaltyInputs) -> Array:
         return dragan(
-            inputs.critic, inputs.real, self.keys(inputs), self.scale, self.target, inputs.axis_name
+            inputs.real_critic, inputs.real, self.keys(inputs), self.scale, self.target, inputs.axis_name
         )
 
 
@@ -157,9 +167,8 @@ class Consistency(Penalty):
             raise ValueError("translation=0.0, flip=False: one must be on, or there is nothing to compare")
 
     def value(self, inputs: PenaltyInputs) -> Array:
-        return consistency(
-            inputs.critic, inputs.real, inputs.fake, self.keys(inputs), self.translation, self.flip
-        )
+        critics = inputs.real_critic, inputs.fake_critic
+        return consistency(critics, inputs.real, inputs.fake, self.keys(inputs), self.translation, self.flip)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,7 +20,7 @@ class Term:
 
     Attributes:
         weight: a number or a schedule of the train step, at least 0; a schedule once constructed.
-        every: of how many steps the term acts in one.
+        every: of how many steps the term acts in one; 1 is eager, more is lazy.
         name: its key in its table, in the metrics and in the state's `extra`.
         of_batch: what it takes of the batch as a whole, in words; "" where it is a mean over examples.
     """

@@ -98,14 +98,27 @@ def rmsprop(
     learning_rate: float | Schedule,
     decay: float | Schedule = 0.9,
     eps: float = 1e-7,
+    eps_in_root: bool = False,
     *,
     weight_clip: float = 0.0,
     historical_averaging: float = 0.0,
     lazy_regularization_scale: float = 1.0,
 ) -> Transformation:
-    """RMSprop as in Keras: epsilon 1e-7, outside the root. Other arguments and errors as `adam`'s."""
+    """RMSprop (Hinton 2012, Coursera, lecture 6e), in one of the two forms that are in use.
+
+    Args:
+        decay: of the mean square, in [0, 1); a number or a schedule.
+        eps: of the denominator.
+        eps_in_root: False divides by root + eps, as Keras 2 (eps=1e-7) and PyTorch (eps=1e-8, decay=0.99) do;
+            True by root(mean square + eps), as Keras 3 (eps=1e-7) and TensorFlow 1 (eps=1e-10) do. Where
+            gradients are small the second form steps less: with eps=1e-7 below about 3e-4.
+
+    Other arguments and errors as `adam`'s.
+    """
     check_range(eps, "eps")
-    make = partial(optax.rmsprop, eps=eps, eps_in_sqrt=False)
+    if not isinstance(eps_in_root, bool):
+        raise ValueError(f"eps_in_root={eps_in_root!r}: it must be True or False")
+    make = partial(optax.rmsprop, eps=eps, eps_in_sqrt=eps_in_root)
     inner = _scheduled(make, learning_rate, {"decay": decay}, lazy_regularization_scale)
     return _extended(inner, weight_clip, historical_averaging)
 
@@ -119,11 +132,15 @@ def sgd(
     lazy_regularization_scale: float = 1.0,
 ) -> Transformation:
     """Gradient descent, with heavy-ball momentum if it is not 0. Other arguments and errors as `adam`'s."""
+
+    def shorter(c: float, momentum: Any = 0.0) -> Any:
+        """A gradient moves the parameters by rate / (1 - momentum) in all: with momentum ** c too."""
+        return (1.0 - momentum**c) / (1.0 - momentum)
+
     decays = {"momentum": momentum}
     _decay(momentum, "momentum")  # before is_off, which wants a number or a schedule
-    inner = _scheduled(
-        optax.sgd, learning_rate, {} if is_off(momentum) else decays, lazy_regularization_scale
-    )
+    decays = {} if is_off(momentum) else decays
+    inner = _scheduled(optax.sgd, learning_rate, decays, lazy_regularization_scale, shorter)
     return _extended(inner, weight_clip, historical_averaging)
 
 
@@ -141,7 +158,11 @@ def lazy_regularization_scale(intervals: Iterable[int]) -> float:
     With lazy updates in addition the optimizer makes 1 / c times as many updates; learning_rate * c and
     decays ** c keep its speed and its memory per train step (Karras et al. 2020, arXiv:1912.04958,
     appendix B, where c = k / (k + 1) for one interval k). What acts at every step is part of the main loss
-    and no update of its own.
+    and no update of its own. Plain gradient descent moves by the gradients, however many there are, and its
+    learning rate stays.
+
+    Args:
+        intervals: descents of the main loss between two of each lazy one.
 
     Raises:
         ValueError: an interval that is no positive integer.
@@ -215,8 +236,12 @@ def _scheduled(
     learning_rate: float | Schedule,
     decays: dict[str, float | Schedule],
     lazy_regularization_scale: float,
+    rate_scale: Callable[..., Any] = lambda c, **decays: c,
 ) -> Transformation:
     """`make` with the learning rate and decays of the train step, corrected for lazy regularization.
+
+    Args:
+        rate_scale: of the learning rate, from `lazy_regularization_scale` and the decays as they are given.
 
     It makes the optimizer anew for every update, which works because the states of those used here do
     not depend on these numbers.
@@ -229,10 +254,9 @@ def _scheduled(
     schedules = {name: _decay(value, name) for name, value in decays.items()}
 
     def at_step(step: Array | None) -> Transformation:
-        values = {
-            name: _value(schedule, step) ** lazy_regularization_scale for name, schedule in schedules.items()
-        }
-        return optax.with_extra_args_support(make(_value(rate, step) * lazy_regularization_scale, **values))
+        c, given = lazy_regularization_scale, {name: _value(one, step) for name, one in schedules.items()}
+        values = {name: value**c for name, value in given.items()}
+        return optax.with_extra_args_support(make(_value(rate, step) * rate_scale(c, **given), **values))
 
     def update(
         updates: PyTree, state: PyTree, params: PyTree = None, *, step: Array | None = None, **extra: Any

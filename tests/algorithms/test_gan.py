@@ -1,5 +1,8 @@
 """The GAN's options, each against a hand computation on the game of one pixel or against NumPy."""
 
+from dataclasses import dataclass
+from functools import partial
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -7,9 +10,10 @@ import numpy as np
 import optax
 import pytest
 
-from gan_jax.algorithms.gan import FLIPS, GAN, POOL
-from gan_jax.algorithms.packing import pack
-from gan_jax.augment import ADA
+from gan_jax.algorithms.gan import FAKE_VIEW, FLIPS, GAN, POOL, REAL_VIEW, Fakes, Shown
+from gan_jax.algorithms.packing import pack, unpack
+from gan_jax.augment import ADA, Augment
+from gan_jax.core.randomness import example_keys
 from gan_jax.losses.adversarial import (
     LOSSES,
     least_squares,
@@ -17,10 +21,13 @@ from gan_jax.losses.adversarial import (
     relativistic_paired,
     wasserstein,
 )
-from gan_jax.losses.penalties import R1, LeCam
+from gan_jax.losses.gradient_penalties import r1
+from gan_jax.losses.penalties import DRAGAN, R1, R2, WGANGP, Consistency, LeCam
 from gan_jax.models import MODELS
+from gan_jax.optim.optimizers import adam, lazy_regularization_scale, optimistic_adam, rmsprop, sgd
 from gan_jax.optim.schedules import linear as line
 from tests.algorithms.linear import (
+    KEY,
     RATES,
     START,
     GivenGAN,
@@ -80,10 +87,9 @@ def test_instance_noise_is_normal_with_the_deviation_of_the_step(noise):
 def test_reals_fakes_and_steps_have_noise_of_their_own():
     algorithm = linear(instance_noise=1.0)
     state, image = start(algorithm, batches_of(REAL)), jnp.zeros((16, 2, 2, 1))
-    views = [
-        algorithm.discriminator_views(state, {"image": image}, image, jax.random.key(number))
-        for number in (0, 1)
-    ]
+    fakes = Fakes(image, None, image)
+    shown = [algorithm.shown(state, {"image": image}, fakes, jax.random.key(number)) for number in (0, 1)]
+    views = [algorithm.discriminator_views(state, one) for one in shown]
     drawn = [np.asarray(view).ravel() for pair in views for view in pair]
     for i in range(4):
         for j in range(i):
@@ -149,7 +155,8 @@ def test_packed_are_neighbours_as_channels():
             np.testing.assert_array_equal(
                 packed[example, :, :, 2 * member : 2 * member + 2], image[3 * example + member]
             )
-    assert pack(image, 1) is image
+    assert pack(image, 1) is unpack(image, 1) is image
+    np.testing.assert_array_equal(unpack(packed, 3), image)
     with pytest.raises(ValueError, match="packing=4 does not divide the batch, 6"):
         pack(image, 4)
 
@@ -338,22 +345,44 @@ def test_lazy_penalty_by_hand():
         np.testing.assert_allclose(values(state), theta, rtol=1e-5)
 
 
-def test_lazy_penalty_pulls_as_much_as_an_eager_one_over_an_interval():
-    """With reals and fakes alike nothing else moves w. For small rates the sums agree."""
-    pulls = []
-    for every in (1, 4):
+def pull(make, rate, every, k, steps, shake=0.0):
+    """How far R1 of weight 1 moves w = 2 in so many steps of k descents; optimizers made as configs do.
+
+    Reals and fakes are alike but for `shake`, which moves w up in one descent and down in the next.
+    """
+    rows = np.stack([Z + shake * (-1) ** number for number in range(steps * k)])
+    batches = jax.tree.map(lambda x: x.reshape(steps, k, *x.shape[1:]), batches_of(*rows))
+    ends = []
+    for weight in (0.0, 1.0):
+        scale = lazy_regularization_scale([every * k])
         algorithm = linear(
-            penalties=(R1(weight=1.0, every=every),),
+            penalties=(R1(weight=weight, every=every),),
             loss=wasserstein(),
             generator_tx=optax.sgd(0.0),
-            discriminator_tx=optax.sgd(1e-3),
+            discriminator_tx=make(rate, lazy_regularization_scale=scale),
+            discriminator_steps=k,
         )
-        batches = batches_of(Z)
-        state, step = start(algorithm, batches, [1.0, 0.0, 2.0, 0.0]), jax.jit(algorithm.step)
-        for _ in range(8):
-            state, _ = step(state, batches)
-        pulls.append(2.0 - values(state)[2])
-    np.testing.assert_allclose(pulls, 8 * 1e-3 * 2.0, rtol=0.01)
+        state = start(algorithm, jax.tree.map(lambda x: x[0], batches), [1.0, 0.0, 2.0, 0.0])
+        play = jax.jit(lambda state, step=algorithm.step: jax.lax.scan(step, state, batches)[0])
+        ends.append(values(play(state))[2])
+    return ends[0] - ends[1]
+
+
+@pytest.mark.parametrize("k", [1, 5])
+@pytest.mark.parametrize("momentum", [0.0, 0.8])
+def test_lazy_penalty_pulls_as_much_as_an_eager_one_over_an_interval(momentum, k):
+    """However often the discriminator descends in a step. For small rates the sums agree."""
+    eager, lazy = (pull(partial(sgd, momentum=momentum), 1e-4, every, k, 80) for every in (1, 4))
+    np.testing.assert_allclose(eager, 80 * k * 1e-4 * 2.0 / (1 - momentum), rtol=0.3)
+    np.testing.assert_allclose(lazy, eager, rtol=0.03)
+
+
+@pytest.mark.parametrize("k", [1, 5])
+@pytest.mark.parametrize("make", [adam, optimistic_adam, partial(rmsprop, decay=0.99)])
+def test_lazy_penalty_pulls_as_much_where_an_optimizer_divides_by_the_gradients_size(make, k):
+    """Here that is 20, but 0 or another one in the lazy descents, which is the scheme's own error."""
+    eager, lazy = (pull(make, 2e-4, every, k, 160, 20.0) for every in (1, 8))
+    np.testing.assert_allclose(lazy / eager, 1.0, atol=0.1)
 
 
 def test_penalties_memories_are_kept():
@@ -370,6 +399,93 @@ def test_penalties_memories_are_kept():
         memory = state.extra["lecam"]
         np.testing.assert_allclose([memory["real"], memory["fake"]], averages, rtol=1e-5)
         np.testing.assert_allclose(metrics["discriminator_loss"], loss, rtol=1e-5)
+
+
+# Penalties through an augmentation
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stronger(Augment):
+    """Each image times a number of its own."""
+
+    def __call__(self, image, keys, memory, step):
+        return image * stronger(keys)[:, None, None, None]
+
+
+def stronger(keys):
+    return jax.vmap(lambda key: jax.random.uniform(key, (), minval=0.5, maxval=3.0))(keys)
+
+
+def drawn(key, view):
+    """The numbers that a descent with this key draws for reals or fakes."""
+    return np.asarray(stronger(example_keys(jax.random.split(jax.random.fold_in(key, view))[0], 4)))
+
+
+@pytest.mark.parametrize("every", [1, 2])
+def test_penalties_see_raw_images_through_the_augmentation_of_the_loss(every):
+    """D(s x) = w s x + c has the slope w s at x, and w at s x; s is what the loss of this descent drew."""
+    named = R1(weight=1.0, every=every), R2(weight=1.0, every=every)
+    norms = WGANGP(weight=1.0, target=0.0, every=every), DRAGAN(weight=1.0, target=0.0, every=every)
+    algorithm = linear(penalties=(*named, *norms), augment=Stronger(), discriminator_tx=optax.sgd(0.0))
+    batches = batches_of(REAL)
+    state = start(algorithm, batches)
+    _, metrics = jax.jit(algorithm.step)(state, batches)
+    for update, penalty in enumerate(algorithm.penalties):
+        key = descent_key(algorithm, state, 0 if every == 1 else 1 + update)
+        scale = drawn(key, FAKE_VIEW if penalty.name == "r2" else REAL_VIEW)
+        half = 2 if penalty in named else 1
+        expected = np.mean((scale * START[2]) ** 2) / half
+        np.testing.assert_allclose(metrics[penalty.name], expected, rtol=1e-5, err_msg=penalty.name)
+    key = descent_key(algorithm, state)
+    real, fake = logits(START, REAL)
+    real, fake = (
+        (side - START[3]) * drawn(key, view) + START[3]
+        for side, view in ((real, REAL_VIEW), (fake, FAKE_VIEW))
+    )
+    loss = softplus(-real).mean() + softplus(fake).mean()
+    if every == 1:
+        loss += sum(float(metrics[penalty.name]) for penalty in algorithm.penalties)
+    np.testing.assert_allclose(metrics["discriminator_loss"], loss, rtol=1e-5)
+
+
+def test_consistency_compares_under_the_same_augmentation():
+    """A transformation that changes nothing, of which the loss's own augmentation is no part."""
+    same = Consistency(weight=1.0, translation=0.5, flip=True)  # of one pixel
+    algorithm = linear(penalties=(same,), augment=Stronger())
+    _, metrics = jax.jit(algorithm.step)(start(algorithm, batches_of(REAL)), batches_of(REAL))
+    assert float(metrics["consistency"]) == 0.0
+
+
+def test_r1_through_ada_that_does_nothing_is_that_of_the_raw_images():
+    """At p = 0, with all of its default transforms in the program."""
+    image = jax.random.uniform(jax.random.key(3), (4, 6, 5, 1), minval=-1.0)
+    network = MODELS["mlp_discriminator"](widths=(8,))
+    algorithm = linear(discriminator=network, augment=ADA())
+    params = network.init(jax.random.key(0), image, None, False)["params"]
+    state = algorithm.init(jax.random.key(0), {"image": image})
+
+    @jax.jit
+    def through(params):
+        shown = Shown(image, None, jax.random.key(5))
+        inputs = algorithm.penalty_inputs(params, state, (shown, shown), KEY, KEY)
+        return R1(weight=1.0).value(inputs)
+
+    def raw(params):
+        return r1(lambda x: algorithm.discriminate(params, {}, x, None, KEY)[0], image)
+
+    found, expected = (jax.value_and_grad(value)(params) for value in (through, raw))
+    jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-6), found, expected)
+
+
+def test_a_pack_is_one_example_to_a_penalty():
+    """|(w, c)|^2 / 2 of a linear critic of two, whichever half of the pack is stronger."""
+    algorithm = linear(
+        packing=2, discriminator=PairDiscriminator(), penalties=(R1(weight=1.0), R2(weight=1.0))
+    )
+    batches = batches_of(REAL)
+    _, metrics = jax.jit(algorithm.step)(start(algorithm, batches), batches)
+    for name in ("r1", "r2"):
+        np.testing.assert_allclose(metrics[name], (START[2] ** 2 + START[3] ** 2) / 2, rtol=1e-5)
 
 
 # Augmentation
@@ -413,6 +529,65 @@ def test_augmentation_stays_off_where_it_does_not():
     p, state = trained(1e-6, lambda key: jax.random.uniform(key, (16, 4, 3, 1), minval=-1.0), 40)
     np.testing.assert_array_equal(p, 0.0)
     assert abs(float(state.extra["augment"]["r"])) < 0.6
+
+
+class Reader(nn.Module):
+    """An image that is its latent."""
+
+    axis_name: str | None = None
+    conditional = False
+    num_classes = None
+
+    @nn.compact
+    def __call__(self, latent, label, train):
+        self.param("unused", nn.initializers.zeros, (1,))
+        return latent.reshape(-1, 4, 3, 1)
+
+
+ADAPTIVE = [
+    ("minimax", {}),
+    ("non_saturating", {}),
+    ("non_saturating", {"real_target": 0.9}),
+    ("non_saturating", {"real_target": 0.9, "fake_target": 0.6}),
+    ("least_squares", {}),
+    ("least_squares", {"a": -1.0, "b": 1.0, "c": 0.0}),
+    ("least_squares", {"a": 2.0, "b": 3.0}),
+    ("hinge", {}),
+]
+
+
+@pytest.mark.parametrize(("loss", "fields"), ADAPTIVE)
+def test_augmentation_goes_away_where_reals_equal_fakes(loss, fields):
+    """With every loss that it is allowed with, whatever its logits' middle."""
+    algorithm = GAN(
+        generator=Reader(),
+        discriminator=MODELS["mlp_discriminator"](widths=(32,)),
+        generator_tx=optax.sgd(0.0),
+        discriminator_tx=optax.adam(0.003),
+        ema_decay=optax.constant_schedule(0.0),
+        latent_size=12,
+        latent="uniform",
+        loss=LOSSES[loss](**fields),
+        augment=ADA(groups=("blit",), adjust_images=2000, p=0.5),
+    )
+    state = algorithm.init(jax.random.key(0), {"image": jnp.zeros((16, 4, 3, 1))})
+
+    def one(state, _):
+        key = jax.random.fold_in(jax.random.key(5), state.step)
+        real = jax.random.uniform(key, (1, 16, 4, 3, 1), minval=-1.0)
+        return algorithm.step(state, {"image": real})
+
+    _, metrics = jax.jit(lambda s: jax.lax.scan(one, s, length=250))(state)
+    p = np.asarray(metrics["augment_p"])
+    assert p[0] == 0.5
+    assert p[-50:].max() < 0.1
+
+
+def test_augmentation_cannot_adapt_to_a_loss_without_a_middle():
+    assert {name for name, _ in ADAPTIVE} == {name for name in LOSSES if LOSSES[name]().midpoint is not None}
+    algorithm = linear(loss=wasserstein(), augment=ADA(groups=("blit",)))
+    with pytest.raises(ValueError, match="augment adapts to logits above the loss's midpoint"):
+        algorithm.step(start(algorithm, batches_of(REAL)), batches_of(REAL))
 
 
 # What cannot be

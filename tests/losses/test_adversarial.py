@@ -10,6 +10,7 @@ from scipy.optimize import minimize
 
 from gan_jax.losses.adversarial import (
     LOSSES,
+    RELATIVISTIC,
     discriminator_cross_entropy,
     discriminator_hinge,
     discriminator_least_squares,
@@ -415,3 +416,48 @@ def test_parity_with_torch(loss, target):
     np.testing.assert_allclose(ours, theirs.item(), rtol=1e-6)
     for found, expected in zip(gradients, (real, fake), strict=True):
         np.testing.assert_allclose(found, expected.grad.numpy(), rtol=1e-5)
+
+
+# The logit of a draw
+
+
+@pytest.mark.parametrize(
+    ("name", "fields", "expected"),
+    [
+        ("minimax", {}, 0.0),
+        ("non_saturating", {}, 0.0),
+        ("non_saturating", {"real_target": 0.9}, np.log(0.45 / 0.55)),
+        ("minimax", {"real_target": 0.8, "fake_target": 0.3}, np.log(0.55 / 0.45)),
+        ("least_squares", {}, 0.5),
+        ("least_squares", {"a": -1.0, "b": 1.0, "c": 0.0}, 0.0),
+        ("least_squares", {"a": 1.0, "b": 3.0}, 2.0),
+        ("hinge", {}, 0.0),
+        ("least_squares", {"a": 1.0, "b": 0.0}, None),
+        ("wasserstein", {}, None),
+        ("relativistic_paired", {}, None),
+        *(("relativistic_average", {"kind": kind}, None) for kind in RELATIVISTIC),
+    ],
+)
+def test_the_midpoint_is_the_best_logit_where_reals_and_fakes_are_as_likely(name, fields, expected):
+    """There is none where the logits' common level does not matter, or where reals have the low ones."""
+    loss = LOSSES[name](**fields)
+    assert (loss.midpoint is None) == (expected is None)
+    both = lambda level: float(loss.discriminator(REAL + level, FAKE + level))
+    if expected is None:
+        if name != "least_squares":
+            np.testing.assert_allclose([both(-2.0), both(5.0)], both(0.0), atol=1e-5)
+        return
+    np.testing.assert_allclose(loss.midpoint, expected, atol=1e-12)
+    same = lambda logit: float(loss.discriminator(floats([logit]), floats([logit])))
+    level = minimize(lambda x: same(x[0]), [0.3], method="Nelder-Mead").x[0]
+    if name != "hinge":  # flat between -1 and 1
+        np.testing.assert_allclose(level, expected, atol=2e-3)
+    for p, q in ((0.6, 0.4), (0.4, 0.6)):  # on this side of it if p of this example is larger
+        best = min(
+            np.linspace(expected - 0.2, expected + 0.2, 5),
+            key=lambda x, p=p, q=q: (
+                p * loss.discriminator(floats([x]), floats([0.0]))
+                + q * loss.discriminator(floats([0.0]), floats([x]))
+            ),
+        )
+        assert np.sign(best - expected) == np.sign(p - q)

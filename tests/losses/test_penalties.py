@@ -47,6 +47,11 @@ def quadratic_critic(a):
     return lambda x: jnp.sum((x.reshape(len(x), -1) @ a) * x.reshape(len(x), -1), axis=1) / 2
 
 
+def inputs_of(critic, *others):
+    """The inputs of a penalty without augmentation: one critic for reals and fakes."""
+    return PenaltyInputs(critic, critic, *others)
+
+
 def flat(x):
     return np.float64(x).reshape(len(x), -1)
 
@@ -207,7 +212,7 @@ def test_consistency_of_a_critic_that_does_not_see_the_transformation_is_zero():
     def critic(x):
         return jnp.sum(x, axis=(1, 2, 3))
 
-    both = jax.jit(lambda real, fake: consistency(critic, real, fake, KEYS, 0.25, True))
+    both = jax.jit(lambda real, fake: consistency((critic, critic), real, fake, KEYS, 0.25, True))
     assert both(images, -images) == 0.0
     assert both(images, np.roll(images, 3, axis=1)) > 0.0  # no longer with a margin
 
@@ -217,7 +222,7 @@ def test_consistency_under_flips_alone_in_closed_form():
     critic = linear_critic(W)
     change = np.float64(critic(REAL[:, :, ::-1])) - np.float64(critic(REAL))
     other = np.float64(critic(FAKE[:, :, ::-1])) - np.float64(critic(FAKE))
-    draws = jax.vmap(lambda key: consistency(critic, REAL, FAKE, example_keys(key, B), 0.0, True))
+    draws = jax.vmap(lambda key: consistency((critic, critic), REAL, FAKE, example_keys(key, B), 0.0, True))
     mean = jnp.mean(jax.jit(draws)(jax.random.split(KEY, 4000)))
     np.testing.assert_allclose(mean, (np.mean(change**2) + np.mean(other**2)) / 2, rtol=0.05)
 
@@ -226,7 +231,7 @@ def test_consistency_gradient_in_closed_form():
     """With moved images from `transform`: 2 mean (w . d) d, summed over reals and fakes."""
     both = jax.vmap(jax.random.split, out_axes=1)(KEYS)
     value, gradient = jax.value_and_grad(
-        lambda w: consistency(linear_critic(w), REAL, FAKE, KEYS, 0.3, True)
+        lambda w: consistency((linear_critic(w),) * 2, REAL, FAKE, KEYS, 0.3, True)
     )(W)
     expected, slope = 0.0, np.zeros(SIZE)
     for image, keys in ((REAL, both[0]), (FAKE, both[1])):
@@ -241,7 +246,7 @@ def test_consistency_gradient_in_closed_form():
 
 
 def logits_only(real, fake):
-    return PenaltyInputs(linear_critic(W), REAL, FAKE, KEYS, real, fake)
+    return inputs_of(linear_critic(W), REAL, FAKE, KEYS, real, fake)
 
 
 def test_lecam_pulls_each_side_to_the_others_average():
@@ -296,7 +301,7 @@ def test_lecams_memory_keeps_its_shape_and_may_be_donated():
 def test_lecam_cannot_be_lazy():
     penalty = LeCam(weight=1.0)
     with pytest.raises(ValueError, match=r"needs the logits .* cannot be lazy"):
-        penalty(PenaltyInputs(linear_critic(W), REAL, FAKE, KEYS), penalty.init(), ZERO)
+        penalty(inputs_of(linear_critic(W), REAL, FAKE, KEYS), penalty.init(), ZERO)
     assert penalty.every == 1
     with pytest.raises(TypeError, match="every"):
         PENALTIES["lecam"](weight=1.0, every=4)
@@ -332,7 +337,7 @@ def test_gradients_by_the_parameters_against_finite_differences_in_float64(name)
 
         @jax.jit
         def value(params):
-            inputs = PenaltyInputs(lambda x: critic(params, x), real, fake, KEYS[:3])
+            inputs = inputs_of(lambda x: critic(params, x), real, fake, KEYS[:3])
             return penalty(inputs, penalty.init(), ZERO)[0]
 
         gradient = jax.jit(jax.grad(value))(params)
@@ -360,7 +365,7 @@ def test_a_split_batch_gives_the_same_value_and_gradient(name):
         def judge(x):
             return critic(params, x)
 
-        inputs = PenaltyInputs(judge, REAL, FAKE, KEYS, judge(REAL), judge(FAKE))
+        inputs = inputs_of(judge, REAL, FAKE, KEYS, judge(REAL), judge(FAKE))
         return penalty(inputs, penalty.init(), ZERO)
 
     def part(params, real, fake):
@@ -369,7 +374,7 @@ def test_a_split_batch_gives_the_same_value_and_gradient(name):
 
         of_real, of_fake = (jax.lax.all_gather(judge(x), "batch", tiled=True) for x in (real, fake))
         keys = example_keys(KEY, len(real), "batch")
-        inputs = PenaltyInputs(judge, real, fake, keys, of_real, of_fake, "batch")
+        inputs = inputs_of(judge, real, fake, keys, of_real, of_fake, "batch")
         return penalty(inputs, penalty.init(), ZERO)
 
     def both(function):
@@ -406,7 +411,7 @@ def test_the_table():
 
 def test_each_named_penalty_is_its_function():
     critic = quadratic_critic(A)
-    inputs = PenaltyInputs(critic, REAL, FAKE, KEYS)
+    inputs = inputs_of(critic, REAL, FAKE, KEYS)
 
     def value(penalty):
         found, memory = penalty(inputs, penalty.init(), ZERO)
@@ -425,7 +430,7 @@ def test_each_named_penalty_is_its_function():
     found = value(DRAGAN(weight=2.0, scale=0.3, target=0.5))
     near(found, dragan(critic, REAL, keys("dragan"), 0.3, 0.5), rtol=1e-6)
     found = value(Consistency(weight=2.0, translation=0.4, flip=False))
-    near(found, consistency(critic, REAL, FAKE, keys("consistency"), 0.4, False), rtol=1e-6)
+    near(found, consistency((critic, critic), REAL, FAKE, keys("consistency"), 0.4, False), rtol=1e-6)
 
 
 @pytest.mark.parametrize("name", PENALTIES)

@@ -268,6 +268,30 @@ def test_the_state_may_be_donated():
     assert np.isfinite(params).all()
 
 
+# RMSprop's two forms
+
+
+@pytest.mark.parametrize("eps_in_root", [False, True])
+@pytest.mark.parametrize("size", [1.0, 1e-3, 1e-6])
+def test_rmsprops_epsilon_is_beside_or_under_the_root(size, eps_in_root):
+    """Keras 2 and PyTorch: g / (root v + eps). Keras 3: g / root (v + eps)."""
+    gradients = size * np.array([1.0, -0.3, 2.0])
+    tx = rmsprop(0.1, 0.9, 1e-7, eps_in_root)
+    params = {"w": jnp.float32(0.0)}
+    state, square, expected = tx.init(params), 0.0, 0.0
+    for g in gradients:
+        changes, state = tx.update({"w": jnp.float32(g)}, state, params, step=jnp.int32(0))
+        params = optax.apply_updates(params, changes)
+        square = 0.9 * square + (1 - 0.9) * g**2
+        expected -= 0.1 * g / (np.sqrt(square + 1e-7) if eps_in_root else np.sqrt(square) + 1e-7)
+    np.testing.assert_allclose(params["w"], expected, rtol=1e-4)
+
+
+def test_rmsprops_form_is_true_or_false():
+    with pytest.raises(ValueError, match="eps_in_root='yes': it must be True or False"):
+        rmsprop(0.1, eps_in_root="yes")
+
+
 # The pace beside lazy descents
 
 
@@ -295,7 +319,9 @@ def test_paced_optimizers_have_a_smaller_rate_and_longer_memory():
         follow(optimistic_adam(0.1 * c, 0.5**c, 0.99**c)),
     )
     near(follow(rmsprop(0.1, 0.9, lazy_regularization_scale=c)), follow(rmsprop(0.1 * c, 0.9**c)))
-    near(follow(sgd(0.1, 0.9, lazy_regularization_scale=c)), follow(sgd(0.1 * c, 0.9**c)))
+    near(follow(sgd(0.1, lazy_regularization_scale=c)), follow(sgd(0.1)))
+    in_all = (1 - 0.9**c) / (1 - 0.9)  # a gradient moves by as much, sooner or later
+    near(follow(sgd(0.1, 0.9, lazy_regularization_scale=c)), follow(sgd(0.1 * in_all, 0.9**c)))
     near(follow(adam(0.1, 0.0, 0.9, lazy_regularization_scale=c)), follow(adam(0.1 * c, 0.0, 0.9**c)))
     b1s = [(0.5 + 0.04 * s) ** c for s in STEPS]
     expected = adam_path([(0.1 + 0.02 * s) * c for s in STEPS], b1s, [0.99**c] * 3, 1e-4)
