@@ -12,7 +12,8 @@ autodiff makes of a strided convolution is none of that, so here
   over parts of the batch where that kernel would leave the cache.
 
 The numbers are those of the definitions in `gan_jax.models.layers.conv`, within rounding, and bitwise
-repeatable.
+repeatable. Where the number of examples is symbolic (`jax.export`) nothing depends on it: no transforms, and
+no parts of the batch.
 """
 
 from __future__ import annotations
@@ -160,8 +161,10 @@ def batch_split_over(devices: int) -> Iterator[None]:
 
 def _by_fourier(a: Array, g: Geometry, inputs: int, outputs: int) -> bool:
     """Whether transforms are faster, for images a [B, ...] on either side."""
-    share = -(-a.shape[0] // _DEVICES.get())
-    return a.dtype == jnp.float32 and conv_fourier.is_faster(g, share, inputs, outputs)
+    examples = a.shape[0]
+    if a.dtype != jnp.float32 or not isinstance(examples, int):
+        return False
+    return conv_fourier.is_faster(g, -(-examples // _DEVICES.get()), inputs, outputs)
 
 
 def _parts(y: Array) -> int:
@@ -169,6 +172,8 @@ def _parts(y: Array) -> int:
 
     They divide each device's share, so that no part needs rows of another device.
     """
+    if not isinstance(y.shape[0], int):
+        return 1
     devices = math.gcd(_DEVICES.get(), y.shape[0])
     share, size = y.shape[0] // devices, y.size * y.dtype.itemsize // devices
     fitting = (n for n in range(1, share + 1) if share % n == 0 and size <= n * KERNEL_BYTES)

@@ -93,9 +93,12 @@ class MinibatchStddev(nn.Module):
         axis_name = None if self.is_initializing() else self.axis_name
         count = x.shape[0]
         batch = count * (jax.lax.axis_size(axis_name) if axis_name else 1)
-        size = min(self.group_size, batch)
-        if batch % size:
-            raise ValueError(f"group_size={size} does not divide the batch of {batch}: choose one that does")
+        size = min(self.group_size, batch) if isinstance(batch, int) else self.group_size
+        if batch % size != 0:
+            raise ValueError(
+                f"group_size={size} does not divide the batch of {batch}: choose one that does"
+                + ("" if isinstance(batch, int) else f", or export for a batch of '{size}*n'")
+            )
         if count % size == 0:
             axis_name = None  # whole groups are here
         every = gather_batch(x, axis_name)

@@ -1,0 +1,101 @@
+"""Networks exported for any number of examples (`jax.export` with a symbolic batch), for each platform."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import export
+
+from gan_jax.models import MODELS
+
+LATENT, IMAGE = jnp.zeros((1, 12)), jnp.zeros((1, 8, 8, 3))
+SHAPE, CLASSES = (8, 8, 3), 5
+LABELS = dict(num_classes=CLASSES)
+# Widths at which the CPU transforms maps, and at which it does not.
+NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
+    "mlp": ("mlp_generator", {}),
+    "mlp critic": ("mlp_discriminator", dict(condition="one_hot", **LABELS)),
+    "dcgan": ("dcgan_generator", dict(widths=(64, 32), condition="batch_norm", **LABELS)),
+    "dcgan nearest": ("dcgan_generator", dict(widths=(16, 8), upsampling="nearest", spectral_norm=True)),
+    "dcgan bilinear": ("dcgan_generator", dict(widths=(64, 32), upsampling="bilinear", output_kernel_size=3)),
+    "dcgan critic": ("dcgan_discriminator", dict(widths=(64, 128), norm="batch", dropout=0.3, auxiliary=2)),
+    "discrimination": ("dcgan_discriminator", dict(widths=(8, 8), minibatch="discrimination")),
+    "resnet": ("resnet_generator", dict(widths=(64, 64), attention_size=8)),
+    "resnet critic": (
+        "resnet_discriminator",
+        dict(widths=(64, 64), downsamplings=1, attention_size=4, condition="projection", **LABELS),
+    ),
+}
+
+
+def build(name, **more):
+    """A network of the table, an example of its input, and labels if it looks at them."""
+    kind, fields = NETWORKS.get(name, (name, {}))
+    network = MODELS[kind](**({"image_shape": SHAPE} if "generator" in kind else {}), **fields, **more)
+    x = LATENT if "generator" in kind else IMAGE
+    return network, x, jnp.zeros(1, jnp.int32) if network.conditional else None
+
+
+def exported(network, x, label, train, size, platform):
+    """The network for batches of this symbolic size, and the shapes of its variables."""
+    variables = jax.eval_shape(lambda: network.init(jax.random.key(0), x, label, train=False))
+    (count,) = export.symbolic_shape(size)
+    many = lambda a: None if a is None else jax.ShapeDtypeStruct((count, *a.shape[1:]), a.dtype)
+
+    @jax.jit
+    def apply(variables, x, label):
+        moving = [name for name in variables if name != "params"] if train else False
+        rngs = {"dropout": jax.random.key(1)}
+        return network.apply(variables, x, label, train=train, mutable=moving, rngs=rngs)
+
+    return export.export(apply, platforms=(platform,))(variables, many(x), many(label)), variables
+
+
+@pytest.mark.parametrize("platform", ["cpu", "cuda"])
+@pytest.mark.parametrize("train", [False, True])
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_network_can_be_exported_for_any_batch(name, train, platform):
+    found, _ = exported(*build(name), train, "n", platform)
+    assert found.platforms == (platform,)
+
+
+def test_all_networks_are_tried():
+    assert {kind for kind, _ in NETWORKS.values()} == set(MODELS)
+
+
+def test_gradients_of_any_batch_can_be_exported():
+    """With respect to the weights and, as penalties have it, of a gradient with respect to the images."""
+    network, x, _ = build("dcgan critic", auxiliary_hidden=3)
+    variables = jax.eval_shape(lambda: network.init(jax.random.key(0), x, None, train=False))
+    (count,) = export.symbolic_shape("n")
+
+    @jax.jit
+    @jax.grad
+    def slope(variables, x):
+        logits = lambda x: jnp.sum(network.apply(variables, x, None, train=False)[0])
+        return jnp.mean(jax.grad(logits)(x) ** 2)
+
+    export.export(slope)(variables, jax.ShapeDtypeStruct((count, *x.shape[1:]), jnp.float32))
+
+
+@pytest.mark.parametrize("name", ["dcgan", "dcgan critic"])
+def test_an_exported_network_gives_the_same_numbers(name):
+    network, x, label = build(name)
+    found, shapes = exported(network, x, label, False, "n", "cpu")
+    numbers = np.random.default_rng(0)
+    variables = jax.tree.map(lambda s: jnp.asarray(0.1 * numbers.random(s.shape), s.dtype), shapes)
+    for count in (1, 6):
+        x = jnp.asarray(numbers.normal(size=(count, *x.shape[1:])), jnp.float32)
+        label = None if label is None else jnp.arange(count) % CLASSES
+        expected = jax.jit(lambda v, x, label: network.apply(v, x, label, train=False))(variables, x, label)
+        near = lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+        jax.tree.map(near, found.call(variables, x, label), expected)
+
+
+def test_groups_of_examples_need_a_batch_of_whole_groups():
+    network, x, _ = build("dcgan_discriminator", minibatch="stddev", minibatch_group=4)
+    exported(network, x, None, False, "4*n", "cpu")
+    with pytest.raises(ValueError, match=r"group_size=4 does not divide the batch of n: .* batch of '4\*n'"):
+        exported(network, x, None, False, "n", "cpu")
