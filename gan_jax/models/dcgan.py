@@ -69,6 +69,7 @@ class DCGANGenerator(Generator):
     norm_first: bool = True
     upsampling: str = "transpose"
     momentum: float = 0.99
+    norm_epsilon: float = 0.0
 
     @nn.compact
     def __call__(self, latent: Array, label: Array | None, train: bool) -> Array:
@@ -111,6 +112,7 @@ class DCGANGenerator(Generator):
         return Norm(
             self.norm,
             self.momentum,
+            self.norm_epsilon,
             num_classes=norm_classes(self.condition, self.norm, self.num_classes),
             axis_name=self.axis_name,
             name=f"norm_{index}",
@@ -154,7 +156,6 @@ class DCGANDiscriminator(Discriminator):
             "batch").
         norm_everywhere: the norm after the first convolution as well (Metz et al. 2016, arXiv:1611.02163).
         dropout: share of each map that is dropped, per example.
-        momentum: of the moving statistics.
         initializer: a name in `layers.INITIALIZERS`.
     """
 
@@ -162,10 +163,8 @@ class DCGANDiscriminator(Discriminator):
     kernel_size: int = 5
     activation: str = "leaky_relu"
     leak: float = 0.2
-    norm: str = "none"
     norm_everywhere: bool = False
     dropout: float = 0.0
-    momentum: float = 0.99
     initializer: str = "glorot_uniform"
 
     @nn.compact
@@ -184,7 +183,7 @@ class DCGANDiscriminator(Discriminator):
         for index in range(len(self.widths)):
 
             def down(self: DCGANDiscriminator, x: Array, index: int = index) -> Array:
-                norm = Norm(self._norm(index), self.momentum, axis_name=self.axis_name, name=f"norm_{index}")
+                norm = self.normalise(self._norm(index), f"norm_{index}")
                 x = activation(norm(x, None, train))
                 x = Dropout(self.dropout, self.axis_name, name=f"dropout_{index}")(x, train)
                 return x if index + 1 == len(self.widths) else self._conv(index + 1, init)(x, train)

@@ -30,6 +30,7 @@ class MLPGenerator(Generator):
         activation: a name in `layers.ACTIVATIONS`.
         norm: a name in `norms.FLAT_NORMS`.
         momentum: of the moving statistics.
+        norm_epsilon: added to the variance by the norm; 0 for its own, see `layers.norms`.
         output: "tanh" for images, or "linear" for points of a density, which may lie beyond 1.
     """
 
@@ -37,6 +38,7 @@ class MLPGenerator(Generator):
     activation: str = "leaky_relu"
     norm: str = "batch"
     momentum: float = 0.8
+    norm_epsilon: float = 0.0
     output: str = "tanh"
 
     @nn.compact
@@ -56,7 +58,13 @@ class MLPGenerator(Generator):
         for index, features in enumerate([*self.widths[1:], math.prod(self.image_shape)]):
 
             def layer(self: MLPGenerator, x: Array, index: int = index, features: int = features) -> Array:
-                norm = Norm(self.norm, self.momentum, axis_name=self.axis_name, name=f"norm_{index}")
+                norm = Norm(
+                    self.norm,
+                    self.momentum,
+                    self.norm_epsilon,
+                    axis_name=self.axis_name,
+                    name=f"norm_{index}",
+                )
                 x = norm(activation(x), None, train)
                 if index + 1 < len(self.widths):
                     return dense(x, features, f"dense_{index + 1}")
@@ -75,13 +83,11 @@ class MLPDiscriminator(Discriminator):
         activation: a name in `layers.ACTIVATIONS`.
         norm: a name in `norms.FLAT_NORMS`, between activation and dropout.
         dropout: share of each hidden layer that is dropped, per example.
-        momentum: of the moving statistics.
         initializer: a name in `layers.INITIALIZERS`.
     """
 
     widths: tuple[int, ...] = (512, 256)
     activation: str = "leaky_relu"
-    norm: str = "none"
     dropout: float = 0.0
     momentum: float = 0.8
     initializer: str = "glorot_uniform"
@@ -106,8 +112,7 @@ class MLPDiscriminator(Discriminator):
         for index in range(len(self.widths)):
 
             def layer(self: MLPDiscriminator, x: Array, index: int = index) -> Array:
-                norm = Norm(self.norm, self.momentum, axis_name=self.axis_name, name=f"norm_{index}")
-                x = norm(activation(x), None, train)
+                x = self.normalise(self.norm, f"norm_{index}")(activation(x), None, train)
                 x = Dropout(self.dropout, self.axis_name, name=f"dropout_{index}")(x, train)
                 return x if index + 1 == len(self.widths) else dense(x, index + 1)
 

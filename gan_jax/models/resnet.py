@@ -59,6 +59,7 @@ class ResNetGenerator(Generator):
         norm: a name in `norms.NORMS`.
         attention_size: height of the map that self-attention follows; 0 for none.
         momentum: of the moving statistics.
+        norm_epsilon: added to the variance by the norm; 0 for its own, see `layers.norms`.
     """
 
     widths: tuple[int, ...] = (256, 256, 256, 256)
@@ -66,6 +67,7 @@ class ResNetGenerator(Generator):
     norm: str = "batch"
     attention_size: int = 0
     momentum: float = 0.9
+    norm_epsilon: float = 0.0
 
     @nn.compact
     def __call__(self, latent: Array, label: Array | None, train: bool) -> Array:
@@ -94,7 +96,8 @@ class ResNetGenerator(Generator):
                 return x
 
             x = remat_block(self, up, x)
-        x = activation(Norm(self.norm, self.momentum, axis_name=self.axis_name, name="norm")(x, None, train))
+        norm = Norm(self.norm, self.momentum, self.norm_epsilon, axis_name=self.axis_name, name="norm")
+        x = activation(norm(x, None, train))
         x = Conv(channels, 3, kernel_init=init, spectral_norm=self.spectral_norm, name="output")(x, train)
         return as_image(x)
 
@@ -109,6 +112,7 @@ class ResNetGenerator(Generator):
             self.spectral_norm,
             init,
             self.axis_name,
+            self.norm_epsilon,
             name=f"block_{index}",
         )
 
@@ -124,14 +128,12 @@ class ResNetDiscriminator(Discriminator):
         activation: a name in `layers.ACTIVATIONS`.
         norm: a name in `norms.NORMS`.
         attention_size: height of the map that self-attention follows, where it first occurs; 0 for none.
-        momentum: of the moving statistics.
         initializer: a name in `layers.INITIALIZERS`.
     """
 
     widths: tuple[int, ...] = (128, 128, 128, 128)
     downsamplings: int = 2
     activation: str = "relu"
-    norm: str = "none"
     attention_size: int = 0
     spectral_norm: bool = True
     momentum: float = 0.9
@@ -180,5 +182,6 @@ class ResNetDiscriminator(Discriminator):
             self.spectral_norm,
             init,
             self.axis_name,
+            self.norm_epsilon,
             name=f"block_{index}",
         )

@@ -37,6 +37,11 @@ NEWER = {
     "data.random_crop": 0,
     "algorithm.adversarial_weight": 1.0,
     "algorithm.separate_batches": False,
+    "generator.norm_epsilon": 0.0,
+    "discriminator.norm_epsilon": 0.0,
+    "discriminator.auxiliary_hidden": 0,
+    "generator_optimizer.eps_in_root": False,
+    "discriminator_optimizer.eps_in_root": False,
 }
 
 

@@ -7,12 +7,16 @@ one-hot code; a negative one is looked up from the end.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
 from gan_jax.models.layers.layers import INITIALIZERS, Dense, Embed, Initializer
 from gan_jax.models.layers.minibatch import MinibatchDiscrimination, MinibatchStddev
+from gan_jax.models.layers.norms import FLAT_NORMS, Norm, needs_no_bias
 from gan_jax.models.layers.precision import at_least_float32
 from gan_jax.utils.checks import check_count
 
@@ -161,6 +165,7 @@ def head(
     projection: bool = False,
     num_classes: int | None = None,
     auxiliary: int = 0,
+    hidden: Callable[[Array], Array] | None = None,
     spectral_norm: bool = False,
     kernel_init: Initializer = INITIALIZERS["glorot_uniform"],
 ) -> Array | tuple[Array, Array]:
@@ -174,6 +179,7 @@ def head(
         projection: adds the inner product of h with an embedding of the label to the logits (Miyato and
             Koyama 2018, arXiv:1802.05637, equation 3: <embed(y), h> + linear(h)).
         auxiliary: n further outputs, a dense layer of h (Odena et al. 2017, arXiv:1610.09585).
+        hidden: what comes before that layer.
 
     Returns:
         Logits [B], or (logits [B], auxiliary outputs [B, n]) where n > 0.
@@ -192,7 +198,7 @@ def head(
     if not auxiliary:
         return logits
     more = Dense(auxiliary, kernel_init=kernel_init, spectral_norm=spectral_norm, name="auxiliary")
-    return logits, more(features, train)
+    return logits, more(features if hidden is None else hidden(features), train)
 
 
 class Generator(nn.Module):
@@ -249,6 +255,11 @@ class Discriminator(nn.Module):
         embedding_size: of condition="embedding".
         spectral_norm: of every dense and convolutional layer and every embedding.
         auxiliary: number of further outputs; 0 for none, and for as many as classes where acgan trains it.
+        auxiliary_hidden: width of a hidden layer of their own, with the network's norm if that takes vectors
+            and leaky ReLU 0.1 (InfoGAN's Q, Chen et al. 2016, arXiv:1606.03657, appendix C: 128); 0 for none.
+        norm: a name in `norms.NORMS`.
+        momentum: of the moving statistics.
+        norm_epsilon: added to the variance by the norm; 0 for its own, see `layers.norms`.
         minibatch: "none", "discrimination" or "stddev", joined to the last features, see `join_minibatch`.
         minibatch_kernels: of minibatch="discrimination".
         minibatch_group: examples in a group of minibatch="stddev".
@@ -261,6 +272,10 @@ class Discriminator(nn.Module):
     embedding_size: int = 50
     spectral_norm: bool = False
     auxiliary: int = 0
+    auxiliary_hidden: int = 0
+    norm: str = "none"
+    momentum: float = 0.99
+    norm_epsilon: float = 0.0
     minibatch: str = "none"
     minibatch_kernels: int = 100
     minibatch_group: int = 4
@@ -274,6 +289,13 @@ class Discriminator(nn.Module):
 
     def check_label(self, label: Array | None, count: int) -> None:
         """Checks the fields above, and the label of a batch of `count` if the network looks at it."""
+        if self.auxiliary_hidden != 0:
+            check_count(self.auxiliary_hidden, "auxiliary_hidden")
+            if self.auxiliary == 0:
+                raise ValueError(
+                    f"auxiliary_hidden={self.auxiliary_hidden}, auxiliary=0: there are no auxiliary outputs "
+                    "that it could come before; set auxiliary_hidden=0"
+                )
         check_label(self.condition, DISCRIMINATOR, self.num_classes, label, count)
 
     def outputs(
@@ -295,6 +317,24 @@ class Discriminator(nn.Module):
             projection=self.condition == "projection",
             num_classes=self.num_classes,
             auxiliary=self.auxiliary,
+            hidden=partial(self._hidden, train=train, init=kernel_init) if self.auxiliary_hidden else None,
             spectral_norm=self.spectral_norm,
             kernel_init=kernel_init,
         )
+
+    def normalise(self, norm: str, name: str) -> Norm:
+        """A norm of this kind, with the network's momentum and epsilon; it becomes a part of the network."""
+        return Norm(norm, self.momentum, self.norm_epsilon, axis_name=self.axis_name, name=name)
+
+    def _hidden(self, features: Array, train: bool, init: Initializer) -> Array:
+        """The hidden layer of the auxiliary outputs, [B, F] -> [B, auxiliary_hidden]."""
+        norm = self.norm if self.norm in FLAT_NORMS else "none"
+        dense = Dense(
+            self.auxiliary_hidden,
+            use_bias=not needs_no_bias(norm),
+            kernel_init=init,
+            spectral_norm=self.spectral_norm,
+            name="auxiliary_hidden",
+        )
+        x = self.normalise(norm, "auxiliary_norm")(dense(features, train), None, train)
+        return jax.nn.leaky_relu(x, 0.1)

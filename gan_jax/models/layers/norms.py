@@ -1,15 +1,20 @@
 """Normalisation layers by name, plain or conditional on a class.
 
 - "batch": per channel over the global batch and all positions (Ioffe and Szegedy 2015,
-  arXiv:1502.03167); epsilon 1e-3 as in Keras.
+  arXiv:1502.03167).
 - "instance": per channel and example over all positions (Ulyanov et al. 2016, arXiv:1607.08022).
 - "layer": per example over everything, gain and bias per channel (Ba et al. 2016, arXiv:1607.06450, as
   WGAN-GP's critics have it, Gulrajani et al. 2017, arXiv:1704.00028).
 - "group": per example over all positions and a group of channels (Wu and He 2018, arXiv:1803.08494).
 - "none": nothing.
 
-The last three have epsilon 1e-5. Conditional: gain and bias are looked up by label (de Vries et al.
-2017, arXiv:1707.00683; Miyato and Koyama 2018, arXiv:1802.05637).
+What is added to the variance, epsilon, is 1e-3 of "batch", as in Keras (PyTorch's and Radford's code have
+1e-5), and 1e-5 of the others, unless a network's `norm_epsilon` says otherwise. It matters where activations
+are small: of N(0, 0.02) weights the first BatchNorm of Radford's discriminator gives a variance of 0.73 with
+1e-3 and 0.996 with 1e-5.
+
+Conditional: gain and bias are looked up by label (de Vries et al. 2017, arXiv:1707.00683; Miyato and Koyama
+2018, arXiv:1802.05637).
 """
 
 from __future__ import annotations
@@ -21,12 +26,13 @@ import jax
 import jax.numpy as jnp
 
 from gan_jax.models.layers.precision import at_least_float32
-from gan_jax.utils.checks import check_count, check_decay
+from gan_jax.utils.checks import check_count, check_decay, check_range
 
 Array = jax.Array
 
 NORMS = ("none", "batch", "instance", "layer", "group")
 FLAT_NORMS = ("none", "batch", "layer")  # those that take [B, F]
+EPSILONS = {"batch": 1e-3, "instance": 1e-5, "layer": 1e-5, "group": 1e-5}
 
 
 def check_norm(kind: str, field: str = "norm", choices: tuple[str, ...] = NORMS) -> None:
@@ -56,27 +62,13 @@ def group_count(channels: int, groups: int) -> int:
     return next(count for count in range(most, 0, -1) if channels % count == 0)
 
 
-def _batch_norm(momentum: float, axis_name: str | None, train: bool, affine: bool) -> nn.Module:
-    check_decay(momentum, "momentum")
-    return nn.BatchNorm(
-        use_running_average=not train,
-        momentum=momentum,
-        epsilon=1e-3,
-        use_bias=affine,
-        use_scale=affine,
-        axis_name=axis_name,
-        name="norm",
-    )
-
-
 class Norm(nn.Module):
     """Normalises images [B, H, W, C], or features [B, F] where `kind` can ("batch", "layer", "none").
-
-    "batch" is batch normalisation over the global batch (Ioffe and Szegedy 2015), epsilon 1e-3 as in Keras.
 
     Attributes:
         kind: a name in `NORMS`; "none" is the identity and has no parameters.
         momentum: of "batch": the weight of the old moving statistics, used when `train` is False.
+        epsilon: added to the variance; 0 for the kind's own in `EPSILONS`.
         groups: of "group": the most there may be (`group_count`).
         num_classes: None, or K for a gain (1 at the start) and a bias (0) [K, C] by label. The
             statistics are still those of all classes together.
@@ -85,6 +77,7 @@ class Norm(nn.Module):
 
     kind: str
     momentum: float = 0.99
+    epsilon: float = 0.0
     groups: int = 32
     num_classes: int | None = None
     axis_name: str | None = None
@@ -121,12 +114,13 @@ class Norm(nn.Module):
 
     def _layer(self, x: Array, train: bool) -> nn.Module:
         affine = self.num_classes is None
+        epsilon = check_range(self.epsilon, "norm_epsilon") or EPSILONS[self.kind]
+        options: dict[str, Any] = dict(epsilon=epsilon, use_bias=affine, use_scale=affine, name="norm")
         if self.kind == "batch":
-            return _batch_norm(self.momentum, self.axis_name, train, affine)
+            check_decay(self.momentum, "momentum")
+            return nn.BatchNorm(not train, momentum=self.momentum, axis_name=self.axis_name, **options)
         # The two-pass variance: the one-pass E[x^2] - E[x]^2 cancels where the mean is large.
-        options: dict[str, Any] = dict(
-            epsilon=1e-5, use_bias=affine, use_scale=affine, use_fast_variance=False, name="norm"
-        )
+        options["use_fast_variance"] = False
         if self.kind == "instance":
             return nn.InstanceNorm(**options)
         if self.kind == "layer":

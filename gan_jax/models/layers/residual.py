@@ -47,6 +47,7 @@ class UpBlock(nn.Module):
     spectral_norm: bool
     kernel_init: Initializer
     axis_name: str | None
+    norm_epsilon: float = 0.0
 
     @nn.compact
     def __call__(self, x: Array, label: Array | None, train: bool) -> Array:
@@ -56,6 +57,7 @@ class UpBlock(nn.Module):
             norm = Norm(
                 self.norm,
                 self.momentum,
+                self.norm_epsilon,
                 num_classes=self.num_classes,
                 axis_name=self.axis_name,
                 name=f"norm_{index}",
@@ -98,15 +100,21 @@ class DownBlock(nn.Module):
     spectral_norm: bool
     kernel_init: Initializer
     axis_name: str | None
+    norm_epsilon: float = 0.0
 
     @nn.compact
     def __call__(self, x: Array, train: bool) -> Array:
         activation = choose(ACTIVATIONS, self.activation, "activation")
 
         def normalise(x: Array, index: int) -> Array:
-            return activation(
-                Norm(self.norm, self.momentum, axis_name=self.axis_name, name=f"norm_{index}")(x, None, train)
+            norm = Norm(
+                self.norm,
+                self.momentum,
+                self.norm_epsilon,
+                axis_name=self.axis_name,
+                name=f"norm_{index}",
             )
+            return activation(norm(x, None, train))
 
         def conv(
             x: Array,
