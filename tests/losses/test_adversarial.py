@@ -447,17 +447,15 @@ def test_the_midpoint_is_the_best_logit_where_reals_and_fakes_are_as_likely(name
         if name != "least_squares":
             np.testing.assert_allclose([both(-2.0), both(5.0)], both(0.0), atol=1e-5)
         return
-    np.testing.assert_allclose(loss.midpoint, expected, atol=1e-12)
+    assert loss.midpoint == pytest.approx(expected)
     same = lambda logit: float(loss.discriminator(floats([logit]), floats([logit])))
     level = minimize(lambda x: same(x[0]), [0.3], method="Nelder-Mead").x[0]
     if name != "hinge":  # flat between -1 and 1
         np.testing.assert_allclose(level, expected, atol=2e-3)
+    zero, grid = floats([0.0]), np.linspace(expected - 0.2, expected + 0.2, 5)
     for p, q in ((0.6, 0.4), (0.4, 0.6)):  # on this side of it if p of this example is larger
-        best = min(
-            np.linspace(expected - 0.2, expected + 0.2, 5),
-            key=lambda x, p=p, q=q: (
-                p * loss.discriminator(floats([x]), floats([0.0]))
-                + q * loss.discriminator(floats([0.0]), floats([x]))
-            ),
-        )
-        assert np.sign(best - expected) == np.sign(p - q)
+        costs = [
+            p * loss.discriminator(floats([x]), zero) + q * loss.discriminator(zero, floats([x]))
+            for x in grid
+        ]
+        assert np.sign(grid[np.argmin(costs)] - expected) == np.sign(p - q)

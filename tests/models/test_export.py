@@ -30,7 +30,7 @@ NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
-def build(name, **more):
+def build(name: str, **more: Any) -> Any:
     """A network of the table, an example of its input, and labels if it looks at them."""
     kind, fields = NETWORKS.get(name, (name, {}))
     network = MODELS[kind](**({"image_shape": SHAPE} if "generator" in kind else {}), **fields, **more)
@@ -38,7 +38,7 @@ def build(name, **more):
     return network, x, jnp.zeros(1, jnp.int32) if network.conditional else None
 
 
-def exported(network, x, label, train, size, platform):
+def exported(network: Any, x: Any, label: Any, train: bool, size: str, platform: str) -> Any:
     """The network for batches of this symbolic size, and the shapes of its variables."""
     variables = jax.eval_shape(lambda: network.init(jax.random.key(0), x, label, train=False))
     (count,) = export.symbolic_shape(size)
@@ -57,7 +57,8 @@ def exported(network, x, label, train, size, platform):
 @pytest.mark.parametrize("train", [False, True])
 @pytest.mark.parametrize("name", NETWORKS)
 def test_every_network_can_be_exported_for_any_batch(name, train, platform):
-    found, _ = exported(*build(name), train, "n", platform)
+    network, x, label = build(name)
+    found, _ = exported(network, x, label, train, "n", platform)
     assert found.platforms == (platform,)
 
 

@@ -289,7 +289,7 @@ def test_rmsprops_epsilon_is_beside_or_under_the_root(size, eps_in_root):
 
 def test_rmsprops_form_is_true_or_false():
     with pytest.raises(ValueError, match="eps_in_root='yes': it must be True or False"):
-        rmsprop(0.1, eps_in_root="yes")
+        rmsprop(0.1, eps_in_root="yes")  # type: ignore[arg-type]
 
 
 # The pace beside lazy descents
