@@ -110,8 +110,7 @@ class Run:
         losses = [read_losses(run.folder) for run in (self, other)]
         if losses[0] is None or losses[1] is None or losses[0].tobytes() != losses[1].tobytes():
             found.append("losses.npy")
-        files = ("samples/*", "reals.png", "curves.png", NOTE)
-        return found + different_files(self.folder, other.folder, files)
+        return found + different_files(self.folder, other.folder, ("samples/*", "*.png", NOTE))
 
 
 @dataclass

@@ -2,6 +2,10 @@
 
 import json
 import os
+import random
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -139,3 +143,38 @@ def test_a_seal_is_on_the_disk_before_its_checkpoint(tmp_path, monkeypatch):
     history.seal(10, 1.5)
     (seen,) = flushed
     assert json.loads(seen.splitlines()[-1])["step"] == 10
+
+
+WRITE_FOR_EVER = """
+import sys
+from pathlib import Path
+from gan_jax.study.history import History
+
+history, step = History(Path(sys.argv[1])), int(sys.argv[2])
+kept = history.begin(step or None)
+assert [row["step"] for row in kept if "run" in row] == [at for at in range(1, step + 1) for _ in range(3)]
+print("begun", flush=True)
+while True:
+    step += 1
+    for run in range(3):
+        history.add({"step": step, "run": run, "scores": {"fid": step / 7}})
+    history.seal(step, step / 3)
+    print(step, flush=True)
+"""
+
+
+@pytest.mark.slow
+def test_real_kills(tmp_path):
+    """Whatever was sealed is there, and a start is killed as soon as it begins to write."""
+    chance, sealed = random.Random(0), 0
+    for trial in range(15):
+        command = [sys.executable, "-c", WRITE_FOR_EVER, str(tmp_path), str(sealed)]
+        child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert child.stdout is not None
+        assert child.stdout.readline() == "begun\n"
+        time.sleep(chance.uniform(0, 0.05 if trial % 2 else 0.3))
+        child.kill()
+        for line in child.communicate()[0].splitlines(keepends=True):
+            sealed = int(line) if line.endswith("\n") else sealed
+        assert History(tmp_path).problem(sealed) is None
+    assert sealed > 15

@@ -1,7 +1,10 @@
 """The best checkpoint and best.json agree, and none is lost, wherever the process is killed."""
 
 import json
+import random
 import shutil
+import subprocess
+import sys
 import time
 from contextlib import closing
 from pathlib import Path
@@ -210,3 +213,34 @@ def test_a_disk_that_is_full_leaves_the_best_so_far(two_bests, tmp_path, monkeyp
     with closing(BestCheckpoint(folder)) as kept, pytest.raises(UserError, match="Free some space"):
         kept.save(make_state(4, seed=4), note(4))
     assert check(folder) == 2
+
+
+PLAY = """
+import sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[2])
+from tests.training.test_best import play
+print("begun", flush=True)
+play(Path(sys.argv[1]))
+"""
+
+
+@pytest.mark.slow
+def test_real_kills(tmp_path):
+    chance, killed = random.Random(0), 0
+    for trial in range(12):
+        folder = tmp_path / str(trial)
+        command = [sys.executable, "-c", PLAY, str(folder), str(Path(__file__).parents[2])]
+        for _ in range(2):
+            child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+            assert child.stdout is not None
+            assert child.stdout.readline() == "begun\n"
+            time.sleep(chance.uniform(0.1, 1.0))
+            child.kill()
+            child.communicate()
+            killed += child.returncode < 0
+            if (folder / NOTE).exists():
+                check(folder)
+        play(folder)
+        assert check(folder) == 4
+    assert killed > 12
