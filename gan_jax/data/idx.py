@@ -7,6 +7,7 @@ the compressed files are published (sha256, in tfds and in torchvision's ports),
 
 import gzip
 import hashlib
+import io
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +19,9 @@ from gan_jax.data.builder import LocalBuilder
 from gan_jax.data.download import download
 from gan_jax.data.spec import Field
 from gan_jax.utils.errors import UserError
+from gan_jax.utils.files import disk_errors
 
+_MOST_BYTES = 2**26  # the largest of the files, unpacked, has 47 million
 _FILES = {
     "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
     "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
@@ -69,7 +72,11 @@ class IdxBuilder(LocalBuilder):
     def _from_folder(self, name: str, folder: Path) -> bytes:
         for path in (folder / f"{name}.gz", folder / name):
             if path.is_file():
-                return self._verify(path.read_bytes(), name, str(path))
+                if path.stat().st_size > _MOST_BYTES:
+                    raise UserError(f"{path} is another file: it is longer than {_MOST_BYTES} bytes.")
+                with disk_errors(f"read {path}"):
+                    blob = path.read_bytes()
+                return self._verify(blob, name, str(path))
         raise UserError(
             f"Neither {name}.gz nor {name} lies in {folder}. The data set {self.name} needs "
             f"{self.wanted_files()} there (or the same files unpacked)."
@@ -81,21 +88,21 @@ class IdxBuilder(LocalBuilder):
             f"If the files are at hand or can be got elsewhere ({self.wanted_files()}), put them into a "
             "folder and give the same command with --from FOLDER."
         )
-        return download(urls, lambda blob, url: self._verify(blob, name, url), advice)
+        return download(urls, lambda blob, url: self._verify(blob, name, url), advice, _MOST_BYTES)
 
     def _verify(self, blob: bytes, name: str, origin: str) -> bytes:
-        """The unpacked content of a file, if it is the right one."""
-        content = _unpack(blob, origin)
-        if self.DIGEST_OF == "gz" and content is blob:
+        """The unpacked content of a file, if it is the right one; verified first where that can be."""
+        if self.DIGEST_OF == "gz" and not _is_packed(blob):
             raise UserError(f"{origin} is unpacked; only {name}.gz itself can be verified. Give that file.")
-        found = hashlib.sha256(blob if self.DIGEST_OF == "gz" else content).hexdigest()
+        verified = blob if self.DIGEST_OF == "gz" else _unpack(blob, origin)
+        found = hashlib.sha256(verified).hexdigest()
         if found != self.DIGESTS[name]:
             raise UserError(
                 f"{origin} is damaged or is another file: the sha256 of its "
                 f"{'compressed' if self.DIGEST_OF == 'gz' else 'unpacked'} content is {found}, "
                 f"{self.DIGESTS[name]} was expected. Get it again."
             )
-        return content
+        return _unpack(verified, origin)
 
 
 def parse_idx(content: bytes, name: str) -> np.ndarray:
@@ -123,11 +130,19 @@ def parse_idx(content: bytes, name: str) -> np.ndarray:
     return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
 
 
+def _is_packed(blob: bytes) -> bool:
+    return blob[:2] == b"\x1f\x8b"
+
+
 def _unpack(blob: bytes, origin: str) -> bytes:
-    if blob[:2] != b"\x1f\x8b":
+    if not _is_packed(blob):
         return blob
     try:
-        return gzip.decompress(blob)
+        with gzip.open(io.BytesIO(blob)) as stream:
+            content: bytes = stream.read(_MOST_BYTES + 1)
+        if len(content) > _MOST_BYTES:
+            raise UserError(f"{origin} is another file: it unpacks to more than {_MOST_BYTES} bytes.")
+        return content
     except (OSError, EOFError, zlib.error) as error:
         raise UserError(f"{origin} is damaged: it cannot be unpacked ({error}). Get it again.") from error
 
@@ -152,8 +167,8 @@ class FashionMnist(IdxBuilder):
     """Garments (Xiao, Rasul, Vollgraf 2017, arXiv:1708.07747; MIT)."""
 
     MIRRORS = (
-        "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
         "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
+        "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
     )
     DIGESTS: ClassVar = {
         "train-images-idx3-ubyte": "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",

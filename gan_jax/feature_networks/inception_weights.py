@@ -65,6 +65,7 @@ PUBLISHED = {
     ),
 }
 
+_MOST_BYTES = 2**28  # of a published file; they have about 100 million
 # The last part of a parameter's name here and in PyTorch.
 _NAMES = {
     "kernel": "conv.weight",
@@ -244,7 +245,7 @@ def _find(given: str | Path | None, variant: str) -> tuple[Path, bool]:
         return body
 
     advice = f"Inception's weights were looked for in {path}, too. {_how_to_give(published)}"
-    write_atomically(path, download(published.urls, verified, advice))
+    write_atomically(path, download(published.urls, verified, advice, _MOST_BYTES))
     return path, True
 
 
