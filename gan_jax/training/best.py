@@ -38,7 +38,9 @@ def best_note(folder: str | Path) -> Note:
             raise ValueError(f"{wrong[0]} is {found[wrong[0]]!r}")
         return found
     except FileNotFoundError:
-        raise UserError(f"{folder / NOTE} is not there") from None
+        raise UserError(
+            f"{folder} has no best checkpoint, which config.evaluation keeps: {folder / NOTE} is not there"
+        ) from None
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise UserError(f"{folder / NOTE} cannot be read ({error!r})") from None
 

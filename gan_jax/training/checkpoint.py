@@ -259,7 +259,7 @@ class Checkpoints:
         while (aside := self._folder / f"damaged-{step}-{n}").exists():
             n += 1
         (self._folder / str(step)).rename(aside)
-        logging.warning("checkpoint %d is damaged (%s): moved to %s", step, problem, aside)
+        logging.warning("checkpoint %d moved to %s (%s)", step, aside, problem)
 
     def _load(self, step: int, like: TrainState) -> TrainState:
         """Restores one verified step into the form of `like`."""
