@@ -134,7 +134,13 @@ def define_sample(values: flags.FlagValues, argv: list[str]) -> list[str]:
     )
     flags.DEFINE_integer("step", None, "The checkpoint of this step.", lower_bound=0, flag_values=values)
     flags.DEFINE_bool("best", False, "The checkpoint with the best score.", flag_values=values)
-    flags.DEFINE_integer("label", None, "The class, where the run is conditional.", flag_values=values)
+    flags.DEFINE_string(
+        "label",
+        None,
+        "The class, where the run is conditional, by its name or number; several with commas between: a row "
+        "of each. gan-jax info lists them.",
+        flag_values=values,
+    )
     return argv
 
 

@@ -10,13 +10,13 @@ from typing import Any
 
 import jax
 import ml_collections
-import numpy as np
 
 from gan_jax import data
 from gan_jax.config.build import build_algorithm, example_batch
 from gan_jax.config.components import complete
 from gan_jax.config.phases import phase_configs
 from gan_jax.core.execution import Execution
+from gan_jax.data.classes import described, labels_named
 from gan_jax.distributed import parallel
 from gan_jax.distributed.hosts import ALONE, Hosts
 from gan_jax.evaluation.protocol import from_row
@@ -30,6 +30,7 @@ from gan_jax.training.train import TrainSteps, open_feed, plan_on_devices
 from gan_jax.training.train import train as run_training
 from gan_jax.training.workdir import read_record, recorded_run
 from gan_jax.utils.errors import UserError
+from gan_jax.utils.names import listed
 from gan_jax.utils.tree import mebibytes, tree_bytes
 
 
@@ -91,7 +92,7 @@ def sample(
     num: int,
     seed: int,
     out: str,
-    label: int | None,
+    label: str | None,
     columns: int | None,
     scale: int | None,
     step: int | None,
@@ -101,20 +102,27 @@ def sample(
     names = read_record(workdir)["data"].get("class_names", ())
     to = sample_files(out, columns=columns, scale=scale, class_names=names)  # before anything is drawn
     algorithm, spec, state = restored_run(workdir, BEST if best else NEWEST, step)
-    labels, class_columns = class_rows(algorithm, num)
+    # InfoGAN's categories are no classes of the data.
+    is_conditional = getattr(algorithm.generator, "conditional", False)
+    names = spec.class_names if is_conditional else ()
+    chosen = None
     if label is not None:
         if algorithm.num_classes is None:
             raise UserError(f"--label={label}: the run in {workdir} is unconditional; leave --label out")
-        if not 0 <= label < algorithm.num_classes:
-            raise UserError(f"--label={label}: the classes are 0 to {algorithm.num_classes - 1}")
-        labels, class_columns = np.full(num, label, np.int32), None
+        chosen = labels_named(label, names, algorithm.num_classes)
+        if num < len(chosen):
+            raise UserError(f"--label={label} are {len(chosen)} classes, and --num={num}: raise --num")
+    labels, class_columns = class_rows(algorithm, num, chosen)
     chunks = make_chunks(algorithm, spec, run_conditions(workdir, algorithm))
     codec = spec.fields["image"].codec
     drawn = first_of(chunks(state, num, jax.random.key(seed), labels), num)
-    # InfoGAN's categories are no classes of the data.
-    own = labels if getattr(algorithm.generator, "conditional", False) else None
-    for file in replace(to, columns=columns or class_columns).write(drawn, codec, own):
-        _say(f"{num} {codec.noun} from step {int(state.step)} in {file}")
+    own = labels if is_conditional else None
+    rows = ()
+    if own is not None and names and class_columns and columns in (None, class_columns):
+        rows = tuple(names[label] for label in own[::class_columns])
+    shown = "" if chosen is None or not names else f" of {listed([names[label] for label in chosen], 10)}"
+    for file in replace(to, columns=columns or class_columns).write(drawn, codec, own, rows):
+        _say(f"{num} {codec.noun}{shown} from step {int(state.step)} in {file}")
 
 
 def info(workdir: Path) -> None:
@@ -124,6 +132,8 @@ def info(workdir: Path) -> None:
     state = jax.eval_shape(algorithm.init, jax.random.key(0), example_batch(spec, 1))
     _say(f"{config}\n{parameter_report(state)}")
     _say(f"data: {record['data']['examples']} examples, {record['data']['fingerprint']}")
+    if spec.num_classes is not None:
+        _say(f"classes: {described(spec.class_names) if spec.class_names else spec.num_classes}")
     last = record["starts"][-1]
     _say(
         f"starts: {len(record['starts'])}, the last {last['time']} on {last['devices']['count']} x "

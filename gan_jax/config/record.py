@@ -98,7 +98,7 @@ def recorded_spec(record: dict[str, Any]) -> DataSpec:
         fields = {name: Field.from_described(field) for name, field in record["fields"].items()}
     else:
         fields = {"image": _image_of_old(record)}
-    return DataSpec(fields, record["num_classes"])
+    return DataSpec(fields, record["num_classes"], tuple(record.get("class_names", ())))
 
 
 def _image_of_old(record: dict[str, Any]) -> Field:

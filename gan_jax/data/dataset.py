@@ -60,7 +60,7 @@ class Dataset:
     @property
     def spec(self) -> DataSpec:
         """What the networks know about it."""
-        return DataSpec(self.fields, self.num_classes)
+        return DataSpec(self.fields, self.num_classes, self.class_names)
 
     @property
     def image_shape(self) -> tuple[int, int, int]:

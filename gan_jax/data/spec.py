@@ -59,10 +59,12 @@ class DataSpec:
     Attributes:
         fields: by name; "image" is what is generated. Labels are beside them.
         num_classes: number of labels; None where there are none.
+        class_names: what the labels mean, in order; empty where nothing says it.
     """
 
     fields: Mapping[str, Field]
     num_classes: int | None
+    class_names: tuple[str, ...] = ()
 
     @property
     def image_shape(self) -> tuple[int, int, int]:

@@ -18,11 +18,11 @@ from absl import logging
 from gan_jax.core.algorithm import Algorithm
 from gan_jax.data import Dataset, load
 from gan_jax.evaluation.extract import BATCH, MOST_VALUES, PRECISION, VALUES, ExtractedSet, Extractor
-from gan_jax.evaluation.generated import GeneratedSet
-from gan_jax.evaluation.metric import ALL, Comparison, Metric
+from gan_jax.evaluation.generated import Generate, GeneratedSet
+from gan_jax.evaluation.metric import ALL, Comparison, Metric, Need
 from gan_jax.evaluation.protocol import Record, Score, Setting
 from gan_jax.evaluation.requirements import Given, check, check_sides, chosen
-from gan_jax.evaluation.sources.image_source import like, seen_by
+from gan_jax.evaluation.sources.image_source import class_numbers, like, relabelled, seen_by
 from gan_jax.evaluation.sources.sources import ImageSource, dataset_source
 from gan_jax.feature_networks.network import FeatureNetwork
 from gan_jax.inference.conditions import Conditions, dataset_conditions
@@ -112,6 +112,7 @@ class Evaluator:
         source = self._held_out_source
         if source is None or not any("held_out" in metric.needs for metric in self.metrics.values()):
             return None
+        source = self._in_classes_of_reals(source, frozenset({"labels", "held_out"}))
         assert source.size is not None
         return self.extract.cached(source, source.size, images=_count(self._images, source.size))
 
@@ -153,6 +154,18 @@ class Evaluator:
             self._known[name] = make()
         return self._known[name]
 
+    def _in_classes_of_reals(
+        self, source: ImageSource, needs: frozenset[Need] = frozenset({"labels"})
+    ) -> ImageSource:
+        """The source with the labels of the reals, where a metric with these needs compares them."""
+        if not any(needs <= metric.needs for metric in self.metrics.values()):
+            return source
+        numbers, note = class_numbers(source, self.real_source)
+        if note and note not in self._known:
+            self._known[note] = True
+            logging.warning("%s", note)
+        return relabelled(source, numbers, self.real_source.class_names)
+
     def seen(self, source: ImageSource) -> ImageSource:
         """A source of fakes as the network takes it, with the channels of the reals where that can be had.
 
@@ -184,7 +197,10 @@ class Evaluator:
         """
         self.check_fake(fake)
         begun = time.monotonic()
-        source = self.seen(fake.source)
+        seen = self.seen(fake.source)
+        source, generate = self._in_classes_of_reals(seen), fake.generate
+        if generate is not None and source is not seen:
+            generate = _relabelled(generate, np.argsort(class_numbers(seen, self.real_source)[0]))
         sample = self.extract(source, self.num_fakes, images=_count(self._images, self.num_fakes))
         comparison = Comparison(
             real=self.real,
@@ -192,7 +208,7 @@ class Evaluator:
             network=self.network,
             seed=fake.seed,
             held_out=self.held_out,
-            generate=fake.generate,
+            generate=generate,
             latent=fake.latent,
             of_reals=self._of_reals,
             density=self.real_source.density,
@@ -211,6 +227,11 @@ class Evaluator:
             seconds=round(time.monotonic() - begun, 3),
             environment={**self._environment, "time": _now()},
         )
+
+
+def _relabelled(generate: Generate, own: np.ndarray) -> Generate:
+    """The generator asked by the reals' labels: own[i] is what it calls class i."""
+    return lambda latents, labels: generate(latents, None if labels is None else own[labels])
 
 
 def _now() -> str:

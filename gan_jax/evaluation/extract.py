@@ -45,6 +45,7 @@ class ExtractedSet:
         images: [n, ...] as stored (pixels: uint8 [n, H, W, C]), n <= N, as many as were asked for, at random.
         image_labels: int32 [n], theirs.
         num_classes: of the labels.
+        class_names: what they mean, in order; None where nothing says it.
     """
 
     name: str
@@ -54,6 +55,7 @@ class ExtractedSet:
     images: np.ndarray
     image_labels: np.ndarray | None
     num_classes: int | None
+    class_names: tuple[str, ...] | None = None
 
     def __len__(self) -> int:
         return len(self.features)
@@ -123,6 +125,7 @@ class Extractor:
             images=kept.images,
             image_labels=None if all_labels is None else all_labels[kept.places],
             num_classes=source.num_classes,
+            class_names=source.class_names,
         )
 
     def cached(self, source: ImageSource, count: int, *, images: int = 0) -> ExtractedSet:
@@ -147,6 +150,7 @@ class Extractor:
             images=kept.images,
             image_labels=None if labels is None else labels[kept.places],
             num_classes=source.num_classes,
+            class_names=source.class_names,
         )
 
     def kept(self, source: ImageSource, count: int, name: str, make: Callable[[], np.ndarray]) -> np.ndarray:

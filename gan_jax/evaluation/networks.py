@@ -112,8 +112,9 @@ def _inception(
         if text != "auto":
             raise
         raise UserError(
-            f"{error} (network=auto is Inception here, since {real.name} is no labelled data set of small "
-            "grey images; classifier:NAME, random, pixels and pca need no download)"
+            f"{error} (network=auto is Inception here: only a data set by name, of small, grey, labelled "
+            f"images, has its own classifier, and {real.name} is none; classifier:NAME, random, pixels and "
+            "pca need no download)"
         ) from error
 
 

@@ -11,7 +11,7 @@ from gan_jax.densities import DENSITIES
 from gan_jax.evaluation.generated import GeneratedSet
 from gan_jax.evaluation.metric import Metric
 from gan_jax.evaluation.scores import METRICS, kid_of_subsets
-from gan_jax.evaluation.sources.image_source import ImageSource, spelled
+from gan_jax.evaluation.sources.image_source import ImageSource, class_numbers, spelled
 from gan_jax.feature_networks.network import FeatureNetwork
 from gan_jax.utils.errors import UserError
 
@@ -194,13 +194,9 @@ def _reals(name: str, metric: Metric, given: Given) -> Problem | None:
             "name some (held_out), take the training split of a data set that has a test split as the reals, "
             "or leave it out",
         )
-    if "labels" in metric.needs and held_out.num_classes != real.num_classes:
-        return Problem(
-            f"needs held-out images with the labels of the reals, and {held_out.name} has "
-            f"{held_out.num_classes or 'no'} classes instead of {real.num_classes}",
-            "give others, or leave it out",
-        )
-    return None
+    if "labels" in metric.needs and held_out.num_classes is None:
+        return Problem(f"needs labelled held-out images, and {held_out.name} has no labels", "leave it out")
+    return _classes(held_out, real) if "labels" in metric.needs else None
 
 
 def _network(name: str, metric: Metric, given: Given) -> Problem | None:
@@ -237,10 +233,17 @@ def _fakes(name: str, metric: Metric, given: Given) -> Problem | None:
             f"needs labelled fakes, and {fake.source.name} has no labels",
             "use a conditional run, a folder with one sub-folder per class, or leave it out",
         )
-    if fake.source.num_classes != real.num_classes:
+    return None if real.num_classes is None else _classes(fake.source, real)
+
+
+def _classes(source: ImageSource, real: ImageSource) -> Problem | None:
+    """Classes that the two sides do not share."""
+    try:
+        class_numbers(source, real)
+    except ValueError as error:
         return Problem(
-            f"needs the same classes on both sides: {fake.source.name} has {fake.source.num_classes} classes "
-            f"and {real.name} {real.num_classes}",
-            "give others, or leave it out",
+            f"needs the same classes on both sides: {error}",
+            "rename the sub-folders of one side, give it as an .npz with labels, which are numbers, or leave "
+            "it out",
         )
     return None

@@ -10,6 +10,7 @@ from dataclasses import asdict
 
 import numpy as np
 
+from gan_jax.data.classes import plain_names
 from gan_jax.densities.density import NEAR as MODE
 from gan_jax.evaluation.extract import ExtractedSet
 from gan_jax.evaluation.metric import ALL, Better, Comparison, Metric
@@ -89,7 +90,8 @@ def _intra_class_fid(given: Comparison) -> dict[str, float]:
         _labels(given.fake),
         given.real.num_classes,
     )
-    each = {f"intra_class_fid_{index}": value for index, value in enumerate(found.per_class)}
+    names = plain_names(given.real.class_names or tuple(map(str, range(given.real.num_classes))))
+    each = {f"intra_class_fid_{name}": value for name, value in zip(names, found.per_class, strict=True)}
     return {"intra_class_fid": found.mean, **each}
 
 

@@ -113,13 +113,19 @@ def compared_kind(samples: Any) -> Any:
     return samples["image"] if "image" in samples else samples[min(samples)]
 
 
-def class_rows(algorithm: Algorithm, count: int) -> tuple[np.ndarray | None, int | None]:
+def class_rows(
+    algorithm: Algorithm, count: int, chosen: Sequence[int] | None = None
+) -> tuple[np.ndarray | None, int | None]:
     """Labels int32 [count], each class as often as any other, and the columns of a grid with a row per class.
 
     The labels are None where there are no classes, the columns where the classes do not divide the count.
+
+    Args:
+        chosen: these classes only; one alone makes no rows.
     """
-    classes = algorithm.num_classes
-    if classes is None:
+    if algorithm.num_classes is None:
         return None, None
-    labels = np.arange(count, dtype=np.int64) * classes // count
-    return labels.astype(np.int32), None if count % classes else count // classes
+    classes = np.arange(algorithm.num_classes) if chosen is None else np.asarray(chosen)
+    labels = classes[np.arange(count, dtype=np.int64) * len(classes) // count]
+    rows = count % len(classes) == 0 and (chosen is None or len(classes) > 1)
+    return labels.astype(np.int32), count // len(classes) if rows else None

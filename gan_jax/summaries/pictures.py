@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import io
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from gan_jax.data.codecs import Codec
 from gan_jax.summaries.point_pictures import PICTURED_POINTS, points_picture
@@ -17,6 +18,7 @@ from gan_jax.utils.errors import UserError
 from gan_jax.utils.paths import expanded
 
 PICTURED = 64  # images in a grid
+_NAME_LENGTH = 24  # letters of a row's name
 _COMFORTABLE = 448  # pixels: a smaller grid's images are enlarged until its longer side comes near this
 # By a file's ending: Pillow's name of the format, and how it is written.
 FORMATS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -80,6 +82,32 @@ def grid(
     ]
     scale = scale or max(1, round(_COMFORTABLE / max(board.shape[:2])))
     return board.repeat(scale, axis=0).repeat(scale, axis=1)
+
+
+def with_row_names(picture: np.ndarray, names: Sequence[str]) -> np.ndarray:
+    """A picture of rows of one height with their names on white to the left of them.
+
+    Args:
+        picture: uint8 [h, w, C] with C = 1, 3 or 4.
+        names: from the first row to the last; none leave the picture as it is.
+
+    Returns:
+        uint8 [h, w', C].
+    """
+    if not names:
+        return picture
+    height = picture.shape[0] / len(names)
+    font = ImageFont.load_default(size=max(8, min(16, int(height) - 2)))
+    shown = [name if len(name) <= _NAME_LENGTH else f"{name[: _NAME_LENGTH - 1]}…" for name in names]
+    wide = math.ceil(max(font.getlength(name) for name in shown)) + 12
+    margin = Image.new("L", (wide, picture.shape[0]), "white")
+    drawn = ImageDraw.Draw(margin)
+    for row, name in enumerate(shown):
+        drawn.text((wide - 6, height * (row + 0.5)), name, fill="black", font=font, anchor="rm")
+    text = np.repeat(np.asarray(margin)[..., None], picture.shape[2], axis=2)
+    if picture.shape[2] == 4:
+        text[..., 3] = 255
+    return np.concatenate([text, picture], axis=1)
 
 
 def encode_png(image: np.ndarray) -> bytes:

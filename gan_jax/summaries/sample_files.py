@@ -10,8 +10,9 @@ from typing import Any, Literal
 
 import numpy as np
 
+from gan_jax.data.classes import folder_names
 from gan_jax.data.codecs import Codec
-from gan_jax.summaries.pictures import FORMATS, grid, save_picture
+from gan_jax.summaries.pictures import FORMATS, grid, save_picture, with_row_names
 from gan_jax.summaries.point_pictures import points_picture
 from gan_jax.utils import files
 from gan_jax.utils.errors import UserError
@@ -40,7 +41,11 @@ class SampleFiles:
     class_names: Sequence[str] = ()
 
     def write(
-        self, chunks: Iterator[Mapping[str, np.ndarray]], codec: Codec, labels: np.ndarray | None = None
+        self,
+        chunks: Iterator[Mapping[str, np.ndarray]],
+        codec: Codec,
+        labels: np.ndarray | None = None,
+        rows: Sequence[str] = (),
     ) -> list[Path]:
         """Writes the examples; returns the files, or the folder.
 
@@ -48,7 +53,9 @@ class SampleFiles:
             chunks: examples by the name of their kind, "" where there is one kind, float32 [b, H, W, C],
                 decoded. A kind's name becomes part of the file's.
             codec: what the examples are.
-            labels: int32 [N]; a folder then has a sub-folder for each class, and an .npz the array `labels`.
+            rows: names of a grid's rows.
+            labels: int32 [N]; a folder then has a sub-folder for each class, and an .npz the arrays `labels`
+                and, where the classes have names, `class_names`.
 
         Raises:
             UserError: points have no picture each; a picture that its format cannot hold; the disk is full
@@ -66,11 +73,14 @@ class SampleFiles:
             together = np.concatenate(found)
             if self.form == "arrays":
                 buffer = io.BytesIO()
-                arrays: dict[str, Any] = {"images": together} | ({} if labels is None else {"labels": labels})
+                arrays: dict[str, Any] = {"images": together}
+                if labels is not None:
+                    arrays |= {"labels": labels}
+                    arrays |= {"class_names": np.array(self.class_names)} if self.class_names else {}
                 np.savez(buffer, **arrays)
                 files.write_atomically(path, buffer.getvalue())
             elif codec.pictured:
-                save_picture(path, grid(together, self.columns, scale=self.scale))
+                save_picture(path, with_row_names(grid(together, self.columns, scale=self.scale), rows))
             else:
                 save_picture(path, points_picture(together, codec.density))
             written.append(path)
@@ -105,9 +115,8 @@ class SampleFiles:
         return [self.path]
 
     def _class_folder(self, label: int) -> str:
-        """The class's name where it can be a folder's, else its number."""
-        name = self.class_names[label] if label < len(self.class_names) else ""
-        return name if name and not name.startswith(".") and "/" not in name else str(label)
+        """The class's name as a folder's, or its number where it has none."""
+        return folder_names(self.class_names)[label] if label < len(self.class_names) else str(label)
 
 
 def sample_files(

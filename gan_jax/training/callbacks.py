@@ -30,7 +30,7 @@ from gan_jax.evaluation.sources.sources import dataset_source
 from gan_jax.inference.sample import ImageSampler, compared_kind, make_sampler
 from gan_jax.summaries.logs import NoLog, RunLog, read_losses, read_metrics
 from gan_jax.summaries.overview import overview
-from gan_jax.summaries.pictures import save_png
+from gan_jax.summaries.pictures import save_png, with_row_names
 from gan_jax.training.best import BestCheckpoint, Note
 from gan_jax.training.checkpoint import Checkpoints
 from gan_jax.training.divergence import check_finite, check_state
@@ -99,7 +99,8 @@ class SamplePictures:
                 phase.algorithm, self._plan.spec, self._plan.conditions(phase)
             )
         drawn = samples_pictures(self._plan, self._samplers[phase.start], state)
-        for name, picture in drawn.items():
+        for name, bare in drawn.items():
+            picture = with_row_names(bare, row_names(self._plan))
             save_png(self.file(step, name), picture)
             self._log.picture(step, f"samples_{name}" if name else "samples", picture)
         return compared_kind(drawn)

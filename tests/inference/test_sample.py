@@ -127,14 +127,18 @@ def by_hand(conditional, key, labels):
     return build(config).algorithm.draw(state, z, jnp.asarray(labels, jnp.int32))
 
 
-def assert_shows(path, images, columns=None):
-    """The picture is a grid of these images, but for the rounding of a pixel."""
+def assert_shows(path, images, columns=None, named=False):
+    """The picture is a grid of these images, but for the rounding of a pixel; with names of rows, or none."""
     shown, expected = (
         np.asarray(Image.open(path)).astype(int),
         grid(Pixels().encode(images), columns)[..., 0].astype(int),
     )
-    assert shown.shape == expected.shape
+    assert len(shown) == len(expected)
+    margin, shown = np.split(shown, [shown.shape[1] - expected.shape[1]], axis=1)
     assert np.abs(shown - expected).max() <= 1
+    rows = np.array_split(margin, len(images) // columns) if named else []
+    assert all((row < 128).any() for row in rows)  # there is ink
+    assert named == (margin.size > 0)
 
 
 def test_a_label_draws_its_class(conditional, tmp_path):
@@ -150,7 +154,30 @@ def test_a_label_draws_its_class(conditional, tmp_path):
 def test_without_a_label_each_class_has_a_row(conditional, tmp_path):
     assert sample(conditional[2], tmp_path / "rows.png", "--num=16", "--seed=5") == 0
     labels = [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7]
-    assert_shows(tmp_path / "rows.png", by_hand(conditional, jax.random.key(5), labels), columns=2)
+    assert_shows(
+        tmp_path / "rows.png", by_hand(conditional, jax.random.key(5), labels), columns=2, named=True
+    )
+
+
+def test_classes_are_called_by_name(conditional, tmp_path, capsys):
+    """One, several with a row each, by name or by number; a number of columns makes other rows."""
+    for text, labels in (("heart", [6] * 9), ("Moon", [7] * 9), ("2", [2] * 9)):
+        assert sample(conditional[2], tmp_path / "one.png", "--num=9", "--seed=5", f"--label={text}") == 0
+        assert_shows(tmp_path / "one.png", by_hand(conditional, jax.random.key(5), labels))
+    assert "9 images of triangle from step 8 in" in capsys.readouterr().out
+    out, labels = tmp_path / "rows.png", [7, 7, 7, 0, 0, 0]
+    assert sample(conditional[2], out, "--num=6", "--seed=5", "--label=moon, 0") == 0
+    assert "6 images of moon, disc from" in capsys.readouterr().out
+    assert_shows(out, by_hand(conditional, jax.random.key(5), labels), columns=3, named=True)
+    assert sample(conditional[2], out, "--num=6", "--seed=5", "--label=moon,0", "--columns=2") == 0
+    assert_shows(out, by_hand(conditional, jax.random.key(5), labels), columns=2)
+    assert sample(conditional[2], tmp_path / "x.png", "--num=1", "--label=moon,disc") == 1
+    assert "are 2 classes, and --num=1: raise --num" in capsys.readouterr().err
+
+
+def test_info_names_the_classes(conditional, capsys):
+    assert main(["info", f"--workdir={conditional[2]}"]) == 0
+    assert "\nclasses: 0 disc, 1 square, 2 triangle, " in capsys.readouterr().out
 
 
 def test_a_number_that_the_classes_do_not_divide_makes_no_rows(conditional, tmp_path):
@@ -162,14 +189,15 @@ def test_the_pictures_of_the_training_have_a_row_for_each_class(conditional):
     config, _, workdir = conditional
     key = jax.random.fold_in(jax.random.key(config.seed), PICTURES)
     images = by_hand(conditional, key, np.repeat(np.arange(8), 8))
-    assert_shows(workdir / "samples" / "step_0000008.png", images, columns=8)
+    assert_shows(workdir / "samples" / "step_0000008.png", images, columns=8, named=True)
 
 
-@pytest.mark.parametrize("label", [-1, 8])
+@pytest.mark.parametrize("label", ["-1", "8", "cat", "disc,cat", "disc,", "disc,8", ""])
 def test_a_label_beyond_the_classes_is_refused(label, conditional, tmp_path, capsys):
     assert sample(conditional[2], tmp_path / "out.png", f"--label={label}") == 1
     err = capsys.readouterr().err
-    assert f"--label={label}: the classes are 0 to 7" in err
+    assert f"--label={label}: there is no class " in err
+    assert "; the classes are 0 disc, 1 square, 2 triangle, 3 ring, 4 plus, 5 star, 6 heart, 7 moon" in err
     assert err.count("\n") == 1
     assert not (tmp_path / "out.png").exists()
 

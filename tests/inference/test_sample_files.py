@@ -9,7 +9,9 @@ import pytest
 from PIL import Image
 
 from gan_jax.config.build import build
+from gan_jax.data.classes import matching
 from gan_jax.data.codecs import Pixels, Points
+from gan_jax.data.idx import FashionMnist
 from gan_jax.data.spec import DataSpec, Field
 from gan_jax.evaluation.sources.sources import folder_source, npz_source
 from gan_jax.inference.sample import make_sampler
@@ -139,9 +141,15 @@ def test_points_have_no_picture_each(tmp_path):
 
 
 def test_class_names_that_cannot_be_folders(tmp_path):
+    """They are written as names that are found to be the same when the folder is scored, or as numbers."""
     to = sample_files(f"{tmp_path}/each/", class_names=("cat", "a/b", "..", ""))
     to.write(iter([{"": np.zeros((5, 4, 4, 1), np.float32)}]), Pixels(), np.arange(5))
-    assert sorted(path.parent.name for path in tmp_path.rglob("*.png")) == ["1", "2", "3", "4", "cat"]
+    assert sorted(path.parent.name for path in tmp_path.rglob("*.png")) == ["0", "1", "2", "3", "4"]
+    names = FashionMnist.CLASS_NAMES
+    to = sample_files(f"{tmp_path}/garments/", class_names=names)
+    to.write(iter([{"": np.zeros((10, 4, 4, 1), np.float32)}]), Pixels(), np.arange(10))
+    written = sorted(path.name for path in (tmp_path / "garments").iterdir())
+    assert sorted(matching(written, names)) == list(range(10))
 
 
 def test_pictures_that_a_format_cannot_hold(tmp_path):

@@ -71,6 +71,7 @@ def generator_source(
         size=None,
         read=read,
         codec=codec,
+        class_names=(spec.class_names or None) if labelled else None,
     )
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from absl import logging
 
 from gan_jax.data import Dataset
+from gan_jax.data.classes import described, matching
 from gan_jax.data.codecs import Codec, Pixels
 from gan_jax.densities.density import Density
 from gan_jax.utils.errors import UserError
@@ -221,6 +222,47 @@ def like(source: ImageSource, other: ImageSource) -> ImageSource:
         return source
     logging.warning("%s is read with %d channels, as %s has", source.name, channels, other.name)
     return source.in_channels(channels)
+
+
+def class_numbers(source: ImageSource, real: ImageSource) -> tuple[np.ndarray, str]:
+    """For each class of a source its number among those of the reals, int32 [K], and a note.
+
+    Classes are matched by name where both sides have names. A side that has none has numbers: they are the
+    names where the other side's names are numbers too, else the places in the other side's order, as the
+    note says.
+
+    Raises:
+        ValueError: they are not the same classes; in words.
+    """
+    counts = source.num_classes or 0, real.num_classes or 0
+    named = source.class_names or real.class_names or ()
+    both = source.class_names is not None and real.class_names is not None
+    if not both and not (named and all(name.isdigit() for name in named)):
+        if counts[0] != counts[1]:
+            raise ValueError(f"{source.name} has {counts[0]} classes and {real.name} {counts[1]}")
+        without = real if source.class_names else source
+        note = f"the labels of {without.name} have no names: classes are matched by number"
+        return np.arange(counts[0], dtype=np.int32), f"{note} ({described(named)})" if named else note
+    mine = source.class_names or tuple(map(str, range(counts[0])))
+    theirs = real.class_names or tuple(map(str, range(counts[1])))
+    try:
+        return np.array(matching(mine, theirs), np.int32), ""
+    except ValueError as error:
+        raise ValueError(f"of {source.name} and {real.name}, {error}") from None
+
+
+def relabelled(source: ImageSource, numbers: np.ndarray, names: tuple[str, ...] | None) -> ImageSource:
+    """The source with the label numbers[i] in the place of i; `names` are those of the new labels."""
+    if (numbers == np.arange(len(numbers))).all():
+        return replace(source, class_names=names)
+
+    def read(count: int, batch_size: int) -> Iterator[Batch]:
+        for images, labels in source.read(count, batch_size):
+            assert labels is not None
+            yield images, numbers[labels]
+
+    fingerprint = source.fingerprint and f"{source.fingerprint} with labels {numbers.tolist()}"
+    return replace(source, fingerprint=fingerprint, class_names=names, read=read)
 
 
 def spelled(image_shape: tuple[int, ...]) -> str:

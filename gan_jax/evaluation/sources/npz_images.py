@@ -15,6 +15,7 @@ from gan_jax.data.codecs import Pixels
 from gan_jax.evaluation.sources.image_source import Batch, ImageSource
 from gan_jax.utils.errors import UserError
 from gan_jax.utils.files import disk_errors
+from gan_jax.utils.names import printable
 from gan_jax.utils.paths import expanded
 from gan_jax.utils.untrusted import DAMAGE, MOST_BYTES, plain, read_header
 
@@ -65,7 +66,8 @@ def npz_source(path: str | Path) -> ImageSource:
     They are [N, H, W, C] with 1, 3 or 4 channels or [N, H, W], uint8, or floats that are clearly in [-1, 1]
     or in [0, 1]: within 0.05 of both ends over all images, and not beyond. Floats are rounded to uint8 as
     pictures are written. The labels are the integers `labels`, or `arr_1` beside `arr_0`, [N] from 0; there
-    is one class more than the greatest label says. The whole file is read once to check it.
+    is one class more than the greatest label says, or as many as the strings `class_names` [K] if that is
+    there. The whole file is read once to check it.
 
     Raises:
         UserError: damaged, no images in it, several arrays that could be meant, channels first, floats of an
@@ -76,6 +78,7 @@ def npz_source(path: str | Path) -> ImageSource:
     array, labels = _choose(path, arrays)
     grey = _check_shape(array)
     values = _check_labels(array, labels)
+    names = None if values is None else _class_names(arrays.get("class_names"), int(values.max()))
     digest, to_pixels = _scan(array)
     if values is not None:
         digest = hashlib.sha256(digest.encode() + values.tobytes()).hexdigest()
@@ -95,7 +98,8 @@ def npz_source(path: str | Path) -> ImageSource:
         name=f"npz {path.name}",
         fingerprint=f"{array.shape[0]} images {height} x {width} x {channels} sha256 {digest}",
         image_shape=(height, width, channels),
-        num_classes=None if values is None else int(values.max()) + 1,
+        num_classes=None if values is None else len(names or range(int(values.max()) + 1)),
+        class_names=names,
         size=array.shape[0],
         read=read,
     )
@@ -139,7 +143,7 @@ def _choose(path: Path, arrays: dict[str, _Array]) -> tuple[_Array, _Array | Non
         return arrays["images"], arrays.get("labels")
     if "arr_0" in arrays:
         return arrays["arr_0"], arrays.get("labels", arrays.get("arr_1"))
-    others = [array for name, array in arrays.items() if name != "labels"]
+    others = [array for name, array in arrays.items() if name not in ("labels", "class_names")]
     if len(others) == 1:
         return others[0], arrays.get("labels")
     what = ", ".join(f"{name} {list(array.shape)}" for name, array in arrays.items()) or "no array"
@@ -193,6 +197,22 @@ def _check_labels(images: _Array, labels: _Array | None) -> np.ndarray | None:
         values[done : done + len(block)] = block
         done += len(block)
     return values
+
+
+def _class_names(array: _Array | None, greatest: int) -> tuple[str, ...] | None:
+    """What the labels up to `greatest` mean; None where the file does not say it."""
+    if array is None:
+        return None
+    given = f"{array.name} in {array.path}"
+    if array.dtype.kind != "U" or len(array.shape) != 1 or array.shape[0] <= greatest:
+        raise UserError(
+            f"{given} is {array.dtype} {list(array.shape)}: names are strings, one for each label from 0 to "
+            f"{greatest}"
+        )
+    names = tuple(map(printable, np.concatenate(list(array.blocks(array.shape[0]))).tolist()))
+    if len(set(names)) < len(names):
+        raise UserError(f"{given} has the same name for several classes")
+    return names
 
 
 def _scan(array: _Array) -> tuple[str, str]:
