@@ -32,7 +32,7 @@ USAGE = """\
 usage: gan-jax COMMAND [--flag=value ...]
 
   gan-jax train --config configs/dcgan_fashion_mnist.py --workdir runs/x [--config.seed=1 ...]
-  gan-jax sample --workdir runs/x --num 64 --seed 0 --out grid.png [--label 7]
+  gan-jax sample --workdir runs/x --num 64 --seed 0 --out grid.png [--label NAME]
   gan-jax info --workdir runs/x
   gan-jax evaluate --fake runs/x --metrics fid,kid,prdc [--real fashion_mnist:test --num 10000]
   gan-jax scores runs/x runs/y

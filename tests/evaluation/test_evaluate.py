@@ -1,6 +1,7 @@
 """Scores of fakes against reals: the metrics' own functions on one pass, with the protocol beside them."""
 
 import dataclasses
+import re
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from gan_jax.evaluation.evaluate import Evaluator, chosen
 from gan_jax.evaluation.generated import GeneratedSet
 from gan_jax.evaluation.metric import ALL, Comparison, Metric
 from gan_jax.evaluation.scores import METRICS
+from gan_jax.evaluation.sources.image_source import relabelled
 from gan_jax.metrics.frechet import fid, intra_class_fid
 from gan_jax.metrics.inception_score import inception_score
 from gan_jax.metrics.prdc import prdc, squared_neighbours
@@ -218,3 +220,84 @@ def test_a_part_of_the_training_set_is_no_base_for_memorisation(caplog):
     held_out = toy.source(toy.images(50, 9), name="held out")
     evaluator("memorisation", held_out=held_out, num_reals=50)
     assert "with 50 of 60 training images" in caplog.text
+
+
+def named(source, names, order=(0, 1, 2)):
+    """The source whose class i is called names[order[i]] and has the label order[i]."""
+    return relabelled(source, np.array(order, np.int32), names)
+
+
+NAMES = ("ape", "Cat", "dog")
+
+
+@pytest.mark.parametrize(
+    ("real_names", "fake_names", "order", "note"),
+    [
+        (NAMES, ("dog", "ape", "cat"), (1, 2, 0), None),
+        (NAMES, NAMES, (0, 1, 2), None),
+        (None, NAMES, (0, 1, 2), r"the labels of reals have no names: .* by number \(0 ape, 1 Cat, 2 dog\)"),
+        (NAMES, None, (0, 1, 2), "the labels of fakes have no names"),
+        (None, None, (0, 1, 2), "the labels of fakes have no names"),
+        (None, ("2", "1", "0"), (2, 1, 0), "the labels of reals have no names"),
+        (("0", "1", "2"), None, (0, 1, 2), "the labels of fakes have no names"),
+    ],
+    ids=str,
+)
+def test_classes_are_matched_by_name_or_number(real_names, fake_names, order, note, caplog):
+    """The fakes count their classes in another order, and the scores are the same."""
+    expected = evaluator("intra_class_fid")(fake()).scores["intra_class_fid"].value
+    caplog.clear()
+    reals = dataclasses.replace(
+        toy.source(REAL, REAL_LABELS, num_classes=3, name="reals"), class_names=real_names
+    )
+    measure = Evaluator(("intra_class_fid",), reals, toy.network(), num_fakes=40, progress=False)
+    for _ in range(2):
+        record = measure(GeneratedSet(source=named(fake().source, fake_names, order)))
+    assert record.scores["intra_class_fid"].value == expected
+    last = "dog" if real_names == NAMES else "2"
+    assert f"intra_class_fid_{last}" in record.scores
+    said = [message for message in caplog.messages if "have no names" in message]
+    assert len(said) == (note is not None)
+    assert note is None or re.search(note, said[0])
+
+
+@pytest.mark.parametrize("names", [("ape", "cat", "emu"), ("0", "1", "2")])
+@pytest.mark.parametrize("metric", [name for name, metric in METRICS.items() if "labels" in metric.needs])
+def test_other_classes_are_refused_by_every_metric_that_compares_them(names, metric):
+    reals = dataclasses.replace(toy.source(REAL, REAL_LABELS, num_classes=3, name="reals"), class_names=NAMES)
+    others = dataclasses.replace(fake().source, class_names=names)
+    measure = Evaluator(
+        (metric, "fid"), reals, toy.network(), num_fakes=40, held_out=reals_like(NAMES), progress=False
+    )
+    with pytest.raises(UserError, match=f"{metric} needs the same classes on both sides: of fakes and reals"):
+        measure(GeneratedSet(source=others))
+    if "held_out" in METRICS[metric].needs:
+        with pytest.raises(UserError, match="needs the same classes on both sides: of held out and reals"):
+            Evaluator((metric,), reals, toy.network(), num_fakes=40, held_out=reals_like(names))
+    Evaluator(("fid",), reals, toy.network(), num_fakes=40, progress=False)(GeneratedSet(source=others))
+
+
+def reals_like(names):
+    source = toy.source(toy.images(30, 7), REAL_LABELS[:30], num_classes=3, name="held out")
+    return dataclasses.replace(source, class_names=names)
+
+
+def test_a_generator_is_asked_for_the_classes_that_it_knows(monkeypatch):
+    """The paths of path_length, beside a metric that has the fakes' labels in the reals' order."""
+    asked = []
+
+    def generate(latents, labels):
+        asked.append(labels)
+        return latents
+
+    def compute(given):
+        return {"probe": float(given.generate(np.zeros(3), np.array([0, 1, 2])).sum())}
+
+    monkeypatch.setitem(
+        scores.METRICS, "probe", Metric(1, "", {"probe": "lower"}, compute, needs=frozenset({"labels"}))
+    )
+    reals = dataclasses.replace(toy.source(REAL, REAL_LABELS, num_classes=3, name="reals"), class_names=NAMES)
+    measure = Evaluator(("probe",), reals, toy.network(), num_fakes=40, progress=False)
+    names = ("dog", "ape", "cat")
+    measure(GeneratedSet(source=dataclasses.replace(fake().source, class_names=names), generate=generate))
+    assert [names[label] for label in asked[0]] == ["ape", "cat", "dog"]

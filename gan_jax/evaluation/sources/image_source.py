@@ -237,16 +237,16 @@ def class_numbers(source: ImageSource, real: ImageSource) -> tuple[np.ndarray, s
     counts = source.num_classes or 0, real.num_classes or 0
     named = source.class_names or real.class_names or ()
     both = source.class_names is not None and real.class_names is not None
+    without = real if source.class_names else source
+    note = "" if both else f"the labels of {without.name} have no names: classes are matched by number"
     if not both and not (named and all(name.isdigit() for name in named)):
         if counts[0] != counts[1]:
             raise ValueError(f"{source.name} has {counts[0]} classes and {real.name} {counts[1]}")
-        without = real if source.class_names else source
-        note = f"the labels of {without.name} have no names: classes are matched by number"
         return np.arange(counts[0], dtype=np.int32), f"{note} ({described(named)})" if named else note
     mine = source.class_names or tuple(map(str, range(counts[0])))
     theirs = real.class_names or tuple(map(str, range(counts[1])))
     try:
-        return np.array(matching(mine, theirs), np.int32), ""
+        return np.array(matching(mine, theirs), np.int32), note
     except ValueError as error:
         raise ValueError(f"of {source.name} and {real.name}, {error}") from None
 

@@ -265,3 +265,17 @@ def test_hostile_files_are_refused_in_little_memory(tmp_path):
         patch.setattr("gan_jax.evaluation.sources.npz_images.MOST_BYTES", 2**16)
         with pytest.raises(UserError, match="holds 262144 labels, which would take more than 65536 bytes"):
             npz_source(tmp_path / "b.npz")
+
+
+def test_class_names(tmp_path):
+    images, labels = np.zeros((4, 5, 5, 1), np.uint8), np.array([0, 1, 0, 1])
+    np.savez(tmp_path / "a.npz", images=images, labels=labels, class_names=np.array(["cat", "dog", "emu"]))
+    source = npz_source(tmp_path / "a.npz")
+    assert (source.num_classes, source.class_names) == (3, ("cat", "dog", "emu"))
+    np.savez(tmp_path / "b.npz", images=images, labels=labels)
+    plain = npz_source(tmp_path / "b.npz")
+    assert (plain.num_classes, plain.class_names) == (2, None)
+    for names in (["cat"], [1, 2], [["cat", "dog"]], ["cat", "cat"]):
+        np.savez(tmp_path / "c.npz", images=images, labels=labels, class_names=np.array(names))
+        with pytest.raises(UserError, match=r"class_names in .*c\.npz"):
+            npz_source(tmp_path / "c.npz")
