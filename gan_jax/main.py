@@ -27,6 +27,7 @@ from gan_jax.config.config_flag import OVERRIDE
 from gan_jax.utils import compilation_cache, streams
 from gan_jax.utils.errors import UserError
 from gan_jax.utils.interrupt import Interrupted, answer_signals
+from gan_jax.utils.memory import is_out_of_memory, out_of_memory
 
 USAGE = """\
 usage: gan-jax COMMAND [--flag=value ...]
@@ -120,6 +121,8 @@ def _explain(error: Exception, command: str) -> int:
         return _fail(str(error), 1)
     if isinstance(error, flags.Error):
         return _fail(f"{error}; see gan-jax {command} --help", 2)
+    if is_out_of_memory(error):
+        return _fail(str(out_of_memory(error, "ask for less, or let other programs end first")), 1)
     if isinstance(error, OSError):
         return _fail(f"{error.filename or 'the system'}: {error.strerror or error}", 1)
     ours = [f for f in traceback.extract_tb(error.__traceback__) if "gan_jax" in Path(f.filename).parts]

@@ -19,6 +19,7 @@ from gan_jax.core.execution import Execution
 from gan_jax.data.classes import described, labels_named
 from gan_jax.distributed import parallel
 from gan_jax.distributed.hosts import ALONE, Hosts
+from gan_jax.distributed.memory import check_program, device_free_bytes
 from gan_jax.evaluation.protocol import from_row
 from gan_jax.inference.sample import class_rows, first_of, make_chunks
 from gan_jax.summaries.logs import last_metrics, read_metrics
@@ -26,12 +27,13 @@ from gan_jax.summaries.parameter_table import parameter_report
 from gan_jax.summaries.sample_files import sample_files
 from gan_jax.training.checkpoint import Checkpoints
 from gan_jax.training.restore import BEST, NEWEST, restored_run, run_conditions
-from gan_jax.training.train import TrainSteps, open_feed, plan_on_devices
+from gan_jax.training.train import TrainSteps, check_memory, open_feed, plan_on_devices
 from gan_jax.training.train import train as run_training
 from gan_jax.training.workdir import read_record, recorded_run
 from gan_jax.utils.errors import UserError
 from gan_jax.utils.names import listed
-from gan_jax.utils.tree import mebibytes, tree_bytes
+from gan_jax.utils.memory import mebibytes
+from gan_jax.utils.tree import tree_bytes
 
 
 def _say(text: str) -> None:
@@ -46,6 +48,7 @@ def train(config: ml_collections.ConfigDict, workdir: Path, devices: int = 0, ho
 def dry_run(config: ml_collections.ConfigDict, devices: int = 0) -> None:
     """gan-jax train --dry_run: the config, the networks, the plan and the memory."""
     plan, mesh = plan_on_devices(config, devices)
+    check_memory(plan, mesh)
     batch = example_batch(plan.spec, plan.batch_size)
     state = parallel.abstract_state(plan.algorithm, batch, mesh, plan.execution.sharding)
     if plan.frozen:
@@ -63,14 +66,16 @@ def dry_run(config: ml_collections.ConfigDict, devices: int = 0) -> None:
         _say(execution_line(plan.execution, phase.batch_size, mesh.size))
         with closing(open_feed(plan, phase)) as feed:
             steps = TrainSteps(plan, phase, feed, mesh)
-            memory: Any = steps.compile(state, phase.start).memory_analysis()
+            program = steps.compile(state, phase.start)
+            memory: Any = program.memory_analysis()
             items = steps.items(phase.start, 1)
         _say(
             f"memory of each device: state {mebibytes(parallel.device_bytes(state))}, "
             f"data {mebibytes(tree_bytes(feed.constants))}, "
             f"items of a call {mebibytes(tree_bytes(items) // mesh.size)}, "
-            f"temporaries {mebibytes(memory.temp_size_in_bytes)}"
+            f"temporaries {mebibytes(memory.temp_size_in_bytes)}; there are {mebibytes(device_free_bytes(mesh))}"
         )
+        check_program(program, mesh)
     _say("nothing was trained")
 
 

@@ -44,7 +44,7 @@ from gan_jax.feature_networks.network import digest_of
 from gan_jax.inference.conditions import Conditions
 from gan_jax.inference.sample import compared_kind
 from gan_jax.optim.optimizers import lazy_regularization_scale
-from gan_jax.utils.checks import is_count
+from gan_jax.utils.checks import MOST, is_count, whole
 from gan_jax.utils.errors import UserError
 from gan_jax.utils.tree import PyTree
 
@@ -59,9 +59,16 @@ COUNTS = (
 GROUPS = ("data", "evaluation", "execution")
 
 
+class Config(ml_collections.ConfigDict):
+    """A ConfigDict that takes a number without a fraction where a whole one is meant: num_steps = 1e5."""
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        super().__setitem__(key, whole(value) if type(self.get(key)) is int else value)
+
+
 def base_config() -> ml_collections.ConfigDict:
     """The fields that every config has, with their defaults; a config file sets the rest."""
-    return ml_collections.ConfigDict(
+    return Config(
         dict(
             seed=0,
             batch_size=64,  # over all devices
@@ -303,8 +310,10 @@ def check_fields(config: ml_collections.ConfigDict) -> None:
     check_components(config)
     for name in COUNTS:
         if not is_count(config[name]):
-            raise UserError(f"{name}={config[name]!r}: it must be at least 1; set --config.{name}=...")
-    if not (isinstance(config.seed, int) and 0 <= config.seed < 2**32):
+            raise UserError(
+                f"{name}={config[name]!r}: it must be at least 1, and at most {MOST}; set --config.{name}=..."
+            )
+    if not (type(config.seed) is int and 0 <= config.seed < 2**32):
         raise UserError(f"seed={config.seed!r}: it must be from 0 to 2**32 - 1")
     check_data(config)
 

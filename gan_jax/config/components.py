@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -27,6 +28,7 @@ from gan_jax.losses.penalties import PENALTIES
 from gan_jax.models import MODELS
 from gan_jax.optim.optimizers import EMAS, OPTIMIZERS
 from gan_jax.optim.schedules import SCHEDULES
+from gan_jax.utils.checks import whole
 from gan_jax.utils.errors import UserError
 
 # The components with a name; their tables.
@@ -235,7 +237,11 @@ def _fill(fields: ml_collections.ConfigDict, make: Callable[..., Any]) -> None:
     parameters = inspect.signature(make).parameters
     for key in sorted(choices(make) - required(make) - set(fields)):
         fields[key] = parameters[key].default
-    for value in fields.values():
+    for key, value in list(fields.items()):
+        annotation = str(parameters[key].annotation) if key in parameters else ""
+        if re.search(r"\bint\b", annotation) and repr(whole(value)) != repr(value):
+            del fields[key]  # whose type would make a float of it again
+            fields[key] = whole(value)
         _complete(value, SCHEDULES)
 
 

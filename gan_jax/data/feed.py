@@ -148,6 +148,18 @@ class ZipFeed:
             feed.close()
 
 
+def on_device_bytes(dataset: Dataset, placement: Placement, hosts: int = 1) -> int:
+    """Bytes of the examples that `make_feed` puts on each device."""
+    if dataset.parts:
+        return sum(on_device_bytes(part, placement, hosts) for part in dataset.parts.values())
+    return len(dataset) * dataset.example_bytes if _is_on_device(dataset, placement, hosts) else 0
+
+
+def _is_on_device(dataset: Dataset, placement: Placement, hosts: int) -> bool:
+    small = len(dataset) * dataset.example_bytes < DEVICE_LIMIT_BYTES
+    return placement == "device" or (placement == "auto" and small and hosts == 1)
+
+
 def make_feed(
     dataset: Dataset,
     sampler: IndexSampler,
@@ -189,8 +201,7 @@ def make_feed(
             for name, part in dataset.parts.items()
         }
         return ZipFeed(dataset.fields, feeds)
-    small = len(dataset) * dataset.example_bytes < DEVICE_LIMIT_BYTES
-    if placement == "device" or (placement == "auto" and small and hosts == 1):
+    if _is_on_device(dataset, placement, hosts):
         return DeviceFeed(dataset, sampler, steps_per_call=steps_per_call, host=host, hosts=hosts)
     return StreamFeed(dataset, sampler, steps_per_call=steps_per_call, host=host, hosts=hosts)
 

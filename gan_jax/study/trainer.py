@@ -25,6 +25,7 @@ from gan_jax.core.state import TrainState
 from gan_jax.core.update import Metrics
 from gan_jax.data import Feed, IndexSampler, make_feed
 from gan_jax.distributed import many_runs, parallel
+from gan_jax.distributed.memory import check_devices
 from gan_jax.evaluation.evaluate import Evaluator
 from gan_jax.evaluation.generated import GeneratedSetMaker
 from gan_jax.evaluation.protocol import WHILE_TRAINING, Record
@@ -197,6 +198,8 @@ class GroupTrainer:
         batch = example_batch(self.plan.spec, self.plan.batch_size)
         one = parallel.mesh_of_at_most(1)
         like = many_runs.abstract_runs(self.plan.algorithm, len(self.group.runs), batch, one)
+        needed = {f"the states of {len(self.group.runs)} runs": parallel.device_bytes(like) // self.mesh.size}
+        check_devices(needed, self.mesh, "train fewer at once with --shard, or narrower networks")
         states = self.checkpoints.restore(like)
         step = None if states is None else int(states.step)
         for row in self.history.begin(step):

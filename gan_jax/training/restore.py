@@ -16,6 +16,7 @@ from gan_jax.core.state import TrainState
 from gan_jax.data import Dataset, DataSpec
 from gan_jax.data.prepared import is_same_data
 from gan_jax.distributed import parallel
+from gan_jax.distributed.memory import check_devices
 from gan_jax.evaluation.evaluate import held_out_conditions
 from gan_jax.inference.conditions import Conditions
 from gan_jax.training.best import BEST, best_note
@@ -58,9 +59,11 @@ def restored_run(
     algorithm = build_algorithm(phases[0].config, spec)
     mesh = parallel.mesh_of_at_most(1)
     batch = example_batch(spec, phases[0].config.batch_size)
+    like = parallel.abstract_state(algorithm, batch, mesh)
+    check_devices({"state": parallel.device_bytes(like)}, mesh, "a machine with more memory can hold it")
     if step is not None:
         folder = next((name for name in (NEWEST, BEST) if (workdir / name / str(step)).is_dir()), NEWEST)
-    state = _restored(workdir, folder, step, parallel.abstract_state(algorithm, batch, mesh))
+    state = _restored(workdir, folder, step, like)
     if state is None:
         raise UserError(f"{workdir} has no checkpoint yet; let gan-jax train reach one")
     phase = next(phase for phase in phases if int(state.step) <= phase.stop)

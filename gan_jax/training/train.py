@@ -15,6 +15,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import ml_collections
+import numpy as np
 
 from gan_jax.config.build import Phase, Plan, build, example_batch
 from gan_jax.config.components import complete
@@ -23,8 +24,10 @@ from gan_jax.core.loop import Callback, PeriodicWork, check_callbacks, run_steps
 from gan_jax.core.state import TrainState
 from gan_jax.core.update import Metrics
 from gan_jax.data import Feed, make_feed
+from gan_jax.data.feed import on_device_bytes
 from gan_jax.distributed import parallel
 from gan_jax.distributed.hosts import ALONE, Hosts
+from gan_jax.distributed.memory import check_devices, check_program
 from gan_jax.summaries.logs import NoLog, RunLog
 from gan_jax.summaries.parameter_table import parameter_report
 from gan_jax.training.callbacks import (
@@ -42,7 +45,10 @@ from gan_jax.training.workdir import check_same_run, check_workdir, claim, note_
 from gan_jax.utils.errors import UserError
 from gan_jax.utils.interrupt import Interrupted, StopRequest
 from gan_jax.utils.paths import expanded
-from gan_jax.utils.tree import PyTree
+from gan_jax.utils.memory import check_fits, host_bytes, told_if_exhausted
+from gan_jax.utils.tree import PyTree, tree_bytes
+
+_LOSSES_BYTES = 48  # of a step in losses.npy, and while it is written
 
 
 def train(
@@ -74,12 +80,14 @@ def train(
         )
     config = complete(config)
     plan, mesh = plan_on_devices(config, devices)
+    check_memory(plan, mesh, hosts.count)
     folder = expanded(workdir)
     check_same_run(hosts, config, plan.dataset, plan.frozen_digests)
     record = hosts.broadcast_from_first(
         lambda: check_workdir(folder, config, plan.dataset, plan.frozen_digests)
     )
     with contextlib.ExitStack() as held:
+        held.enter_context(told_if_exhausted())
         if record["starts"]:
             claim(held, folder, record, hosts)
         checkpoints = held.enter_context(closing(Checkpoints(folder / NEWEST, hosts=hosts)))
@@ -102,6 +110,7 @@ def train(
             own.append(evaluator)
         work = PeriodicWork([*own, *callbacks, save], plan.num_steps, RecordLosses(log))
         held.enter_context(hosts.propagate_errors())  # last: the others know before anything here is closed
+        held.enter_context(told_if_exhausted())
         if step == 0:
             log.say(parameter_report(state))
             if hosts.is_first:
@@ -115,9 +124,8 @@ def train(
                 steps = TrainSteps(plan, phase, feed, mesh)
                 if step == phase.start:
                     state = steps.enter(state)
-                if hosts.count > 1:  # none begins before all have their program, however long one takes
-                    steps.compile(state, step)
-                    hosts.barrier()
+                check_program(steps.compile(state, step), mesh)
+                hosts.barrier()  # none begins before all have their program, however long one takes
                 state, step, signum = run_steps(
                     steps,
                     state,
@@ -156,6 +164,36 @@ def plan_on_devices(config: ml_collections.ConfigDict, devices: int = 0) -> tupl
     for phase in plan.phases:
         parallel.check_batch(phase.batch_size, mesh, plan.execution.accumulation)
     return plan, mesh
+
+
+def check_memory(plan: Plan, mesh: jax.sharding.Mesh, hosts: int = 1) -> None:
+    """Compares what a run holds all the time with the memory there is, from shapes alone.
+
+    What a step needs beside it is known once it is compiled: see `check_program`.
+
+    Raises:
+        UserError: it does not fit.
+    """
+    state = parallel.abstract_state(
+        plan.algorithm, example_batch(plan.spec, plan.batch_size), mesh, plan.execution.sharding
+    )
+    data = on_device_bytes(plan.dataset, plan.placement, hosts)
+    image = 4 if data else plan.dataset.example_bytes  # an index, or the image itself
+    images = max(p.steps_per_call * p.algorithm.minibatches * p.batch_size for p in plan.phases) // mesh.size
+    needed = {
+        "state": parallel.device_bytes(state) + tree_bytes(plan.frozen),
+        "data": data,
+        "the input of a call of steps_per_call steps": image * images,
+    }
+    remedies = (
+        "narrower networks take less, or --config.execution.sharding=sharded on more devices",
+        "--config.data.placement=stream reads the data while it trains",
+        "set a smaller --config.steps_per_call",
+    )
+    remedy = remedies[int(np.argmax(list(needed.values())))]
+    check_devices(needed, mesh, remedy)
+    record = {"every step's losses": _LOSSES_BYTES * plan.num_steps}
+    check_fits(record, host_bytes(), "on this machine", "set a smaller --config.num_steps")
 
 
 def open_feed(plan: Plan, phase: Phase, hosts: Hosts = ALONE) -> Feed:

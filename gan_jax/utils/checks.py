@@ -4,25 +4,38 @@ from __future__ import annotations
 
 import math
 from numbers import Real
+from typing import Any
 
 import numpy as np
 
 
+MOST = 2**31 - 1  # steps and sizes are 32-bit numbers on the devices
+
+
 def is_count(value: object) -> bool:
-    """Whether it is a positive integer (a bool is none)."""
-    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+    """Whether it is a positive integer (a bool is none), at most MOST."""
+    return isinstance(value, int) and not isinstance(value, bool) and 0 < value <= MOST
+
+
+def whole(value: object) -> Any:
+    """A number without a fraction as an int, also the numbers in a tuple or list: 1e5 is 100000."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return type(value)(map(whole, value)) if isinstance(value, tuple | list) else value
 
 
 def check_count(value: object, field: str) -> None:
     """A positive integer."""
     if not is_count(value):
-        raise ValueError(f"{field}={value!r}: it must be a positive integer")
+        raise ValueError(f"{field}={value!r}: it must be a positive integer, at most {MOST}")
 
 
 def check_widths(widths: object) -> None:
     """The widths of a network's layers."""
     if not isinstance(widths, tuple) or not widths or not all(map(is_count, widths)):
-        raise ValueError(f"widths={widths!r}: it must be a tuple of positive integers, one per layer")
+        raise ValueError(
+            f"widths={widths!r}: it must be a tuple of positive integers, one per layer, at most {MOST}"
+        )
 
 
 def check_decay(value: float, field: str) -> None:

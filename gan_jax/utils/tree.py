@@ -21,8 +21,3 @@ def _key_data(tree: PyTree) -> PyTree:
         return jax.random.key_data(leaf) if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key) else leaf
 
     return jax.tree.map(data, tree)
-
-
-def mebibytes(count: int) -> str:
-    """A number of bytes as text."""
-    return f"{count / 2**20:,.1f} MiB"

@@ -14,7 +14,8 @@ from gan_jax.core.state import Player
 from gan_jax.data.spec import DataSpec, Field
 from gan_jax.main import main
 from gan_jax.summaries.parameter_table import LayerRow, layer_rows
-from gan_jax.utils.tree import mebibytes, tree_bytes
+from gan_jax.utils.memory import mebibytes
+from gan_jax.utils.tree import tree_bytes
 from tests import runs
 from tests.runs import run, tiny
 
