@@ -174,7 +174,7 @@ def fill_in(make: Callable[..., Any], fields: dict[str, Any], where: str, called
     if lacking:
         raise UserError(f"{called} lacks {', '.join(lacking)}; its fields are {_listed(allowed)}")
     given = {key: value for key, value in given.items() if key in taken}
-    values = {key: _value(value, f"{where}.{key}") for key, value in fields.items()}
+    values = {key: _meant(_value(value, f"{where}.{key}"), taken[key]) for key, value in fields.items()}
     try:
         return make(**values, **given)
     except (ValueError, TypeError) as error:
@@ -238,11 +238,17 @@ def _fill(fields: ml_collections.ConfigDict, make: Callable[..., Any]) -> None:
     for key in sorted(choices(make) - required(make) - set(fields)):
         fields[key] = parameters[key].default
     for key, value in list(fields.items()):
-        annotation = str(parameters[key].annotation) if key in parameters else ""
-        if re.search(r"\bint\b", annotation) and repr(whole(value)) != repr(value):
+        meant = _meant(value, parameters.get(key))
+        if meant is not value:
             del fields[key]  # whose type would make a float of it again
-            fields[key] = whole(value)
+            fields[key] = meant
         _complete(value, SCHEDULES)
+
+
+def _meant(value: Any, parameter: inspect.Parameter | None) -> Any:
+    """The value, with whole numbers where the parameter has them: 64 for 64.0."""
+    is_whole = parameter is not None and re.search(r"\bint\b", str(parameter.annotation))
+    return whole(value) if is_whole and isinstance(value, float | tuple | list) else value
 
 
 def _value(value: Any, where: str) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import runpy
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,13 @@ import ml_collections
 from absl import flags
 from ml_collections import config_flags
 
+from gan_jax.utils.checks import whole
 from gan_jax.utils.errors import UserError
 from gan_jax.utils.paths import expanded
 
 ABOUT = "The config file; any of its fields can be set with --config.field=value."
 OVERRIDE = re.compile(r"--?(?:no)?config\.([\w.]+)")
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 FIELD = re.compile(r"--?config\.([\w.]+)(?:=(.*))?", re.DOTALL)
 
 
@@ -42,12 +45,10 @@ def define_config(values: flags.FlagValues, argv: list[str]) -> list[str]:
     from gan_jax.config.choices import with_components
     from gan_jax.config.components import complete  # only now: it imports JAX
 
-    config = complete(
-        with_components(
-            run_config_file(file.config),
-            overrides(others),
-        )
-    )
+    config = run_config_file(file.config)
+    others = with_names(config, others)
+    config = complete(with_components(config, overrides(others)))
+    others = with_whole_numbers(config, others)
     for arg in others:
         if match := OVERRIDE.match(arg):
             check_field(config, match[1])
@@ -55,13 +56,55 @@ def define_config(values: flags.FlagValues, argv: list[str]) -> list[str]:
     return others
 
 
+def with_names(config: ml_collections.ConfigDict, argv: list[str]) -> list[str]:
+    """The command line with --config.loss.name=hinge for --config.loss=hinge.
+
+    Raises:
+        flags.Error: a field that has fields of its own, and is given something else than a name.
+    """
+    found = list(argv)
+    for index, (field, value) in enumerate(_given(argv)):
+        node = value_of(config, field)
+        if isinstance(node, list):
+            raise flags.Error(f"--config.{field}={value}: it is a list, which only a config file can hold")
+        if not isinstance(node, ml_collections.ConfigDict):
+            continue
+        if "name" not in node or not value.isidentifier():
+            fields = [f"--config.{field}.{name}=..." for name in sorted(node)]
+            choices = ", ".join(fields) or f"--config.{field}.NAME.weight=..."
+            raise flags.Error(f"--config.{field}={value}: it has fields of its own; set {choices}")
+        found[index] = f"--config.{field}.name{'=' + value if '=' in argv[index] else ''}"
+    return found
+
+
+def with_whole_numbers(config: ml_collections.ConfigDict, argv: list[str]) -> list[str]:
+    """The command line with 100000 for 1e5 where the config has a whole number."""
+    found = list(argv)
+    for index, (field, value) in enumerate(_given(argv)):
+        if type(value_of(config, field)) is int and NUMBER.fullmatch(value):
+            at = index if "=" in argv[index] else index + 1
+            found[at] = found[at].removesuffix(value) + str(whole(float(value)))
+    return found
+
+
+def value_of(config: ml_collections.ConfigDict, name: str) -> Any:
+    """The value of a field "a.b.c"; None where there is no such field."""
+    node: Any = config
+    for field in name.split("."):
+        node = node.get(field) if isinstance(node, ml_collections.ConfigDict) else None
+    return node
+
+
+def _given(argv: list[str]) -> Iterator[tuple[str, str]]:
+    """For each argument the field that it sets, and the value; ("", "") where it sets none."""
+    for arg, following in zip(argv, [*argv[1:], ""], strict=True):
+        match = FIELD.fullmatch(arg)
+        yield (match[1], following if match[2] is None else match[2]) if match else ("", "")
+
+
 def overrides(argv: list[str]) -> dict[str, str]:
     """The values that the command line gives to fields "a.b.c" (of the last, where there are several)."""
-    found = {}
-    for arg, following in zip(argv, [*argv[1:], ""], strict=True):
-        if match := FIELD.fullmatch(arg):
-            found[match[1]] = following if match[2] is None else match[2]
-    return found
+    return {field: value for field, value in _given(argv) if field}
 
 
 def check_field(config: ml_collections.ConfigDict, name: str) -> None:

@@ -22,9 +22,9 @@ def device_free_bytes(mesh: Mesh) -> int:
 
 def check_devices(needed: dict[str, int], mesh: Mesh, remedy: str) -> None:
     """Raises a UserError unless each device can hold what it needs, bytes by name; see `check_fits`."""
-    devices = mesh.local_devices
-    kind = f"{devices[0].platform} device{'s' * (len(devices) > 1)}"
-    check_fits(needed, device_free_bytes(mesh), f"on each of {len(devices)} {kind}", remedy)
+    count, kind = len(mesh.local_devices), mesh.devices.flat[0].platform
+    where = f"on each of {count} {kind} devices" if count > 1 else f"on the {kind}"
+    check_fits(needed, device_free_bytes(mesh), where, remedy)
 
 
 def check_program(program: jax.stages.Compiled, mesh: Mesh) -> None:

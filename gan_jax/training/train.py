@@ -7,6 +7,7 @@ runs this same program, on its share of each batch; see `hosts`.
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
@@ -46,6 +47,7 @@ from gan_jax.utils.errors import UserError
 from gan_jax.utils.interrupt import Interrupted, StopRequest
 from gan_jax.utils.paths import expanded
 from gan_jax.utils.memory import check_fits, host_bytes, told_if_exhausted
+from gan_jax.utils.streams import Unfailing
 from gan_jax.utils.tree import PyTree, tree_bytes
 
 _LOSSES_BYTES = 48  # of a step in losses.npy, and while it is written
@@ -98,9 +100,14 @@ def train(
         evaluator = make_periodic_evaluator(plan, folder, mesh, state, hosts)
         if not record["starts"]:
             claim(held, folder, record, hosts)  # from here on the folder changes
+        stop = held.enter_context(StopRequest(hosts.signals))
+        steps = TrainSteps(plan, plan.phase_after(step), feed, mesh)
+        if step < plan.num_steps:
+            if hosts.is_first:
+                Unfailing(sys.stderr).write("compiling the train step takes a few seconds\n")
+            prepare(steps, state, step, mesh, hosts)
         if hosts.is_first:
             note_start(folder, record)
-        stop = held.enter_context(StopRequest(hosts.signals))
         log = held.enter_context(closing(open_log(plan, folder, step, hosts)))
         pictures = SamplePictures(plan, folder, log, hosts)
         save = SaveCheckpoint(plan.checkpoint_every_steps, checkpoints)
@@ -118,14 +125,10 @@ def train(
             pictures.draw(0, state)
         signum = None
         for phase in [phase for phase in plan.phases if step < phase.stop]:
-            named = f"phase {phase.name}: " if phase.name else ""
-            log.say(f"{named}from step {step} to {phase.stop}; compiling the train step takes a few seconds")
+            log.say(f"{f'phase {phase.name}: ' if phase.name else ''}from step {step} to {phase.stop}")
             with closing(feed):
-                steps = TrainSteps(plan, phase, feed, mesh)
                 if step == phase.start:
                     state = steps.enter(state)
-                check_program(steps.compile(state, step), mesh)
-                hosts.barrier()  # none begins before all have their program, however long one takes
                 state, step, signum = run_steps(
                     steps,
                     state,
@@ -139,6 +142,8 @@ def train(
                 break
             if step < plan.num_steps:
                 feed = open_feed(plan, plan.phase_after(step), hosts)
+                steps = TrainSteps(plan, plan.phase_after(step), feed, mesh)
+                prepare(steps, state, step, mesh, hosts)
         if signum is not None:
             save(step, state, {})
         checkpoints.wait()
@@ -225,6 +230,12 @@ def restore_or_init(plan: Plan, checkpoints: Checkpoints, mesh: jax.sharding.Mes
             "ask for more, or choose another --workdir"
         )
     return state.replace(frozen=parallel.place_frozen(plan.frozen, mesh, sharding)) if plan.frozen else state
+
+
+def prepare(steps: TrainSteps, state: TrainState, step: int, mesh: jax.sharding.Mesh, hosts: Hosts) -> None:
+    """Compiles a phase's call and compares what it needs with the memory; waits until all have done so."""
+    check_program(steps.compile(state, step), mesh)
+    hosts.barrier()
 
 
 class TrainSteps:

@@ -43,11 +43,11 @@ def check_fits(needed: dict[str, int], there: int, where: str, remedy: str) -> N
     """Raises a UserError unless the parts of what is needed, in bytes by name, fit into what there is.
 
     Args:
-        where: completes "there are ... MiB", such as "on each of 8 gpus".
+        where: completes "there are ... MiB", such as "on each of 8 gpu devices".
         remedy: what takes less.
     """
     if sum(needed.values()) > there:
-        parts = ", ".join(f"{name} {mebibytes(count)}" for name, count in needed.items() if count)
+        parts = ", ".join(f"{name} {mebibytes(x)}" for name, x in needed.items() if mebibytes(x) != "0.0 MiB")
         raise UserError(
             f"not enough memory: {mebibytes(sum(needed.values()))} are needed ({parts}), and there are "
             f"{mebibytes(there)} {where}: {remedy}"

@@ -82,7 +82,7 @@ RAMP = dict(name="cosine", start=1e-3, end=0.0, steps=10)
         ({"generator__widths": ()}, "widths=.*: it must be a tuple of positive integers"),
         ({"generator__widths": (8, -1)}, "widths=.*: it must be a tuple of positive integers"),
         ({"discriminator__widths": 8}, "widths=8: it must be a tuple of positive integers"),
-        ({"discriminator__widths": (8, 2.0)}, "widths=.*: it must be a tuple of positive integers"),
+        ({"discriminator__widths": (8, 2.5)}, "widths=.*: it must be a tuple of positive integers"),
         ({"generator__kernel_size": 0}, "kernel_size=0: it must be a positive integer"),
         ({"generator__momentum": 1.5}, "momentum=1.5: it must be in"),
         ({"discriminator__dropout": 1.0}, "dropout rate 1.0: it must be at least 0 and below"),
