@@ -73,7 +73,8 @@ def dry_run(config: ml_collections.ConfigDict, devices: int = 0) -> None:
             f"memory of each device: state {mebibytes(parallel.device_bytes(state))}, "
             f"data {mebibytes(tree_bytes(feed.constants))}, "
             f"items of a call {mebibytes(tree_bytes(items) // mesh.size)}, "
-            f"temporaries {mebibytes(memory.temp_size_in_bytes)}; there are {mebibytes(device_free_bytes(mesh))}"
+            f"temporaries {mebibytes(memory.temp_size_in_bytes)}; "
+            f"there are {mebibytes(device_free_bytes(mesh))}"
         )
         check_program(program, mesh)
     _say("nothing was trained")

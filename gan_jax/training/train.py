@@ -45,8 +45,8 @@ from gan_jax.training.restore import NEWEST
 from gan_jax.training.workdir import check_same_run, check_workdir, claim, note_start
 from gan_jax.utils.errors import UserError
 from gan_jax.utils.interrupt import Interrupted, StopRequest
-from gan_jax.utils.paths import expanded
 from gan_jax.utils.memory import check_fits, host_bytes, told_if_exhausted
+from gan_jax.utils.paths import expanded
 from gan_jax.utils.streams import Unfailing
 from gan_jax.utils.tree import PyTree, tree_bytes
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-
 MOST = 2**31 - 1  # steps and sizes are 32-bit numbers on the devices
 
 

@@ -65,7 +65,9 @@ def out_of_memory(error: BaseException, remedy: str = WAYS_OUT) -> UserError:
     """The UserError for such an error: what was asked for, what there is, and what takes less."""
     asked = " ".join((str(error).splitlines() or [""])[0].removeprefix("RESOURCE_EXHAUSTED: ").split())[:200]
     there = mebibytes(host_bytes())
-    return UserError(f"not enough memory: {asked or 'nothing is left'}; this machine has {there} left: {remedy}")
+    return UserError(
+        f"not enough memory: {asked or 'nothing is left'}; this machine has {there} left: {remedy}"
+    )
 
 
 @contextlib.contextmanager

@@ -228,3 +228,57 @@ def test_an_unknown_option_in_a_config_file_is_refused_with_the_choices():
         config.data.resolutoin = 16
     with pytest.raises(UserError, match=r"data \(shapes\) has no field resolutoin; .*those of shapes are ch"):
         build.check_fields(config)
+
+
+@pytest.mark.parametrize("form", [("loss=hinge",), ("loss=minimax", "loss.name=hinge")], ids=str)
+def test_a_component_is_named_alone(form):
+    assert parsed(*form).loss.to_dict() == dict(name="hinge")
+
+
+def test_a_component_is_named_alone_with_fields_beside_it():
+    config = parsed("ema=half_life", "ema.images=5e2", "game=simultaneous", "generator_optimizer=sgd")
+    assert config.ema.to_dict() == dict(name="half_life", images=500.0, ramp_up=0.05)
+    assert (config.game.name, config.generator_optimizer.name) == ("simultaneous", "sgd")
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("penalties=r1", "it has fields of its own; set --config.penalties.NAME.weight=..."),
+        ("evaluation=fid", "set --config.evaluation.metrics=..."),
+        ("loss=dict(name='hinge')", "set --config.loss.name=..."),
+        ("loss=", "set --config.loss.name=..."),
+        ("generator={}", "--config.generator.widths=..."),
+        ("phases=3", "it is a list, which only a config file can hold"),
+    ],
+    ids=str,
+)
+def test_what_is_no_name_is_refused_with_the_fields(override, words):
+    with pytest.raises(flags.Error) as caught:
+        parsed(override)
+    assert words in str(caught.value)
+    assert "object at" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["1e5", "1E5", "100000.0", "+1e5", "100_000", "100000"])
+def test_a_whole_number_in_any_spelling(text):
+    config = parsed(f"num_steps={text}", f"algorithm.latent_size={text}", "data.seed=2e0")
+    assert (config.num_steps, config.algorithm.latent_size, config.data.seed) == (100_000, 100_000, 2)
+    assert type(config.num_steps) is int
+
+
+@pytest.mark.parametrize("text", ["1.5", "nan", "inf", "1e-1", "true", ""])
+def test_what_is_no_whole_number_is_refused(text):
+    with pytest.raises((flags.Error, ValueError), match=r"num_steps|invalid literal"):
+        parsed(f"num_steps={text}")
+
+
+def test_whole_numbers_in_a_config_file(tmp_path):
+    path = tmp_path / "config.py"
+    changes = "config.num_steps = 1e5\n    config.generator.widths = (8.0,)\n    return config"
+    path.write_text(
+        (runs.ROOT / "tests" / "runs.py").read_text().replace("return config\n", changes + "\n", 1)
+    )
+    config = parsed(file=path)
+    assert repr(config.num_steps) == "100000"
+    assert repr(config.generator.widths) == "(8,)"
