@@ -31,8 +31,8 @@ from gan_jax.training.train import TrainSteps, check_memory, open_feed, plan_on_
 from gan_jax.training.train import train as run_training
 from gan_jax.training.workdir import read_record, recorded_run
 from gan_jax.utils.errors import UserError
-from gan_jax.utils.names import listed
 from gan_jax.utils.memory import mebibytes
+from gan_jax.utils.names import listed
 from gan_jax.utils.tree import tree_bytes
 
 
