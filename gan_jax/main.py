@@ -142,6 +142,8 @@ def _run(name: str, arguments: list[str], prepare: Callable[[], None]) -> int:
         rest = values(command.define(values, [f"gan-jax {name}", *arguments]))[1:]
     except (AttributeError, LookupError, TypeError, ValueError) as error:
         # absl raises flags.Error; ml_collections, while it sets a field, whatever came up.
+        if name != "train":
+            raise
         raise flags.Error(f"--config.field=value: {error}") from error
     if values.help:
         sys.stdout.write(f"gan-jax {name}: {command.about}\n\n{_listed(values)}\n")

@@ -37,7 +37,7 @@ class ACGAN(GAN):
         if self.discriminator.conditional:
             raise ValueError(
                 "acgan's discriminator must find out the class, and this one is told: "
-                "set --config.discriminator.condition=none"
+                "set discriminator.condition=none"
             )
         if self.packing > 1:
             raise ValueError(

@@ -140,7 +140,7 @@ class GAN(Algorithm):
         if found != count:
             raise ValueError(
                 f"discriminator.auxiliary={found}: it must be {count}, because {reason}; set "
-                f"--config.discriminator.auxiliary={count}"
+                f"discriminator.auxiliary={count}"
             )
 
     @property

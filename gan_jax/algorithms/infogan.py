@@ -45,9 +45,7 @@ class InfoGAN(GAN):
             check_range(getattr(self, name), name)
         for role in ("generator", "discriminator"):
             if getattr(self, role).conditional:
-                raise ValueError(
-                    f"infogan finds its codes without labels: set --config.{role}.condition=none"
-                )
+                raise ValueError(f"infogan finds its codes without labels: set {role}.condition=none")
         for name, off in (("packing", 1), ("pool_size", 0)):
             if getattr(self, name) != off:
                 raise ValueError(

@@ -310,9 +310,7 @@ def check_fields(config: ml_collections.ConfigDict) -> None:
     check_components(config)
     for name in COUNTS:
         if not is_count(config[name]):
-            raise UserError(
-                f"{name}={config[name]!r}: it must be at least 1, and at most {MOST}; set --config.{name}=..."
-            )
+            raise UserError(f"{name}={config[name]!r}: it must be at least 1, and at most {MOST}")
     if not (type(config.seed) is int and 0 <= config.seed < 2**32):
         raise UserError(f"seed={config.seed!r}: it must be from 0 to 2**32 - 1")
     check_data(config)
@@ -403,6 +401,18 @@ def optimizer(
     """A player's optimizer, corrected for its lazy penalties' descents beside `steps` in a train step."""
     scale = lazy_regularization_scale([p.every * steps for p in penalties if p.every > 1])
     return component(config, f"{role}_optimizer", lazy_regularization_scale=scale)
+
+
+def takes_batch_size(config: ml_collections.ConfigDict, spec: DataSpec, batch_size: int) -> bool:
+    """Whether the method, its networks and its options take mini-batches of this size."""
+    config = copy.deepcopy(config)
+    config.batch_size = batch_size
+    try:
+        algorithm = build_algorithm(config, spec)
+        trace_step(algorithm, spec, batch_size, algorithm.load_frozen())
+    except UserError:
+        return False
+    return True
 
 
 def trace_step(

@@ -83,7 +83,7 @@ def phase_configs(config: ml_collections.ConfigDict) -> tuple[PhaseConfig, ...]:
     if start != config.num_steps:
         raise UserError(
             f"the phases have {start} steps together, and num_steps={config.num_steps}: set "
-            f"--config.num_steps={start}, or leave num_steps out of the last phase, which then goes on to it"
+            f"num_steps={start}, or leave num_steps out of the last phase, which then goes on to it"
         )
     return tuple(found)
 

@@ -117,8 +117,7 @@ class LocalBuilder(tfds.core.ShardBasedBuilder, skip_registration=True):  # type
             if not self.is_prepared:  # otherwise another process was quicker, which is as good
                 raise UserError(
                     f"Cannot write the data set {self.name} to {self.data_dir}: {error}. Free some space "
-                    "there if it is full, or choose another data folder (--data_dir, --config.data.dir or "
-                    "TFDS_DATA_DIR)."
+                    "there if it is full, or choose another data folder (TFDS_DATA_DIR names the usual one)."
                 ) from error
         return Path(self.data_dir)
 

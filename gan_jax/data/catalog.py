@@ -130,9 +130,9 @@ def prepare(
         raise UserError(f"Nothing is to be prepared of a {ZIP}: prepare its parts.")
     root = data_root(data_dir)
     if source is not None and not (name in BUILDERS and issubclass(BUILDERS[name], IdxBuilder)):
-        raise UserError(f"The data set {name} is not made from files in a folder: leave out --from {source}.")
+        raise UserError(f"The data set {name} is not made from files in a folder: leave out {source}.")
     if source is not None and not expanded(source).is_dir():
-        raise UserError(f"--from {source}: there is no such folder.")
+        raise UserError(f"the folder {source}, which is to have the files, is not there.")
     if name not in BUILDERS:
         _no_options(name, options)
         return _prepare_stock(name, root)
@@ -191,11 +191,11 @@ def _no_options(name: str, options: dict[str, Any]) -> None:
 
 
 def _missing_idx(builder: IdxBuilder, data_dir: str | Path | None) -> str:
-    command = f"gan-jax data prepare {builder.name}{data_dir_flag(data_dir)}"
+    there = data_dir_flag(data_dir)
     return (
         f"The data set {builder.name} is not prepared: {Path(builder.data_dir) / INFO_FILE} is not there. "
-        f"To download and prepare it: {command} "
-        f"(or, with its files at hand ({builder.wanted_files()}): {command} --from FOLDER)"
+        f"To download and prepare it: gan-jax data prepare {builder.name}{there} (or, with its files at hand "
+        f"({builder.wanted_files()}): gan-jax data prepare {builder.name}{there} --from FOLDER)"
     )
 
 

@@ -36,7 +36,7 @@ class Examination:
     Attributes:
         found: the folder.
         reading: as asked for, with the range found for files of more than 8 bits.
-        option: what an option's name stands behind in messages: "--" or "--config.data.".
+        option: what an option's name stands behind in messages: "--" or "data.".
         headers: of the pictures that can be used, as far as that is known.
         bad: for each other file why; completes "3 pictures ...".
         problems: of the folder as a whole.

@@ -235,7 +235,7 @@ def host_rows(batch_size: int, host: int, hosts: int) -> slice:
         choices = f"{below} or {above}" if below else f"{above}"
         raise UserError(
             f"batch_size={batch_size} cannot be split over {hosts} hosts: "
-            f"set --config.batch_size={choices}, or run on fewer hosts"
+            f"set batch_size={choices}, or run on fewer hosts"
         )
     share = batch_size // hosts
     return slice(host * share, (host + 1) * share)

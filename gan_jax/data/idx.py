@@ -86,7 +86,7 @@ class IdxBuilder(LocalBuilder):
         urls = [f"{mirror}{name}.gz" for mirror in self.MIRRORS]
         advice = (
             f"If the files are at hand or can be got elsewhere ({self.wanted_files()}), put them into a "
-            "folder and give the same command with --from FOLDER."
+            f"folder: gan-jax data prepare {self.name} --from FOLDER takes them from there."
         )
         return download(urls, lambda blob, url: self._verify(blob, name, url), advice, _MOST_BYTES)
 

@@ -22,7 +22,7 @@ from gan_jax.utils.paths import expanded
 Crop = Literal["center", "none"]
 Filter = Literal["lanczos", "bicubic", "bilinear", "hamming", "box", "nearest"]
 
-_OPTION = "--config.data."  # what messages put before an option's name
+_OPTION = "data."  # what messages put before an option's name
 _REMEDY = f"Mend or remove them, or leave them out with {_OPTION}skip_bad=True"
 
 
@@ -57,9 +57,7 @@ class ImageFolderOptions:
 
     def __post_init__(self) -> None:
         if not self.folder:
-            raise UserError(
-                "image_folder: no folder is given: set --config.data.folder to one with pictures."
-            )
+            raise UserError("image_folder: no folder is given: set data.folder to one with pictures.")
         if self.height < 1 or self.width < 0:
             raise UserError(
                 f"image_folder: pictures of height {self.height} and width {self.width}; the height must be "

@@ -8,6 +8,7 @@ the same numbers; `many_runs` trains many independent runs in one program.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import os
 from collections.abc import Callable
 from functools import partial
@@ -37,6 +38,7 @@ Call = Callable[[TrainState, PyTree, PyTree, Array], tuple[TrainState, Metrics]]
 Fetch = Callable[[PyTree, PyTree, Array], Batch]
 
 AXIS = "batch"
+_TRIED = 8  # batch sizes, until one fits
 _MORE = "A processor counts as one, or as N with the environment variable JAX_NUM_CPU_DEVICES=N"
 
 
@@ -65,13 +67,13 @@ def training_mesh(devices: int = 0) -> Mesh:
     if not devices and len(counts) > 1:
         raise UserError(
             f"the hosts have different numbers of devices ({', '.join(map(str, sorted(counts)))}), and the "
-            f"batch is split evenly: set --devices={min(counts)}"
+            f"batch is split evenly: set devices={min(counts)}"
         )
     most = min(counts)
     if not 0 <= devices <= most:
         more = f". {_MORE}" if platform() == "cpu" else ""
         raise UserError(
-            f"--devices={devices}: there {'are' if most > 1 else 'is'} {most} {platform()} "
+            f"devices={devices}: there {'are' if most > 1 else 'is'} {most} {platform()} "
             f"device{'s' if most > 1 else ''}{each}; choose 1 to {most}, or 0 for all{more}"
         )
     return make_mesh([device for found in hosts.values() for device in found[: devices or None]])
@@ -101,19 +103,38 @@ def platform() -> str:
     return jax.devices()[0].platform
 
 
-def check_batch(batch_size: int, mesh: Mesh, parts: int = 1) -> None:
-    """Raises a UserError if the devices do not divide the batch, or each of its `parts` (accumulation)."""
+def check_batch(
+    batch_size: int,
+    mesh: Mesh,
+    parts: int = 1,
+    *,
+    most: int | None = None,
+    fits: Callable[[int], bool] = lambda size: True,
+) -> None:
+    """Raises a UserError if the devices do not divide the batch, or each of its `parts` (accumulation).
+
+    Args:
+        most: examples in the data set; None where that is no bound.
+        fits: whether a size is all right in every other way; what is advised is.
+    """
     step = mesh.size * parts
-    if batch_size % step:
-        below, above = batch_size // step * step, -(-batch_size // step) * step
-        choices = f"{below} or {above}" if below else f"{above}"
-        hosts = len({device.process_index for device in mesh.devices.flat})
-        where = f"{mesh.size} devices" + (f" of {hosts} hosts" if hosts > 1 else "")
-        where += f" in {parts} parts each (execution.accumulation={parts})" if parts > 1 else ""
-        raise UserError(
-            f"batch_size={batch_size} cannot be split over {where}: "
-            f"set --config.batch_size={choices}, or run on fewer devices with --devices"
-        )
+    if batch_size % step == 0 and (most is None or batch_size <= most):
+        return
+    start = (batch_size if most is None else min(batch_size, most)) // step * step
+    end = 2 * max(batch_size, step) if most is None else most
+    below = next(filter(fits, itertools.islice(range(start, 0, -step), _TRIED)), None)
+    above = next(filter(fits, itertools.islice(range(start + step, end + 1, step), _TRIED)), None)
+    choices = " or ".join(str(size) for size in (below, above) if size is not None)
+    hosts = len({device.process_index for device in mesh.devices.flat})
+    where = f"{mesh.size} devices" + (f" of {hosts} hosts" if hosts > 1 else "")
+    where += f" in {parts} parts each (execution.accumulation={parts})" if parts > 1 else ""
+    problem = f"cannot be split over {where}"
+    if most is not None and batch_size > most:
+        problem = f"is more than the {most} examples of the data set"
+        problem += f", and it must be split over {where}" if step > 1 else ""
+    advice = f"set batch_size={choices}" if choices else f"no batch size fits {where} and the other options"
+    fewer = ", or run on fewer devices" if mesh.size > 1 else ""
+    raise UserError(f"batch_size={batch_size} {problem}: {advice}{fewer}")
 
 
 def replicated(mesh: Mesh) -> NamedSharding:

@@ -58,5 +58,5 @@ def diverged(step: int, what: str) -> Diverged:
     """The error for what was first seen at `step`."""
     return Diverged(
         f"the training diverged: at step {step} {what}. Nothing of it was saved: the checkpoints are from "
-        "before. Try a lower learning rate or another seed in a new --workdir"
+        "before. Try a lower learning rate or another seed in a new workdir"
     )

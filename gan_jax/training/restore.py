@@ -126,8 +126,8 @@ def run_data(
     if real_dir is not None:
         if not folders:
             raise UserError(
-                f"--real_dir={real_dir}: the run in {workdir} was trained on {config.data.name}, which is no "
-                "folder of pictures: leave it out; --data_dir says where prepared data sets are"
+                f"real_dir={real_dir}: the run in {workdir} was trained on {config.data.name}, which is no "
+                "folder of pictures: leave it out; data_dir is where prepared data sets are"
             )
         node, field = folders[0]
         node[field] = str(real_dir)
@@ -135,7 +135,7 @@ def run_data(
         if not expanded(node[field]).is_dir():
             raise UserError(
                 f"the run in {workdir} was trained on the pictures in {printable(node[field])}, and there is "
-                "no such folder: give --real_dir=FOLDER, where they are now"
+                "no such folder: put them back, or say where they are now (gan-jax evaluate --real_dir)"
             )
     dataset, before = open_data(config, data_dir), record["data"]["fingerprint"]
     if is_same_data(before, dataset.fingerprint):
@@ -146,8 +146,8 @@ def run_data(
     )
     if not changed:
         raise UserError(
-            f"{message}. Put the old ones back, say where they are (--real_dir for a folder of pictures, "
-            "--data_dir for prepared sets), or take those that are there with --changed_reals"
+            f"{message}. Put the old ones back, say where they are (real_dir for a folder of pictures, "
+            "data_dir for prepared sets), or take those that are there (gan-jax evaluate --changed_reals)"
         )
     logging.warning("%s", message)
     return dataset

@@ -7,6 +7,7 @@ runs this same program, on its share of each batch; see `hosts`.
 from __future__ import annotations
 
 import contextlib
+import functools
 import sys
 from collections.abc import Sequence
 from contextlib import closing
@@ -18,8 +19,18 @@ import jax.numpy as jnp
 import ml_collections
 import numpy as np
 
-from gan_jax.config.build import Phase, Plan, build, example_batch
+from gan_jax.config.build import (
+    Phase,
+    Plan,
+    build,
+    check_fields,
+    example_batch,
+    execution_of,
+    open_data,
+    takes_batch_size,
+)
 from gan_jax.config.components import complete
+from gan_jax.config.phases import phase_configs
 from gan_jax.core.algorithm import Algorithm
 from gan_jax.core.loop import Callback, PeriodicWork, check_callbacks, run_steps
 from gan_jax.core.state import TrainState
@@ -164,11 +175,18 @@ def plan_on_devices(config: ml_collections.ConfigDict, devices: int = 0) -> tupl
     Raises:
         UserError: as `build`; there are not so many devices, or they do not divide the batch.
     """
-    plan = build(config)
-    mesh = parallel.training_mesh(devices)
-    for phase in plan.phases:
-        parallel.check_batch(phase.batch_size, mesh, plan.execution.accumulation)
-    return plan, mesh
+    check_fields(config)
+    mesh, dataset = parallel.training_mesh(devices), open_data(config)
+    parts = execution_of(config).accumulation
+    for phase in phase_configs(config):
+        parallel.check_batch(
+            phase.config.batch_size,
+            mesh,
+            parts,
+            most=len(dataset),
+            fits=functools.partial(takes_batch_size, phase.config, dataset.spec),
+        )
+    return build(config, dataset), mesh
 
 
 def check_memory(plan: Plan, mesh: jax.sharding.Mesh, hosts: int = 1) -> None:
@@ -227,7 +245,7 @@ def restore_or_init(plan: Plan, checkpoints: Checkpoints, mesh: jax.sharding.Mes
     if int(state.step) > plan.num_steps:
         raise UserError(
             f"this run has {int(state.step)} steps already and num_steps={plan.num_steps}: "
-            "ask for more, or choose another --workdir"
+            "ask for more, or choose another workdir"
         )
     return state.replace(frozen=parallel.place_frozen(plan.frozen, mesh, sharding)) if plan.frozen else state
 

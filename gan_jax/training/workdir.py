@@ -65,7 +65,7 @@ def check_workdir(
     if changed:
         raise UserError(
             f"{folder} holds a run with another config; continuing it would not be the same run. "
-            f"Differing: {'; '.join(changed)}. Undo the change, or choose another --workdir"
+            f"Differing: {'; '.join(changed)}. Undo the change, or choose another workdir"
         )
     return {**record, "config": to_json(located(config)), "data": described}
 
@@ -143,19 +143,19 @@ def check_shared(hosts: Hosts, folder: Path) -> None:
     if blind:
         raise UserError(
             f"{', '.join(blind)} cannot see what process 0 on {places[0][1]} writes in {folder.absolute()}: "
-            "--workdir must be on a file system that all processes share"
+            "the workdir must be on a file system that all processes share"
         )
 
 
 def check_unused(folder: Path) -> None:
     """Raises a UserError if the folder cannot become a run's."""
     if folder.exists() and not folder.is_dir():
-        raise UserError(f"--workdir={folder} is a file; give a folder")
+        raise UserError(f"workdir={folder} is a file; give a folder")
     # A start that was killed may have left a half-written config.json.
     ours = (f".{FILE}.*.tmp", LOCK)
     if folder.is_dir() and any(not any(map(path.match, ours)) for path in folder.iterdir()):
         raise UserError(
-            f"--workdir={folder} is not empty and holds no run (no {FILE}); give a new or an empty folder"
+            f"workdir={folder} is not empty and holds no run (no {FILE}); give a new or an empty folder"
         )
 
 
@@ -174,13 +174,13 @@ def read_record(folder: str | Path) -> dict[str, Any]:
         return record
     except FileNotFoundError:
         raise UserError(
-            f"{folder} holds no run: there is no {FILE} in it; give the --workdir of a run"
+            f"{folder} holds no run: there is no {FILE} in it; give the folder of a run"
         ) from None
     except NotADirectoryError:
-        raise UserError(f"--workdir={folder} is a file; give the folder of a run") from None
+        raise UserError(f"workdir={folder} is a file; give the folder of a run") from None
     except (ValueError, AttributeError, KeyError, TypeError, RecursionError) as error:
         raise UserError(
-            f"{path} is damaged ({error}); put back a copy of it, or start anew in another --workdir"
+            f"{path} is damaged ({error}); put back a copy of it, or start anew in another workdir"
         ) from None
 
 

@@ -182,9 +182,13 @@ def test_a_wrong_override_lists_the_choices(override, words, gan_jax, tmp_path):
         ("steps_per_call=0", "steps_per_call"),
         ("log_every_steps=-1", "log_every_steps"),
         ("seed=-1", "seed"),
-        ("batch_size=48", "at most 44"),
-        ("batch_size=9", "8 or 16"),
-        ("batch_size=4", "8"),
+        (
+            "batch_size=48",
+            "is more than the 44 examples of the data set, and it must be split",
+        ),
+        ("batch_size=48", "set batch_size=40,"),
+        ("batch_size=9", "set batch_size=8 or 16,"),
+        ("batch_size=4", "set batch_size=8,"),
         ("algorithm.name=wgun", "gan"),
         ("algorithm.name=unrolled", "use sgd, or adam with eps_root=1e-8"),
         ("penalties.r1.weight=-1", "weight=-1.0: it must be in [0, inf)"),
@@ -209,6 +213,15 @@ def test_a_wrong_value_lists_the_choices(override, words, gan_jax, tmp_path):
     assert words in err
     assert override.rpartition("=")[2] in err
     assert not (tmp_path / "run").exists()
+
+
+def test_a_batch_size_that_is_advised_is_taken(gan_jax, tmp_path):
+    """Also by the options: 12 cannot be split over 8 devices, and 8 and 16 not packed in threes."""
+    arguments = (*CONFIG, "--config.algorithm.packing=3", "--workdir", tmp_path / "run")
+    code, err = gan_jax(*arguments, "--config.batch_size=12")
+    assert code == 1
+    assert "set batch_size=24," in err
+    assert main(["train", "--dry_run", *map(str, arguments[1:]), "--config.batch_size=24"]) == 0
 
 
 def test_folders_that_cannot_be_used(gan_jax, tmp_path):
@@ -258,8 +271,8 @@ def test_another_config_is_refused_with_the_field(gan_jax, finished):
     ("arguments", "words"),
     [
         (["mnits"], "shapes, mnist, fashion_mnist, kmnist, image_folder"),
-        (["mnist", "--from", "nowhere"], "--from nowhere: there is no such folder"),
-        (["shapes", "--from", "tests"], "leave out --from"),
+        (["mnist", "--from", "nowhere"], "the folder nowhere, which is to have the files, is not there"),
+        (["shapes", "--from", "tests"], "leave out tests"),
     ],
 )
 def test_data_that_cannot_be_prepared(arguments, words, gan_jax):

@@ -127,7 +127,7 @@ def test_unknown_names_splits_and_options(data_dir):
         data.load("mnist", resolution=64)
     with pytest.raises(UserError, match=r"cifar10 is neither one of"):
         data.load("cifar10", resolution=64)
-    with pytest.raises(UserError, match="leave out --from"):
+    with pytest.raises(UserError, match="from files in a folder: leave out"):
         data.prepare("shapes", source=str(data_dir))
 
 

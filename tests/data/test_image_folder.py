@@ -195,7 +195,7 @@ def test_all_that_is_wrong_is_said_at_once(folder):
         "7 of 13 pictures cannot be used",
         "5 empty (cat/x0.png, cat/x1.png, cat/x2.png and 2 more)",
         "2 damaged, image file is truncated (dog/0.png, dog/1.png)",
-        "--config.data.skip_bad=True",
+        "data.skip_bad=True",
     ):
         assert part in str(told.value)
 

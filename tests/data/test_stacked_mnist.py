@@ -84,5 +84,5 @@ def test_what_will_not_do(mnist):
         data.load("stacked_mnist", seed=-1)
     with pytest.raises(UserError, match=r"Unknown option size .*seed, count"):
         data.load("stacked_mnist", size=3)
-    with pytest.raises(UserError, match="leave out --from"):
+    with pytest.raises(UserError, match="from files in a folder: leave out"):
         data.prepare("stacked_mnist", source=".")

@@ -419,7 +419,7 @@ def test_training_takes_as_many_devices_as_are_asked_for():
 
 @pytest.mark.parametrize("devices", [-1, 9])
 def test_more_devices_than_there_are_are_refused(devices):
-    with pytest.raises(UserError, match=f"--devices={devices}: there are 8 cpu devices; choose 1 to 8, or 0"):
+    with pytest.raises(UserError, match=f"devices={devices}: there are 8 cpu devices; choose 1 to 8, or 0"):
         parallel.training_mesh(devices)
 
 
@@ -434,7 +434,7 @@ def test_every_host_gives_as_many_devices(monkeypatch):
         return mesh_of_hosts(2, 3) if devices is None else devices
 
     monkeypatch.setattr(parallel, "make_mesh", make_mesh)
-    with pytest.raises(UserError, match=r"different numbers of devices \(2, 3\).*--devices=2"):
+    with pytest.raises(UserError, match=r"different numbers of devices \(2, 3\).*set devices=2"):
         parallel.training_mesh()
     chosen: Any = parallel.training_mesh(2)
     assert [device.process_index for device in chosen] == [0, 0, 1, 1]
@@ -455,6 +455,22 @@ def test_batches_that_several_hosts_do_not_divide_are_refused():
 def test_batches_that_the_devices_do_not_divide_are_refused(batch_size, choices):
     with pytest.raises(UserError, match=f"batch_size={batch_size} cannot be split over 8.*{choices}"):
         parallel.check_batch(batch_size, parallel.make_mesh())
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "most", "fits", "words"),
+    [
+        (48, 44, 1, "is more than the 44 examples of the data set, and it must be split over 8.*=40, or"),
+        (45, 44, 1, "batch_size=40, or"),
+        (12, 100, 3, "cannot be split over 8 devices: set batch_size=24, or run on fewer"),
+        (30, 100, 3, "set batch_size=24 or 48, or run on fewer"),
+        (12, 6, 1, "no batch size fits 8 devices and the other options, or run on fewer devices"),
+    ],
+)
+def test_a_batch_size_that_is_advised_is_one_that_everything_takes(batch_size, most, fits, words):
+    """The examples of the data set, the devices, and what the options want it to be a multiple of."""
+    with pytest.raises(UserError, match=words):
+        parallel.check_batch(batch_size, parallel.make_mesh(), most=most, fits=lambda size: size % fits == 0)
 
 
 def test_batches_that_the_devices_divide_are_fine():

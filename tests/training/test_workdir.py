@@ -171,7 +171,7 @@ def test_a_folder_of_pictures_is_known_by_what_is_in_it(of_pictures, tmp_path):
     (tmp_path / "flat").rename(tmp_path / "moved")
     assert started(of_pictures("moved"))["config"]["data"]["folder"] == str(tmp_path / "moved")
     (tmp_path / "moved").rename(tmp_path / "again")
-    with pytest.raises(UserError, match="no such folder: give --real_dir=FOLDER"):
+    with pytest.raises(UserError, match="no such folder: put them back, or say where"):
         run_data("run")
     assert run_data("run", real_dir="again").name == "image_folder"
     Image.new("RGB", (16, 16), "white").save(tmp_path / "again" / "3.png")
