@@ -209,14 +209,14 @@ def check_memory(plan: Plan, mesh: jax.sharding.Mesh, hosts: int = 1) -> None:
         "the input of a call of steps_per_call steps": image * images,
     }
     remedies = (
-        "narrower networks take less, or --config.execution.sharding=sharded on more devices",
-        "--config.data.placement=stream reads the data while it trains",
-        "set a smaller --config.steps_per_call",
+        "narrower networks take less, or execution.sharding=sharded on more devices",
+        "data.placement=stream reads the data while it trains",
+        "set a smaller steps_per_call",
     )
     remedy = remedies[int(np.argmax(list(needed.values())))]
     check_devices(needed, mesh, remedy)
     record = {"every step's losses": _LOSSES_BYTES * plan.num_steps}
-    check_fits(record, host_bytes(), "on this machine", "set a smaller --config.num_steps")
+    check_fits(record, host_bytes(), "on this machine", "set a smaller num_steps")
 
 
 def open_feed(plan: Plan, phase: Phase, hosts: Hosts = ALONE) -> Feed:

@@ -13,8 +13,8 @@ from gan_jax.utils.errors import UserError
 
 _EXHAUSTED = re.compile(r"RESOURCE_EXHAUSTED|out of memory|bad_alloc", re.IGNORECASE)
 WAYS_OUT = (
-    "a smaller --config.batch_size, --config.execution.accumulation=N (a mini-batch in N parts) or "
-    "--config.execution.remat=True (activations computed again) takes less"
+    "a smaller batch_size, execution.accumulation=N (a mini-batch in N parts) or "
+    "execution.remat=True (activations computed again) takes less"
 )
 
 

@@ -100,7 +100,7 @@ def test_errors_about_memory_are_one_line_with_ways_out(error, said):
     with pytest.raises(UserError) as caught, memory.told_if_exhausted():
         raise error
     assert str(caught.value).startswith(said)
-    assert "--config.batch_size, --config.execution.accumulation=N" in str(caught.value)
+    assert "batch_size, execution.accumulation=N" in str(caught.value)
     assert "execution.remat=True" in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -121,7 +121,7 @@ def test_other_errors_stay_what_they_are():
         ),
         ("steps_per_call=2e9", "the input of a call of steps_per_call steps 61,035.2 MiB"),
         ("num_steps=2e9", "every step's losses 91,552.7 MiB), and there are "),
-        ("algorithm.discriminator_steps=2e9", "set a smaller --config.steps_per_call"),
+        ("algorithm.discriminator_steps=2e9", "set a smaller steps_per_call"),
     ],
 )
 @pytest.mark.parametrize("dry", [False, True])
