@@ -14,15 +14,17 @@ from gan_jax import data
 from gan_jax.data.spec import DataSpec, Field
 
 FOLDER = Path(__file__).parent.parent / "configs"
+PLAIN = Path(__file__).parent / "plain_dcgan.py"
 SPEC = DataSpec({"image": Field((12, 10, 3))}, 4)
 
 
-def get_config(name: str | Path = "dcgan_shapes") -> ml_collections.ConfigDict:
-    """A shipped config, by its name or its file; the embedded default."""
-    return runpy.run_path(str(FOLDER / f"{Path(name).stem}.py"))["get_config"]()
+def get_config(name: str | Path = PLAIN) -> ml_collections.ConfigDict:
+    """A shipped config, by its name or its file; the plain DCGAN of these tests."""
+    path = name if name == PLAIN else FOLDER / f"{Path(name).stem}.py"
+    return runpy.run_path(str(path))["get_config"]()
 
 
-def config_with(name: str = "dcgan_shapes", /, **changes: object) -> ml_collections.ConfigDict:
+def config_with(name: str | Path = PLAIN, /, **changes: object) -> ml_collections.ConfigDict:
     """A shipped config with fields "a__b" set to new values; a missing field is made."""
     config = get_config(name)
     with config.unlocked():

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import ClassVar
 
 import flax.linen as nn
 import jax
@@ -34,6 +35,8 @@ class MLPGenerator(Generator):
         output: "tanh" for images, or "linear" for points of a density, which may lie beyond 1.
     """
 
+    CONDITIONS: ClassVar[tuple[str, ...]] = ("none", *INPUTS)
+
     widths: tuple[int, ...] = (256, 512, 1024)
     activation: str = "leaky_relu"
     norm: str = "batch"
@@ -53,7 +56,7 @@ class MLPGenerator(Generator):
             layer = Dense(features, kernel_init=init, spectral_norm=self.spectral_norm, name=name)
             return layer(x, train)
 
-        x = self.join_label(latent, label, train, ("none", *INPUTS))
+        x = self.join_label(latent, label, train)
         x = dense(x, self.widths[0], "dense_0")
         for index, features in enumerate([*self.widths[1:], math.prod(self.image_shape)]):
 

@@ -363,7 +363,7 @@ SAID = {
 
 def uncut(**changes):
     """A shipped config that can be cut, with these changes."""
-    return config_with("dcgan_shapes", **({"generator__norm": "layer"} | changes))
+    return config_with(**({"generator__norm": "layer"} | changes))
 
 
 def in_parts(config, accumulation=2):

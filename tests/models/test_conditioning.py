@@ -131,7 +131,7 @@ def test_labels_are_needed(role, kind, condition):
     ],
 )
 def test_unknown_conditions_list_the_choices(role, kind, condition, choices):
-    with pytest.raises(ValueError, match=f"condition='{condition}' is not one of {choices}"):
+    with pytest.raises(ValueError, match=f"condition='{condition}' is not one of auto, {choices}"):
         variables_of(network(role, kind, condition=condition), seen(role), LABEL)
 
 
@@ -478,3 +478,31 @@ def test_a_split_batch_gives_the_same_values_and_gradients(way, whole):
     params, rows, expected = whole
     found = split_run(way, everything(game(AXIS)[2]), params, rows)
     assert_close(found, expected, 2e-4)
+
+
+@pytest.mark.parametrize(
+    ("role", "kind", "fields", "by_class"),
+    [
+        ("generator", "dcgan", {}, "batch_norm"),
+        ("generator", "dcgan", {"norm": "layer"}, "embedding"),
+        ("generator", "mlp", {"norm": "batch"}, "embedding"),
+        ("discriminator", "dcgan", {}, "projection"),
+        ("discriminator", "mlp", {}, "projection"),
+    ],
+)
+def test_auto_is_a_condition_that_the_network_has_where_the_data_have_classes(role, kind, fields, by_class):
+    auto = network(role, kind, condition="auto", **fields)
+    named = network(role, kind, condition=by_class, **fields)
+    assert auto == named
+    assert auto.clone(widths=(3, 2)).condition == by_class
+    x = seen(role)
+    assert jax.eval_shape(lambda: auto.init(KEY, x, LABEL, True)) == jax.eval_shape(
+        lambda: named.init(KEY, x, LABEL, True)
+    )
+
+
+@pytest.mark.parametrize("role", ["generator", "discriminator"])
+def test_auto_is_none_without_classes(role):
+    auto = network(role, "dcgan", condition="auto", num_classes=None)
+    assert not auto.conditional
+    auto.init(KEY, seen(role), None, True)

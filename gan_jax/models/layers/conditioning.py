@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import ClassVar
 
 import flax.linen as nn
 import jax
@@ -37,7 +38,7 @@ def check_label(
         ValueError: a condition that is not among `choices`, one without classes, or without a label [B].
     """
     if condition not in choices:
-        raise ValueError(f"condition={condition!r} is not one of {', '.join(choices)}")
+        raise ValueError(f"condition={condition!r} is not one of auto, {', '.join(choices)}")
     if condition == "none":
         return
     if num_classes is None:
@@ -201,13 +202,20 @@ def head(
     return logits, more(features if hidden is None else hidden(features), train)
 
 
+def _choose_condition(network: Generator | Discriminator, by_class: str) -> None:
+    """What condition="auto" is, once and for all: modules are frozen from here on."""
+    if network.condition == "auto":
+        object.__setattr__(network, "condition", "none" if network.num_classes is None else by_class)
+
+
 class Generator(nn.Module):
     """Base of the generators: latents [B, L] -> images [B, *image_shape] in (-1, 1).
 
     Attributes:
         image_shape: (height, width, channels).
         condition: "none", "embedding", "one_hot" (both join the label to the latent) or "batch_norm"
-            (BatchNorm with a scale and a shift for each class).
+            (BatchNorm with a scale and a shift for each class). "auto" is "batch_norm" where BatchNorm can
+            be that, otherwise "embedding", and "none" for data without classes.
         num_classes: of the data.
         embedding_size: of condition="embedding".
         spectral_norm: of every dense and convolutional layer and every embedding.
@@ -215,6 +223,8 @@ class Generator(nn.Module):
         remat: whether gradients keep only the blocks' inputs, see `models.layers.remat`.
         axis_name: the mapped axis that splits the batch.
     """
+
+    CONDITIONS: ClassVar[tuple[str, ...]] = GENERATOR
 
     image_shape: tuple[int, int, int]
     condition: str = "none"
@@ -225,20 +235,24 @@ class Generator(nn.Module):
     remat: bool = False
     axis_name: str | None = None
 
+    def __post_init__(self) -> None:
+        by_norm = getattr(self, "norm", None) == "batch" and "batch_norm" in self.CONDITIONS
+        by_class = "batch_norm" if by_norm else "embedding"
+        _choose_condition(self, by_class)
+        super().__post_init__()
+
     @property
     def conditional(self) -> bool:
         """Whether the network looks at the label."""
         return self.condition != "none"
 
-    def join_label(
-        self, latent: Array, label: Array | None, train: bool, choices: tuple[str, ...] = GENERATOR
-    ) -> Array:
+    def join_label(self, latent: Array, label: Array | None, train: bool) -> Array:
         """The latents [B, L] with the label's code behind them, if `condition` asks for one.
 
         Raises:
             ValueError: see `check_label`.
         """
-        check_label(self.condition, choices, self.num_classes, label, latent.shape[0])
+        check_label(self.condition, self.CONDITIONS, self.num_classes, label, latent.shape[0])
         join = JoinLabel(
             self.condition, self.num_classes, self.embedding_size, self.spectral_norm, name="label"
         )
@@ -251,6 +265,7 @@ class Discriminator(nn.Module):
     Attributes:
         condition: "none", "embedding" (of the label, joined to the input), "one_hot" (likewise) or
             "projection". Images get one more plane or `num_classes` of them, vectors that many numbers.
+            "auto" is "projection", and "none" for data without classes.
         num_classes: of the data.
         embedding_size: of condition="embedding".
         spectral_norm: of every dense and convolutional layer and every embedding.
@@ -281,6 +296,10 @@ class Discriminator(nn.Module):
     minibatch_group: int = 4
     remat: bool = False
     axis_name: str | None = None
+
+    def __post_init__(self) -> None:
+        _choose_condition(self, "projection")
+        super().__post_init__()
 
     @property
     def conditional(self) -> bool:
