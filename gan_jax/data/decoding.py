@@ -26,6 +26,7 @@ from gan_jax.utils.errors import UserError
 
 MAX_MEGAPIXELS = 179  # Pillow's own bound; a picture of that size takes about 2 GB while it is decoded
 PIXELS_AT_A_TIME = 2**26  # in all threads together, but for a larger picture alone: about 1 GB
+_STRIP_PIXELS = 2**20
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 _GREY = {"1", "L", "LA", "La", "F"}
 _USUAL = {"1", "L", "LA", "P", "PA", "RGB", "RGBA"}
@@ -116,6 +117,9 @@ class _Budget:
 
 _BUDGET = _Budget(PIXELS_AT_A_TIME)
 _OPENING = threading.Lock()
+# Larger than what malloc keeps for its thread once it is freed (glibc: 32 MiB): that would be a picture for
+# each thread, whatever the budget says.
+Image.core.set_block_size(2**26)
 
 
 def read_header(path: Path, max_megapixels: float = MAX_MEGAPIXELS) -> Header:
@@ -151,11 +155,16 @@ def read_values(path: Path, max_megapixels: float = MAX_MEGAPIXELS) -> Values:
         Unreadable: no picture, a too large or a damaged one, or values that are not finite.
     """
     with _opened(path, max_megapixels) as image, _BUDGET.of(image.width * image.height):
-        values = _deep_values(path, image)
-        low, high = float(values.min()), float(values.max())
-        if not np.isfinite([low, high]).all():
-            raise Unreadable("with pixels that are not finite")
-        return Values(low, high, values.dtype.kind in "iu")
+        ends = [
+            (seen.min(), seen.max(), values.dtype.kind in "iu")
+            for _, values in _deep_strips(path, image)
+            for seen in [values[..., :3] if values.ndim == 3 else values]
+        ]
+        image.close()
+    low, high = float(min(low for low, _, _ in ends)), float(max(high for _, high, _ in ends))
+    if not all(math.isfinite(end) for ends_of_strip in ends for end in ends_of_strip):
+        raise Unreadable("with pixels that are not finite")
+    return Values(low, high, all(are_whole for _, _, are_whole in ends))
 
 
 @contextlib.contextmanager
@@ -167,30 +176,45 @@ def decoded(path: Path, reading: Reading) -> Iterator[Image.Image]:
     """
     with _opened(path, reading.max_megapixels) as opened, _BUDGET.of(opened.width * opened.height):
         if _is_deep(opened):
-            values = _deep_values(path, opened)
-            ends = reading.value_range or reading.deep_range or (0, 65535) * (values.dtype == np.uint16)
-            if not ends:
-                raise Unreadable("of numbers in an unknown range")
-            orientation = opened.getexif().get(ExifTags.Base.Orientation, 1)
+            image = _scaled(path, opened, reading)
+        else:
+            ImageOps.exif_transpose(opened, in_place=True)
+            image = _converted(opened, reading.channels)
+            if reading.value_range:
+                ramp = _to_8_bits(np.arange(256), *reading.value_range).tolist()
+                colours = min(reading.channels, 3)
+                image = image.point(ramp * colours + list(range(256)) * (reading.channels - colours))
+        if image is not opened:
+            opened.close()
+        try:
+            yield image
+        finally:
+            image.close()
+
+
+def _scaled(path: Path, opened: ImageFile.ImageFile, reading: Reading) -> Image.Image:
+    """A picture of more than 8 bits in 8, upright."""
+    ends = reading.value_range or reading.deep_range
+    ramp = _to_8_bits(np.arange(2**16), *(ends or (0, 2**16 - 1)))
+    made = Image.new("L" if not _lower_bytes(opened) else opened.mode, opened.size)
+    for top, values in _deep_strips(path, opened):
+        if values.dtype.kind in "iu" and values.min() >= 0 and values.max() < 2**16:
+            scaled = ramp[values]
+        elif ends:
             scaled = _to_8_bits(values, *ends)
-            if scaled.shape[2:] == (4,):
-                scaled[..., 3] = _to_8_bits(values[..., 3], 0, 65535)
-            image = Image.fromarray(scaled)
-            if orientation in _TURNS:
-                image = image.transpose(_TURNS[orientation])
-            yield _converted(image, reading.channels)
-            return
-        image = _converted(ImageOps.exif_transpose(opened), reading.channels)
-        if reading.value_range:
-            ramp = _to_8_bits(np.arange(256, dtype=np.uint16), *reading.value_range).tolist()
-            colours = 3 if reading.channels == 4 else reading.channels
-            image = image.point(ramp * colours + list(range(256)) * (reading.channels - colours))
-        yield image
+        else:
+            raise Unreadable("of numbers in an unknown range")
+        if values.ndim == 3 and values.shape[2] == 4:
+            scaled[..., 3] = _to_8_bits(values[..., 3], 0, 2**16 - 1)
+        made.paste(Image.fromarray(scaled), (0, top))
+    orientation = opened.getexif().get(ExifTags.Base.Orientation, 1)
+    opened.close()
+    if orientation in _TURNS:
+        made = made.transpose(_TURNS[orientation])
+    return _converted(made, reading.channels)
 
 
 def _to_8_bits(values: np.ndarray, low: float, high: float) -> np.ndarray:
-    if values.dtype == np.uint16 and values.size > 2**16:
-        return _to_8_bits(np.arange(2**16, dtype=np.uint16), low, high)[values]
     return np.rint(np.clip((values.astype(np.float64) - low) * (255 / (high - low)), 0, 255)).astype(np.uint8)
 
 
@@ -213,26 +237,37 @@ def _lower_bytes(image: ImageFile.ImageFile) -> list[Any]:
     return tiles
 
 
-def _deep_values(path: Path, image: ImageFile.ImageFile) -> np.ndarray:
-    """The values as they are stored, not turned: [H, W] or [H, W, channels], uint16 where they are that."""
-    if lower := _lower_bytes(image):
-        with path.open("rb") as file:
-            other = _image(file)
+def _deep_strips(path: Path, image: ImageFile.ImageFile) -> Iterator[tuple[int, np.ndarray]]:
+    """The values as they are stored, not turned: strips [h, W] or [h, W, channels] with their first row."""
+    lower = _lower_bytes(image)
+    with contextlib.ExitStack() as held:
+        if lower:
+            other = _image(held.enter_context(path.open("rb")))
+            held.callback(other.close)
             other.tile = lower
-            low_bytes = np.asarray(other)
-        return np.asarray(image).astype(np.uint16) * 256 + low_bytes
-    values = np.asarray(image)
-    if values.dtype.kind in "iu" and values.min() >= 0 and values.max() < 2**16:
-        return values.astype(np.uint16)
-    return values
+        for top, box in _strips(image):
+            values = np.asarray(image.crop(box))
+            yield top, values.astype(np.uint16) * 256 + np.asarray(other.crop(box)) if lower else values
+
+
+def _strips(image: Image.Image) -> Iterator[tuple[int, tuple[int, int, int, int]]]:
+    """The boxes that a picture is worked on in, so that copies of all of it take no memory."""
+    rows = max(1, _STRIP_PIXELS // image.width)
+    for top in range(0, image.height, rows):
+        yield top, (0, top, image.width, min(top + rows, image.height))
 
 
 def _converted(image: Image.Image, channels: int) -> Image.Image:
     """The 8-bit picture as grey, RGB or RGBA; for grey and RGB laid on white."""
-    if channels < 4 and image.has_transparency_data:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return image.convert(_MODES[channels])
+    mode = _MODES[channels]
+    if channels == 4 or not image.has_transparency_data:
+        return image if image.mode == mode else image.convert(mode)
+    made = Image.new(mode, image.size)
+    for top, box in _strips(image):
+        strip = image.crop(box).convert("RGBA")
+        laid = Image.alpha_composite(Image.new("RGBA", strip.size, "white"), strip)
+        made.paste(laid.convert(mode), (0, top))
+    return made
 
 
 @contextlib.contextmanager
