@@ -117,7 +117,7 @@ def test_other_errors_stay_what_they_are():
         ("algorithm.latent_size=1e9", "MiB are needed (state 122,070.4 MiB), and there are "),
         (
             "generator.widths=2000000000,2000000000",
-            "narrower networks take less, or --config.execution.shard",
+            "narrower networks take less, or execution.shard",
         ),
         ("steps_per_call=2e9", "the input of a call of steps_per_call steps 61,035.2 MiB"),
         ("num_steps=2e9", "every step's losses 91,552.7 MiB), and there are "),
