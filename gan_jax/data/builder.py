@@ -1,5 +1,6 @@
 """What the data sets that gan_jax prepares itself have in common: a tfds builder without TensorFlow."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -14,9 +15,12 @@ from tqdm import tqdm
 
 from gan_jax.data.spec import Field
 from gan_jax.utils.errors import UserError
+from gan_jax.utils.files import kept_from_sweeping
 
 LEFT_OUT = "left_out"  # in the metadata of a set: for each file that was left out why
 INFO_FILE = "dataset_info.json"  # tfds writes it last, and renames the whole folder after that
+INCOMPLETE = "incomplete."  # how the name of a folder begins as long as tfds writes it
+LOCK = ".preparing"  # in the folder of a data set, held by those that prepare it
 SHARD_BYTES = 2**30  # of decoded pictures in one file
 MAX_SHARDS = 512
 
@@ -102,7 +106,8 @@ class LocalBuilder(tfds.core.ShardBasedBuilder, skip_registration=True):  # type
     def prepare(self, source: Path | None = None) -> Path:
         """Prepares the set unless that has been done; returns its folder.
 
-        All or nothing: tfds writes into a temporary folder beside it and renames that at the end.
+        All or nothing: tfds writes into a temporary folder beside it and renames that at the end. Those that
+        killed processes left behind are deleted at the next preparation.
 
         Raises:
             UserError: the data folder cannot be written, or whatever `collect` and `records` find.
@@ -111,7 +116,7 @@ class LocalBuilder(tfds.core.ShardBasedBuilder, skip_registration=True):  # type
             return Path(self.data_dir)
         self.collect(source)
         try:
-            with _without_tfds_bars():
+            with kept_from_sweeping(self._own_folder, LOCK, self._sweep), _without_tfds_bars():
                 self.download_and_prepare(file_format="array_record")
         except (OSError, RuntimeError) as error:  # array_record raises RuntimeError for a full disk
             if not self.is_prepared:  # otherwise another process was quicker, which is as good
@@ -120,6 +125,18 @@ class LocalBuilder(tfds.core.ShardBasedBuilder, skip_registration=True):  # type
                     "there if it is full, or choose another data folder (TFDS_DATA_DIR names the usual one)."
                 ) from error
         return Path(self.data_dir)
+
+    @property
+    def _own_folder(self) -> Path:
+        """Of all configurations and versions of this data set."""
+        above = 2 if self.config_name() else 1
+        return Path(self.data_dir).parents[above - 1]
+
+    def _sweep(self) -> None:
+        """Deletes what killed preparations left half-written."""
+        for pattern in (f"{INCOMPLETE}*", f"*/{INCOMPLETE}*"):
+            for leftover in self._own_folder.glob(pattern):
+                shutil.rmtree(leftover, ignore_errors=True)
 
     def _info(self) -> tfds.core.DatasetInfo:
         encoding, class_names = tfds.features.Encoding.BYTES, self.class_names()

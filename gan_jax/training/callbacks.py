@@ -8,7 +8,7 @@ checkpoints are written by all.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,12 +42,14 @@ SEED = 0  # of the latents: the same at every evaluation, so that their noise do
 
 @dataclass(frozen=True)
 class RecordLosses:
-    """Keeps the metrics of every step, and ends the run where a loss is not finite."""
+    """Keeps the metrics of every step, and ends the run where a loss is not finite or its folder is gone."""
 
     log: RunLog | NoLog
+    check_folder: Callable[[], None] = lambda: None
 
     def __call__(self, step: int, metrics: StepMetrics) -> None:
         """Takes the metrics of the steps that end at `step`."""
+        self.check_folder()
         self.log.record(step, metrics)
         check_finite(step, metrics)
 

@@ -53,7 +53,7 @@ from gan_jax.training.checkpoint import Checkpoints
 from gan_jax.training.input import make_fetch
 from gan_jax.training.pictures import picture_of_reals
 from gan_jax.training.restore import NEWEST
-from gan_jax.training.workdir import check_same_run, check_workdir, claim, note_start
+from gan_jax.training.workdir import check_same_run, check_workdir, claim, keeps_its_place, note_start
 from gan_jax.utils.errors import UserError
 from gan_jax.utils.interrupt import Interrupted, StopRequest
 from gan_jax.utils.memory import check_fits, host_bytes, told_if_exhausted
@@ -119,6 +119,7 @@ def train(
             prepare(steps, state, step, mesh, hosts)
         if hosts.is_first:
             note_start(folder, record)
+        check_folder = keeps_its_place(folder) if hosts.is_first else lambda: None
         log = held.enter_context(closing(open_log(plan, folder, step, hosts)))
         pictures = SamplePictures(plan, folder, log, hosts)
         save = SaveCheckpoint(plan.checkpoint_every_steps, checkpoints)
@@ -126,7 +127,7 @@ def train(
         if evaluator is not None:
             held.enter_context(closing(evaluator)).begin(log)
             own.append(evaluator)
-        work = PeriodicWork([*own, *callbacks, save], plan.num_steps, RecordLosses(log))
+        work = PeriodicWork([*own, *callbacks, save], plan.num_steps, RecordLosses(log, check_folder))
         held.enter_context(hosts.propagate_errors())  # last: the others know before anything here is closed
         held.enter_context(told_if_exhausted())
         if step == 0:
@@ -158,6 +159,7 @@ def train(
         if signum is not None:
             save(step, state, {})
         checkpoints.wait()
+        check_folder()
         hosts.barrier()
         if signum is not None:
             stopped = f"stopped and saved at step {step}; the same command continues the run"

@@ -12,7 +12,7 @@ import json
 import platform
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -93,6 +93,32 @@ def claim(held: contextlib.ExitStack, folder: Path, record: dict[str, Any], host
         held.enter_context(locked(folder, LOCK, "trains in"))
     hosts.broadcast_from_first(unchanged)
     check_shared(hosts, folder)
+
+
+def keeps_its_place(folder: Path) -> Callable[[], None]:
+    """A check that the folder is still the one that it is now.
+
+    It raises a UserError where the folder has been removed or replaced: what is written then is lost, or lies
+    in files that nobody can name any more.
+    """
+
+    def identity() -> tuple[int, int] | None:
+        try:
+            status = folder.stat()
+        except OSError:
+            return None
+        return status.st_dev, status.st_ino
+
+    first = identity()
+
+    def check() -> None:
+        if identity() != first:
+            raise UserError(
+                f"{folder} has been removed or replaced while it was trained in: what was written since is "
+                "lost. Put the old folder back and give the same command again, or start anew"
+            )
+
+    return check
 
 
 def check_same_run(

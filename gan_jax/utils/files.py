@@ -11,7 +11,7 @@ import os
 import secrets
 import stat
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -157,6 +157,29 @@ def checked_suffix(path: Path | str, allowed: Iterable[str]) -> str:
 def write_json(path: Path | str, value: Any) -> None:
     """Writes `value` as indented JSON, atomically; errors as in `write_atomically`."""
     write_atomically(path, (json.dumps(value, indent=2) + "\n").encode())
+
+
+@contextlib.contextmanager
+def kept_from_sweeping(folder: Path, name: str, sweep: Callable[[], None]) -> Iterator[None]:
+    """Context of those that write what looks left behind until it is whole; the first of them sweeps before.
+
+    A lock on a file in the folder tells whether others are inside. Where the file system has no locks nobody
+    sweeps.
+
+    Args:
+        sweep: deletes what is left behind.
+
+    Raises:
+        OSError: the folder cannot be written to.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with open_file(folder / name, "a") as lock:
+        with contextlib.suppress(OSError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            sweep()
+        with contextlib.suppress(OSError):
+            fcntl.flock(lock, fcntl.LOCK_SH)
+        yield
 
 
 @contextlib.contextmanager

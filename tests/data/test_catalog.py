@@ -1,5 +1,6 @@
 """Names, splits, options and folders that will not do; sets that tfds prepared; no TensorFlow."""
 
+import fcntl
 import io
 import json
 import os
@@ -185,6 +186,20 @@ def test_a_killed_prepare_leaves_nothing_that_is_accepted(data_dir):
     assert any("incomplete" in path.name for path in data_dir.rglob("*"))
     assert not Shapes(Shapes.OPTIONS(num_examples=30), data_dir=data_dir).is_prepared
     assert len(data.load("shapes", num_examples=30)) == 30
+    assert not list(data_dir.rglob("incomplete*"))
+
+
+@pytest.mark.parametrize("place", ["shapes", "shapes/another"])
+def test_what_a_killed_prepare_left_is_deleted_unless_somebody_prepares(place, data_dir):
+    left = data_dir / place / "incomplete.ABCDEF_0.1.0"
+    left.mkdir(parents=True)
+    (left / "half").write_text("")
+    with (data_dir / "shapes" / ".preparing").open("a") as other:
+        fcntl.flock(other, fcntl.LOCK_SH)  # as by another process that is at it
+        data.prepare("shapes", num_examples=20)
+        assert (left / "half").exists()
+    data.prepare("shapes", num_examples=30)
+    assert not left.exists()
 
 
 NO_TENSORFLOW = """

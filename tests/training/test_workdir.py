@@ -17,6 +17,7 @@ from gan_jax.config import components
 from gan_jax.config.build import open_data
 from gan_jax.config.choices import with_components
 from gan_jax.config.components import complete
+from gan_jax.core.loop import Every
 from gan_jax.summaries.logs import read_metrics
 from gan_jax.training.checkpoint import Checkpoints
 from gan_jax.training.restore import run_data
@@ -272,3 +273,19 @@ def test_a_config_survives_its_record(finished, data_dir):
     assert ml_collections.ConfigDict(runs.recorded(finished)["config"]).to_dict() == json.loads(
         complete(tiny(data_dir)).to_json_best_effort()
     )
+
+
+@pytest.mark.parametrize("how", ["removed", "replaced"])
+@pytest.mark.parametrize("at", [8, 30])
+def test_a_folder_that_vanishes_under_a_training_is_an_error(how, at, tmp_path, data_dir):
+    """In the middle, and after the last step: a disk that was unmounted, or an rm -r in another window."""
+    folder = tmp_path / "run"
+
+    def vanish(step, state, metrics):
+        if step == at:
+            shutil.move(folder, tmp_path / "moved")
+            if how == "replaced":
+                folder.mkdir()
+
+    with pytest.raises(UserError, match="run has been removed or replaced while it was trained in"):
+        run(tiny(data_dir), folder, callbacks=[Every(at, vanish)])
