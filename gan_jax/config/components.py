@@ -98,6 +98,18 @@ def data_options(config: ml_collections.ConfigDict) -> dict[str, Any]:
     return {name: value for name, value in config.data.to_dict().items() if name not in DATA}
 
 
+def with_dataset(
+    config: ml_collections.ConfigDict, name: str, options: Mapping[str, Any]
+) -> ml_collections.ConfigDict:
+    """A copy with another data set in the place of its own."""
+    config = copy.deepcopy(config)
+    with config.unlocked():
+        for option in data_options(config):
+            del config.data[option]
+        config.data.update(name=name, **options)
+    return config
+
+
 def check_data(config: ml_collections.ConfigDict) -> None:
     """Raises a UserError, with the choices, if `data` lacks a field or has one that its data set has not."""
     name = config.data.get("name")

@@ -1,5 +1,6 @@
 """Data sets, the sampler that makes a batch a function of the step, and the feeds to the compiled step."""
 
+from gan_jax.data.arrays import from_arrays
 from gan_jax.data.catalog import DATASETS, load, options_of, picture_size, prepare, splits
 from gan_jax.data.codecs import to_float
 from gan_jax.data.dataset import Dataset
@@ -17,6 +18,7 @@ __all__ = [
     "Field",
     "IndexSampler",
     "StreamFeed",
+    "from_arrays",
     "load",
     "make_feed",
     "options_of",

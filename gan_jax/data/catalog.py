@@ -9,6 +9,7 @@ from typing import Any
 import tensorflow_datasets as tfds
 from absl import logging
 
+from gan_jax.data.arrays import ARRAYS
 from gan_jax.data.builder import INFO_FILE, LocalBuilder
 from gan_jax.data.dataset import Dataset
 from gan_jax.data.idx import FashionMnist, IdxBuilder, Kmnist, Mnist
@@ -74,6 +75,11 @@ def load(name: str, *, data_dir: str | Path | None = None, split: str = "train",
     """
     if name == ZIP:
         return _open_zip(data_dir, split, options)
+    if name == ARRAYS:
+        raise UserError(
+            "The run was trained on arrays that a program held: give them to train(config, workdir, "
+            "dataset=gan_jax.data.from_arrays(...)) again, and name other reals with --real."
+        )
     if name in POINTS:
         return POINTS[name].open(split, options)
     root = data_root(data_dir)

@@ -29,13 +29,13 @@ from gan_jax.config.build import (
     open_data,
     takes_batch_size,
 )
-from gan_jax.config.components import complete
+from gan_jax.config.components import complete, with_dataset
 from gan_jax.config.phases import phase_configs
 from gan_jax.core.algorithm import Algorithm
 from gan_jax.core.loop import Callback, PeriodicWork, check_callbacks, run_steps
 from gan_jax.core.state import TrainState
 from gan_jax.core.update import Metrics
-from gan_jax.data import Feed, make_feed
+from gan_jax.data import Dataset, Feed, make_feed
 from gan_jax.data.feed import on_device_bytes
 from gan_jax.distributed import parallel
 from gan_jax.distributed.hosts import ALONE, Hosts
@@ -70,6 +70,7 @@ def train(
     devices: int = 0,
     hosts: Hosts = ALONE,
     callbacks: Sequence[Callback] = (),
+    dataset: Dataset | None = None,
 ) -> TrainState:
     """Trains, or continues, the run in `workdir` up to `config.num_steps`.
 
@@ -79,6 +80,7 @@ def train(
             arguments.
         callbacks: more periodic work, done after the run's own rows, pictures and scores of a step and before
             its checkpoint. Every process does it. What it remembers is in no checkpoint.
+        dataset: what to train on in the place of the config's data set, such as `data.from_arrays` makes.
 
     Raises:
         UserError: the config, the data or the workdir do not fit; nothing was changed.
@@ -91,8 +93,8 @@ def train(
         raise ValueError(
             f"there are {jax.process_count()} processes: give train the hosts that `connected` gave"
         )
-    config = complete(config)
-    plan, mesh = plan_on_devices(config, devices)
+    config = complete(config if dataset is None else with_dataset(config, dataset.name, dataset.options))
+    plan, mesh = plan_on_devices(config, devices, dataset)
     check_memory(plan, mesh, hosts.count)
     folder = expanded(workdir)
     check_same_run(hosts, config, plan.dataset, plan.frozen_digests)
@@ -171,14 +173,16 @@ def train(
         return state
 
 
-def plan_on_devices(config: ml_collections.ConfigDict, devices: int = 0) -> tuple[Plan, jax.sharding.Mesh]:
-    """The config, read, and the devices that train it.
+def plan_on_devices(
+    config: ml_collections.ConfigDict, devices: int = 0, dataset: Dataset | None = None
+) -> tuple[Plan, jax.sharding.Mesh]:
+    """The config, read, and the devices that train it; `dataset` is the config's, where it is open already.
 
     Raises:
         UserError: as `build`; there are not so many devices, or they do not divide the batch.
     """
     check_fields(config)
-    mesh, dataset = parallel.training_mesh(devices), open_data(config)
+    mesh, dataset = parallel.training_mesh(devices), dataset or open_data(config)
     parts = execution_of(config).accumulation
     for phase in phase_configs(config):
         parallel.check_batch(

@@ -1,0 +1,84 @@
+"""Images that a program holds in memory, as a data set."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from gan_jax.data.dataset import Dataset
+from gan_jax.data.identity import content_digest
+from gan_jax.data.picture_files import MAX_CLASSES
+from gan_jax.data.spec import Field
+from gan_jax.utils.errors import UserError
+from gan_jax.utils.names import printable
+
+ARRAYS = "arrays"
+
+
+class _Arrays:
+    """The arrays as the records of a data set."""
+
+    def __init__(self, arrays: dict[str, np.ndarray]) -> None:
+        self._arrays = arrays
+
+    def __len__(self) -> int:
+        return len(self._arrays["image"])
+
+    def __getitem__(self, index: int, /) -> dict[str, Any]:
+        return {name: values[index] for name, values in self._arrays.items()}
+
+    def read_into(self, indices: np.ndarray, out: dict[str, np.ndarray]) -> None:
+        for name, values in out.items():
+            np.take(self._arrays[name], indices, axis=0, out=values, mode="clip")
+
+
+def from_arrays(
+    images: np.ndarray, labels: np.ndarray | None = None, *, class_names: Sequence[str] = ()
+) -> Dataset:
+    """A data set of arrays, for `train(config, workdir, dataset=...)`.
+
+    Args:
+        images: uint8 [N, H, W, C], or grey [N, H, W]; not copied, so they must not change.
+        labels: integers [N] from 0; None for none.
+        class_names: what the labels mean, in order; empty for "0", "1", ... up to the greatest label.
+
+    Raises:
+        UserError: other shapes or types, or labels that have no name.
+    """
+    images = np.asarray(images)
+    if images.ndim == 3:
+        images = images[..., None]
+    if images.dtype != np.uint8 or images.ndim != 4 or 0 in images.shape:
+        raise UserError(
+            f"the images are {images.dtype} {list(images.shape)}: they must be uint8 [N, H, W, C] or grey "
+            "[N, H, W], from 0 to 255. Of x in [-1, 1] make np.rint((x + 1) * 127.5).astype(np.uint8)"
+        )
+    arrays, names = {"image": images}, tuple(printable(name) for name in class_names)
+    if labels is not None:
+        labels = np.asarray(labels)
+        if labels.shape != images.shape[:1] or labels.dtype.kind not in "iu":
+            raise UserError(
+                f"the labels are {labels.dtype} {list(labels.shape)}: they must be integers [{len(images)}]"
+            )
+        most = len(names) or MAX_CLASSES
+        if labels.min() < 0 or labels.max() >= most:
+            raise UserError(
+                f"the labels go from {labels.min()} to {labels.max()}: they must be 0 to {most - 1} at most"
+            )
+        names = names or tuple(map(str, range(int(labels.max()) + 1)))
+        arrays["label"] = labels.astype(np.int32)
+    elif names:
+        raise UserError(f"names of {len(names)} classes are given, and no labels")
+    dataset = Dataset(
+        name=ARRAYS,
+        split="train",
+        source=_Arrays(arrays),
+        fields={"image": Field((images.shape[1], images.shape[2], images.shape[3]))},
+        num_classes=len(names) or None,
+        class_names=names,
+        fingerprint="",
+    )
+    return replace(dataset, fingerprint=f"{ARRAYS} [train] {len(images)} examples {content_digest(dataset)}")
