@@ -13,6 +13,7 @@ import json
 import re
 import shutil
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -34,6 +35,7 @@ from gan_jax.study.study import Run, Study, runs_of
 from gan_jax.study.trainer import GroupTrainer, sampled_state
 from gan_jax.summaries.logs import check_appendable
 from gan_jax.training.callbacks import open_evaluator
+from gan_jax.training.workdir import keeps_its_place
 from gan_jax.utils.errors import UserError
 from gan_jax.utils.files import locked
 from gan_jax.utils.interrupt import Interrupted, StopRequest
@@ -126,19 +128,26 @@ class Runner:
         with locked(self.out / f"{WORK}{self.shard.suffix}") as work, StopRequest() as stop:
             for leftover in work.glob("deleting-*"):
                 shutil.rmtree(leftover, ignore_errors=True)
-            opened, bar = Opened(), Bar(self.left)
+            opened, bar, check_folder = Opened(), Bar(self.left), keeps_its_place(self.out)
             try:
                 if self.others:
                     count = len(self.others)
                     bar.say(f"{count} results in {self.out} are of configs that the study no longer has")
                 for number, group in enumerate(self.groups, start=1):
                     bar.say(f"program {number} of {len(self.groups)}: {group.name}")
-                    self.train(group, opened, work, results, bar, stop)
+                    self.train(group, opened, work, results, bar, stop, check_folder)
             finally:
                 bar.close()
 
     def train(
-        self, group: Group, opened: Opened, work: Path, results: Path, bar: Bar, stop: StopRequest
+        self,
+        group: Group,
+        opened: Opened,
+        work: Path,
+        results: Path,
+        bar: Bar,
+        stop: StopRequest,
+        check_folder: Callable[[], None] = lambda: None,
     ) -> None:
         """One group, to its results."""
         try:
@@ -148,6 +157,7 @@ class Runner:
             raise UserError(f"{group.name}: {error}") from error
         trainer = GroupTrainer(group, plan, evaluator, work / group.id, say=bar.say, advance=bar.advance)
         found, states = trainer.run(stop)
+        check_folder()
         self.draw(group, trainer, states)
         add_results(results, found)  # after the pictures: nobody comes back to what has a result
         trainer.forget()

@@ -343,3 +343,16 @@ def test_a_damaged_result_is_said(whole, tmp_path):
         Runner(tiny.study(), tmp_path, WHOLE)
     (tmp_path / "results.jsonl").write_text(lines[0] + "\n" + lines[1][:50])  # killed while it was written
     assert len(Runner(tiny.study(), tmp_path, WHOLE).left) == 8
+
+
+def test_a_folder_that_is_removed_under_a_study_is_an_error(tmp_path, monkeypatch):
+    train_group = GroupTrainer.run
+
+    def removed(self, stop):
+        found = train_group(self, stop)
+        shutil.move(tmp_path / "out", tmp_path / "moved")
+        return found
+
+    monkeypatch.setattr(GroupTrainer, "run", removed)
+    with pytest.raises(UserError, match="out has been removed or replaced while"):
+        run(tiny.study(), tmp_path / "out", seeds=1)
