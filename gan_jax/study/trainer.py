@@ -204,6 +204,7 @@ class GroupTrainer:
         step = None if states is None else int(states.step)
         for row in self.history.begin(step):
             self.take(row)
+        self.check_rows()
         if states is not None:
             self.advance(int(states.step) * len(self.group.runs))
             states = jax.device_put(chosen_runs(states, self.indices), many_runs.runs_shardings(self.mesh))
@@ -213,6 +214,17 @@ class GroupTrainer:
         if not self.plan.frozen:
             return states
         return states.replace(frozen=parallel.place_frozen(self.plan.frozen, self.mesh))
+
+    def check_rows(self) -> None:
+        """Raises a UserError unless every run was measured at the same steps, or is lost."""
+        steps = [{step for values in self.scores[i].values() for step, _ in values} for i in self.healthy]
+        everywhere = set().union(*steps)
+        for index, found in zip(self.healthy, steps, strict=True):
+            if missing := sorted(everywhere - found):
+                raise UserError(
+                    f"{self.history.path} lacks the scores of {self.group.runs[index].name} at step "
+                    f"{missing[0]}: move {self.folder} away to train these runs anew"
+                )
 
     def take(self, row: dict[str, Any]) -> None:
         """Takes a row of the history in."""

@@ -51,6 +51,7 @@ class RunLog:
         workdir = expanded(workdir)
         self._doing = f"write {workdir / METRICS}"
         _drop_rows_after(workdir / METRICS, first_step)
+        _warn_of_gaps(workdir, first_step)
         self._losses = LossFile(workdir / LOSSES, num_steps=num_steps, first_step=first_step)
         self._events = EventFile(workdir / TENSORBOARD, first_step=first_step)
         with files.disk_errors(self._doing):
@@ -181,8 +182,9 @@ class LossFile:
         fields += tuple(name for name in names if name not in fields)
         self._dtype = np.dtype([(name, np.float32) for name in fields])
         rows = np.full(max(self._num_steps, len(old)), np.nan, self._dtype)
+        old = old[:kept]
         for name in old.dtype.names or ():
-            rows[name][:kept] = old[name][:kept]
+            rows[name][: len(old)] = old[name]
         buffer = io.BytesIO()
         np.save(buffer, rows)
         files.write_atomically(self._path, buffer.getvalue())
@@ -260,7 +262,7 @@ def _load(path: Path) -> np.ndarray:
             if not path.exists():
                 return np.empty(0, [])
             losses = np.load(path)
-    except (ValueError, EOFError) as error:
+    except (ValueError, EOFError, MemoryError, OverflowError) as error:
         raise UserError(f"{path} is damaged ({error}). Move it away and give the command again.") from error
     if losses.ndim != 1 or not losses.dtype.names:
         raise UserError(f"{path} is not a record of losses. Move it away and give the command again.")
@@ -297,6 +299,22 @@ def _lines(path: Path, field: str) -> list[tuple[str, dict[str, Any] | None]]:
         good = isinstance(row, dict) and isinstance(row.get(field, ""), int | None)
         rows.append((line, row if good else None))
     return rows
+
+
+def _warn_of_gaps(workdir: Path, first_step: int) -> None:
+    """Warns where the records lack steps that were trained: the files were removed or cut."""
+    losses = read_losses(workdir)
+    columns = [] if losses is None else [losses[name][:first_step] for name in losses.dtype.names or ()]
+    kept = int((~np.isnan(columns)).any(axis=0).sum()) if columns else 0
+    if kept < first_step:
+        logging.warning(
+            "%s lacks %d of the %d steps that were trained: they are in no curve any more",
+            workdir / LOSSES,
+            first_step - kept,
+            first_step,
+        )
+    if first_step and not (workdir / METRICS).exists():
+        logging.warning("%s is not there: its rows until step %d are lost", workdir / METRICS, first_step)
 
 
 def _unfinished_interval(workdir: Path, first_step: int) -> list[dict[str, np.ndarray]]:

@@ -13,6 +13,7 @@ import pytest
 from gan_jax import main
 from gan_jax.distributed import parallel
 from gan_jax.study import runner, trainer
+from gan_jax.study.history import History
 from gan_jax.study.results import Shard
 from gan_jax.study.runner import Runner
 from gan_jax.study.study import runs_of
@@ -202,6 +203,15 @@ def test_a_history_that_is_damaged_is_never_reported(stopped, tmp_path):
             UserError, match=r"step 11: history\.jsonl .*; step 10: history\.jsonl .*Put back"
         ):
             run(tiny.study(), out, only=("hinge",))
+    without = History(tmp_path / "without")  # sealed, so that only the rows can tell
+    for row in map(json.loads, lines):
+        if "sha256" in row:
+            without.seal(row["step"], 1.0)
+        elif row["run"] != 1:
+            without.add(row)
+    history.write_bytes(without.path.read_bytes())
+    with pytest.raises(UserError, match=r"lacks the scores of hinge, seed 1 at step 6: move"):
+        run(tiny.study(), out, only=("hinge",))
     history.write_bytes(b"".join(lines))
     shutil.rmtree(group_of(out) / "checkpoints")
     with pytest.raises(UserError, match=r"tells of 11 steps, but there is no checkpoint .* train these runs"):

@@ -99,6 +99,31 @@ def test_resumed_run_has_the_records_of_an_uninterrupted_one(tmp_path):
     assert one.read_bytes() == other.read_bytes()
 
 
+def edited(path, before, after):
+    path.write_text(path.read_text().replace(before, after))
+
+
+DAMAGES = [
+    (lambda losses, rows: None, []),
+    (lambda losses, rows: losses.unlink(), ["losses.npy lacks 12 of the 12 steps"]),
+    (lambda losses, rows: np.save(losses, np.load(losses)[:5]), ["losses.npy lacks 7 of the 12 steps"]),
+    (lambda losses, rows: rows.unlink(), ["rows until step 12 are lost"]),
+    (lambda losses, rows: edited(rows, '"step": 8', '"step" 8'), ["damaged: line 2 cannot be read"]),
+    (lambda losses, rows: rows.write_bytes(rows.read_bytes()[:-9]), []),  # half-written: only a kill
+]
+
+
+@pytest.mark.parametrize("number", range(len(DAMAGES)))
+def test_records_that_lack_something_are_said_when_a_run_continues(number, tmp_path, caplog):
+    damage, said = DAMAGES[number]
+    log_steps(tmp_path, 1, 12)
+    damage(tmp_path / logs.LOSSES, tmp_path / logs.METRICS)
+    log_steps(tmp_path, 13, 16)
+    assert len(caplog.messages) == len(said)
+    for text, message in zip(said, caplog.messages, strict=True):
+        assert text in message
+
+
 def test_half_written_line_is_left_out(tmp_path):
     log_steps(tmp_path, 1, 8)
     path = tmp_path / logs.METRICS
