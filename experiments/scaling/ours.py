@@ -13,7 +13,7 @@ import jax.numpy as jnp
 
 from experiments.scaling.counting import Operation, operations, total
 from gan_jax.config.build import build_algorithm, example_batch
-from gan_jax.config.config_flag import run_config_file
+from gan_jax.config.config_file import run_config_file
 from gan_jax.core.algorithm import Algorithm, apply_network
 from gan_jax.core.state import TrainState
 from gan_jax.core.update import Role

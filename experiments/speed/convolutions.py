@@ -23,7 +23,7 @@ import ml_collections
 import numpy as np
 
 from gan_jax.config.build import build_algorithm, example_batch
-from gan_jax.config.config_flag import run_config_file
+from gan_jax.config.config_file import run_config_file
 from gan_jax.data import DataSpec, Field
 from gan_jax.distributed import parallel
 from gan_jax.models.layers.layers import conv

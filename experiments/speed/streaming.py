@@ -39,7 +39,7 @@ from PIL import Image
 
 from gan_jax.config.build import build, example_batch
 from gan_jax.config.components import complete
-from gan_jax.config.config_flag import run_config_file
+from gan_jax.config.config_file import run_config_file
 from gan_jax.data import Dataset, Feed, Field, IndexSampler, StreamFeed, make_feed
 from gan_jax.data.builder import LocalBuilder
 from gan_jax.data.feed import Placement

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import optax
 
 from gan_jax.algorithms.gan import GAN
+from gan_jax.core.modules import is_conditional
 from gan_jax.core.update import Array, Batch, Metrics
 from gan_jax.utils.checks import check_range
 
@@ -34,7 +35,7 @@ class ACGAN(GAN):
                 "acgan tells the generator the class: give data with labels (a folder of pictures has them "
                 "where each class is a sub-folder), and set generator.condition, for example to embedding"
             )
-        if self.discriminator.conditional:
+        if is_conditional(self.discriminator):
             raise ValueError(
                 "acgan's discriminator must find out the class, and this one is told: "
                 "set discriminator.condition=none"

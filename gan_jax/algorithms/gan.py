@@ -27,6 +27,7 @@ from gan_jax.augment import Augment, NoAugment
 from gan_jax.core.accumulation import Microbatches, network_obstacles
 from gan_jax.core.algorithm import Algorithm
 from gan_jax.core.collectives import gather_batch
+from gan_jax.core.modules import is_conditional
 from gan_jax.core.randomness import example_keys
 from gan_jax.core.state import Role, TrainState
 from gan_jax.core.update import Array, Batch, Key, LossOut, Metrics, Update
@@ -121,7 +122,7 @@ class GAN(Algorithm):
                 "top_k chooses fakes by their own logits, and a relativistic loss weighs them against the "
                 "reals: set top_k=1.0 or another loss"
             )
-        if getattr(self.discriminator, "conditional", False):
+        if is_conditional(self.discriminator):
             for name, off in (("packing", 1), ("pool_size", 0)):
                 if getattr(self, name) != off:
                     raise ValueError(

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import optax
 
 from gan_jax.algorithms.gan import GAN
+from gan_jax.core.modules import is_conditional
 from gan_jax.core.randomness import example_keys
 from gan_jax.core.state import TrainState
 from gan_jax.core.update import Array, Batch, Key, Metrics
@@ -44,7 +45,7 @@ class InfoGAN(GAN):
         for name in ("categorical_weight", "continuous_weight"):
             check_range(getattr(self, name), name)
         for role in ("generator", "discriminator"):
-            if getattr(self, role).conditional:
+            if is_conditional(getattr(self, role)):
                 raise ValueError(f"infogan finds its codes without labels: set {role}.condition=none")
         for name, off in (("packing", 1), ("pool_size", 0)):
             if getattr(self, name) != off:

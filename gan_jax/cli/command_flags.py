@@ -10,7 +10,7 @@ from typing import Any
 
 from absl import flags
 
-from gan_jax.config.config_flag import define_config
+from gan_jax.config.config_flag import define_config, source_of
 from gan_jax.utils import determinism
 from gan_jax.utils.errors import UserError
 from gan_jax.utils.paths import expanded
@@ -89,7 +89,7 @@ def train(values: flags.FlagValues, rest: list[str]) -> None:
             lost_seconds=values.lost_seconds,
             stalled_seconds=values.stalled_seconds,
         ) as together:
-            commands.train(config, workdir, values.devices, together)
+            commands.train(config, workdir, values.devices, together, source_of(values))
 
 
 def _define_hosts(values: flags.FlagValues) -> None:

@@ -14,8 +14,10 @@ import ml_collections
 from gan_jax import data
 from gan_jax.config.build import build_algorithm, example_batch
 from gan_jax.config.components import complete
+from gan_jax.config.config_file import Source
 from gan_jax.config.phases import phase_configs
 from gan_jax.core.execution import Execution
+from gan_jax.core.modules import is_conditional
 from gan_jax.data.classes import described, labels_named
 from gan_jax.distributed import parallel
 from gan_jax.distributed.hosts import ALONE, Hosts
@@ -40,9 +42,15 @@ def _say(text: str) -> None:
     sys.stdout.write(f"{text}\n")
 
 
-def train(config: ml_collections.ConfigDict, workdir: Path, devices: int = 0, hosts: Hosts = ALONE) -> None:
+def train(
+    config: ml_collections.ConfigDict,
+    workdir: Path,
+    devices: int = 0,
+    hosts: Hosts = ALONE,
+    source: Source | None = None,
+) -> None:
     """gan-jax train."""
-    run_training(config, workdir, devices, hosts)
+    run_training(config, workdir, devices, hosts, source=source)
 
 
 def dry_run(config: ml_collections.ConfigDict, devices: int = 0) -> None:
@@ -109,8 +117,8 @@ def sample(
     to = sample_files(out, columns=columns, scale=scale, class_names=names)  # before anything is drawn
     algorithm, spec, state = restored_run(workdir, BEST if best else NEWEST, step)
     # InfoGAN's categories are no classes of the data.
-    is_conditional = getattr(algorithm.generator, "conditional", False)
-    names = spec.class_names if is_conditional else ()
+    is_told = is_conditional(algorithm.generator)
+    names = spec.class_names if is_told else ()
     chosen = None
     if label is not None:
         if algorithm.num_classes is None:
@@ -122,7 +130,7 @@ def sample(
     chunks = make_chunks(algorithm, spec, run_conditions(workdir, algorithm))
     codec = spec.fields["image"].codec
     drawn = first_of(chunks(state, num, jax.random.key(seed), labels), num)
-    own = labels if is_conditional else None
+    own = labels if is_told else None
     rows = ()
     if own is not None and names and class_columns and columns in (None, class_columns):
         rows = tuple(names[label] for label in own[::class_columns])

@@ -63,6 +63,7 @@ class Config(ml_collections.ConfigDict):
     """A ConfigDict that takes a number without a fraction where a whole one is meant: num_steps = 1e5."""
 
     def __setitem__(self, key: str, value: Any) -> None:
+        value = ml_collections.ConfigDict(value) if isinstance(value, dict) else value
         super().__setitem__(key, whole(value) if type(self.get(key)) is int else value)
 
 

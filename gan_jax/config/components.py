@@ -21,6 +21,7 @@ from gan_jax.augment import AUGMENTS
 from gan_jax.core.algorithm import Algorithm
 from gan_jax.core.execution import Execution
 from gan_jax.core.games import GAMES
+from gan_jax.data import DATASETS
 from gan_jax.evaluation.plan import EvaluationPlan
 from gan_jax.losses.adversarial import LOSSES
 from gan_jax.losses.generator_penalties import GENERATOR_PENALTIES
@@ -48,6 +49,13 @@ PENALTY_TABLES: dict[str, Mapping[str, Callable[..., Any]]] = {
     "penalties": PENALTIES,
     "generator_penalties": GENERATOR_PENALTIES,
 }
+_ALL_TABLES: dict[str, Mapping[str, Any]] = {
+    **{where: table for where, table in TABLES.items() if "discriminator" not in where},
+    **PENALTY_TABLES,
+    "schedule": SCHEDULES,
+    "data": DATASETS,
+}
+_SHIPPED = {where: dict(table) for where, table in _ALL_TABLES.items()}  # a config file may add to a table
 # What a config has where it does not say it; a method that takes none of it ignores it.
 DEFAULTS: dict[str, dict[str, Any]] = {
     "loss": {"name": "non_saturating"},
@@ -85,6 +93,16 @@ INJECTED = frozenset(
     | set(TABLES)
     | set(PENALTY_TABLES)
 )
+
+
+def own_components() -> list[str]:
+    """The components in the tables that are not the library's own, such as "generator my_network"."""
+    return [
+        f"{where} {name}"
+        for where, table in _ALL_TABLES.items()
+        for name, made in table.items()
+        if _SHIPPED[where].get(name) is not made
+    ]
 
 
 def components_of(algorithm: type[Algorithm]) -> set[str]:

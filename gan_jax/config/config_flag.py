@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import re
-import runpy
-import traceback
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import ml_collections
 from absl import flags
 from ml_collections import config_flags
 
+from gan_jax.config.config_file import Source, run_and_read
 from gan_jax.utils.checks import whole
-from gan_jax.utils.errors import UserError
-from gan_jax.utils.paths import expanded
 
-ABOUT = "The config file; any of its fields can be set with --config.field=value."
+_SOURCE = "source"  # an attribute of the flag
+ABOUT = "The config file, or a run's config.json; any of its fields can be set with --config.field=value."
 OVERRIDE = re.compile(r"--?(?:no)?config\.([\w.]+)")
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 FIELD = re.compile(r"--?config\.([\w.]+)(?:=(.*))?", re.DOTALL)
@@ -45,7 +42,7 @@ def define_config(values: flags.FlagValues, argv: list[str]) -> list[str]:
     from gan_jax.config.choices import with_components
     from gan_jax.config.components import complete  # only now: it imports JAX
 
-    config = run_config_file(file.config)
+    config, source = run_and_read(file.config)
     others = with_names(config, others)
     config = complete(with_components(config, overrides(others)))
     others = with_whole_numbers(config, others)
@@ -53,7 +50,13 @@ def define_config(values: flags.FlagValues, argv: list[str]) -> list[str]:
         if match := OVERRIDE.match(arg):
             check_field(config, match[1])
     config_flags.DEFINE_config_dict("config", config, ABOUT, flag_values=values, sys_argv=others)
+    setattr(values["config"], _SOURCE, source)
     return others
+
+
+def source_of(values: flags.FlagValues) -> Source | None:
+    """The source that a run with this --config is to keep."""
+    return getattr(values["config"], _SOURCE, None)
 
 
 def with_names(config: ml_collections.ConfigDict, argv: list[str]) -> list[str]:
@@ -127,36 +130,3 @@ def owners(option: str) -> str:
 
     names = [name for name in (*data.DATASETS, "zip") if option in data.options_of(name)]
     return f"; the data sets with {option!r} are {', '.join(names)} (--config.data.name)" if names else ""
-
-
-def run_config_file(
-    path: str, function: str = "get_config", expected: type = ml_collections.ConfigDict
-) -> Any:
-    """What get_config() of a config file returns; `path` may end in ":" and its argument.
-
-    Args:
-        function: another function of the file.
-        expected: what it must return.
-
-    Raises:
-        UserError: no such file, an error in it, or something else from it.
-    """
-    file, *argument = path.split(":", 1)
-    file = str(expanded(file))
-    if not Path(file).is_file():
-        raise UserError(
-            f"--config={path}: there is no such file; give a config file, such as those in configs/"
-        )
-    try:
-        module = runpy.run_path(file)
-        found = module[function](*argument) if function in module else None
-    except Exception as error:
-        lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == file]
-        where = f"{file}, line {lines[-1]}" if lines else file
-        raise UserError(f"the config file {where}: {type(error).__name__}: {error}") from error
-    if not isinstance(found, expected):
-        raise UserError(
-            f"the config file {file} must have a function {function}() that returns a {expected.__name__}; "
-            "start from build.base_config() as the files in configs/ do"
-        )
-    return found

@@ -41,7 +41,16 @@ def to_json(config: ml_collections.ConfigDict) -> dict[str, Any]:
 
 def from_json(record: dict[str, Any]) -> ml_collections.ConfigDict:
     """The inverse of `to_json`, for a run that is sampled or looked at."""
-    return ml_collections.ConfigDict(record)
+    return ml_collections.ConfigDict(_with_tuples(record))
+
+
+def _with_tuples(value: Any) -> Any:
+    """JSON's lists as the tuples that they were; a list of dicts, such as `phases`, was a list."""
+    if isinstance(value, dict):
+        return {name: _with_tuples(part) for name, part in value.items()}
+    if isinstance(value, list) and value and not any(isinstance(part, dict) for part in value):
+        return tuple(map(_with_tuples, value))
+    return value
 
 
 def located(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:

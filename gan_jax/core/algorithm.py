@@ -19,7 +19,7 @@ import optax
 from gan_jax.core.accumulation import Microbatches, network_obstacles
 from gan_jax.core.execution import Execution, Precision
 from gan_jax.core.games import Alternating, Game
-from gan_jax.core.modules import with_field
+from gan_jax.core.modules import is_conditional, with_field
 from gan_jax.core.randomness import INIT, LATENTS, NOISE, Latent, example_keys, latents
 from gan_jax.core.state import ROLES, Player, Role, TrainState
 from gan_jax.core.update import Array, Batch, Key, Metrics, Update
@@ -148,7 +148,7 @@ class Algorithm:
     @property
     def num_classes(self) -> int | None:
         """How many classes `sample` can be asked for; None where it does not look at labels."""
-        return self.generator.num_classes if getattr(self.generator, "conditional", False) else None
+        return self.generator.num_classes if is_conditional(self.generator) else None
 
     @property
     def input_size(self) -> int:

@@ -40,6 +40,11 @@ def has_field(module: nn.Module, field: str) -> bool:
     return any(field in part.__dataclass_fields__ for _, part in walk(module))
 
 
+def is_conditional(module: Any) -> bool:
+    """Whether a network is told the labels; one that has no attribute `conditional` is not."""
+    return bool(getattr(module, "conditional", False))
+
+
 def with_field(module: nn.Module, **changes: Any) -> nn.Module:
     """A copy in which these fields have these values, in the module and in all it holds; absent ones stay
     so."""

@@ -19,7 +19,8 @@ from gan_jax import data
 from gan_jax.config.build import evaluation_plan
 from gan_jax.config.choices import with_components
 from gan_jax.config.components import complete
-from gan_jax.config.config_flag import check_field, run_config_file
+from gan_jax.config.config_file import run_config_file
+from gan_jax.config.config_flag import check_field
 from gan_jax.config.record import FREE_FIELDS, to_json
 from gan_jax.utils.checks import is_count
 from gan_jax.utils.errors import UserError

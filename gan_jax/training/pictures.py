@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from gan_jax.config.build import Plan
+from gan_jax.core.modules import is_conditional
 from gan_jax.core.randomness import PICTURES
 from gan_jax.core.state import TrainState
 from gan_jax.data.codecs import Codec
@@ -46,7 +47,7 @@ def reals_like_samples(plan: Plan) -> np.ndarray:
 def row_names(plan: Plan) -> tuple[str, ...]:
     """The names of the classes that the rows of `samples_pictures` show; empty without such rows."""
     labels, columns = class_rows(plan.algorithm, _pictured(plan))
-    named = labels is not None and columns is not None and plan.algorithm.generator.conditional
+    named = labels is not None and columns is not None and is_conditional(plan.algorithm.generator)
     return plan.dataset.class_names if named else ()
 
 

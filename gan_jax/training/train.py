@@ -30,6 +30,7 @@ from gan_jax.config.build import (
     takes_batch_size,
 )
 from gan_jax.config.components import complete, with_dataset
+from gan_jax.config.config_file import Source
 from gan_jax.config.phases import phase_configs
 from gan_jax.core.algorithm import Algorithm
 from gan_jax.core.loop import Callback, PeriodicWork, check_callbacks, run_steps
@@ -71,6 +72,7 @@ def train(
     hosts: Hosts = ALONE,
     callbacks: Sequence[Callback] = (),
     dataset: Dataset | None = None,
+    source: Source | None = None,
 ) -> TrainState:
     """Trains, or continues, the run in `workdir` up to `config.num_steps`.
 
@@ -81,6 +83,8 @@ def train(
         callbacks: more periodic work, done after the run's own rows, pictures and scores of a step and before
             its checkpoint. Every process does it. What it remembers is in no checkpoint.
         dataset: what to train on in the place of the config's data set, such as `data.from_arrays` makes.
+        source: of the config, from `config_file.run_and_read`: the run keeps it, and whatever reads the run
+            finds components in it that are not the library's own.
 
     Raises:
         UserError: the config, the data or the workdir do not fit; nothing was changed.
@@ -120,7 +124,7 @@ def train(
                 Unfailing(sys.stderr).write("compiling the train step takes a few seconds\n")
             prepare(steps, state, step, mesh, hosts)
         if hosts.is_first:
-            note_start(folder, record)
+            note_start(folder, record, source)
         check_folder = keeps_its_place(folder) if hosts.is_first else lambda: None
         log = held.enter_context(closing(open_log(plan, folder, step, hosts)))
         pictures = SamplePictures(plan, folder, log, hosts)

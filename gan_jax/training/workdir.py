@@ -1,5 +1,6 @@
 """A run's folder: which run it is, and whether a config may continue it.
 
+source/         the config file and what it imports from its folder
 config.json     the resolved config, the data and, for each start, versions, devices and git revision
 reals.png, samples/, overview.png, metrics.jsonl, losses.npy, tensorboard/, checkpoints/
 .lock           held by the process that trains here
@@ -18,8 +19,10 @@ from types import MappingProxyType
 from typing import Any
 
 import ml_collections
+from absl import logging
 
 from gan_jax.config.components import complete
+from gan_jax.config.config_file import Source, use_source
 from gan_jax.config.record import describe_data, differences, from_json, located, recorded_spec, to_json
 from gan_jax.data import Dataset, DataSpec
 from gan_jax.data.prepared import is_same_data
@@ -70,8 +73,18 @@ def check_workdir(
     return {**record, "config": to_json(located(config)), "data": described}
 
 
-def note_start(folder: Path, record: dict[str, Any]) -> None:
-    """Writes config.json with one more start."""
+def note_start(folder: Path, record: dict[str, Any], source: Source | None = None) -> None:
+    """Writes config.json with one more start, and the config file's source beside it."""
+    if source is not None:
+        before, now = record.get("source"), source.describe()
+        source.write(folder)
+        if before and now["components"] and before["sha256"] != now["sha256"]:
+            logging.warning(
+                "the config file, or what it imports, has changed since the run began: %s may not be "
+                "what was trained before",
+                ", ".join(now["components"]),
+            )
+        record = {**record, "source": now}
     write_json(folder / FILE, {**record, "starts": [*record["starts"], describe_environment()]})
 
 
@@ -211,6 +224,10 @@ def read_record(folder: str | Path) -> dict[str, Any]:
 
 
 def recorded_run(folder: str | Path) -> tuple[ml_collections.ConfigDict, DataSpec, dict[str, Any]]:
-    """A run's config, what its networks know of the data, and the whole record."""
+    """A run's config, what its networks know of the data, and the whole record.
+
+    The run's own config file is run where it has components of its own.
+    """
     record = read_record(folder)
+    use_source(expanded(folder), record)
     return from_json(record["config"]), recorded_spec(record["data"]), record

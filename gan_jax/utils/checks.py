@@ -6,8 +6,7 @@ import math
 from numbers import Real
 from typing import Any
 
-import numpy as np
-
+FLOAT32_MAX = (2 - 2**-23) * 2.0**127
 MOST = 2**31 - 1  # steps and sizes are 32-bit numbers on the devices
 
 
@@ -46,7 +45,7 @@ def check_decay(value: float, field: str) -> None:
 def check_number(value: object, field: str, expected: str = "a finite number") -> float:
     """The value as a float: a number (a bool is none) that float32 can hold."""
     number = float(value) if isinstance(value, Real) and not isinstance(value, bool) else math.nan
-    if not abs(number) <= float(np.finfo(np.float32).max):
+    if not abs(number) <= FLOAT32_MAX:
         raise ValueError(f"{field}={value!r}: it must be {expected}")
     return number
 

@@ -13,7 +13,7 @@ from experiments.speed.jax_contender import config_of
 from experiments.speed.process import Broken, Process
 from experiments.speed.run import main
 from experiments.speed.works import ON_CPU, ON_GPU, WORKS
-from gan_jax.config.config_flag import run_config_file
+from gan_jax.config.config_file import run_config_file
 
 ROOT = Path(__file__).parents[2]
 PEERS = {"torch", "tensorflow", "keras"}

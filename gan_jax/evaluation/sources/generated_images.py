@@ -10,6 +10,7 @@ import jax
 import numpy as np
 
 from gan_jax.core.algorithm import Algorithm
+from gan_jax.core.modules import is_conditional
 from gan_jax.core.state import TrainState
 from gan_jax.data.spec import DataSpec
 from gan_jax.distributed import parallel
@@ -53,7 +54,7 @@ def generator_source(
     classes = None if algorithm.conditions else algorithm.num_classes
     used = list(parallel.local_devices() if devices is None else devices)
     chunks = chunks or make_chunks(algorithm, spec)
-    labelled = classes is not None and getattr(algorithm.generator, "conditional", False)
+    labelled = classes is not None and is_conditional(algorithm.generator)
     codec = spec.fields["image"].codec
 
     def read(count: int, batch_size: int) -> Iterator[Batch]:
