@@ -31,6 +31,7 @@ from gan_jax.config.components import (
     refused,
 )
 from gan_jax.config.contradictions import check_contradictions
+from gan_jax.config.init_from import InitFrom
 from gan_jax.config.phases import phase_configs
 from gan_jax.core.algorithm import Algorithm
 from gan_jax.core.execution import Execution
@@ -56,7 +57,7 @@ COUNTS = (
     "checkpoint_every_steps",
     "sample_every_steps",
 )
-GROUPS = ("data", "evaluation", "execution")
+GROUPS = ("data", "evaluation", "execution", "init_from")
 
 
 class Config(ml_collections.ConfigDict):
@@ -84,6 +85,7 @@ def base_config() -> ml_collections.ConfigDict:
             ema=dict(name="none"),  # the moving average of the generator that pictures are drawn with
             evaluation=dict(metrics=""),  # measured while training: "fid,prdc"; see evaluation_plan.py
             execution=dict(precision="float32"),  # how it is computed; see execution.py
+            init_from=dict(run=""),  # another run, whose networks this one begins with; see init_from.py
             phases=[],  # for example [dict(name="mse", num_steps=100, ...), ...]; see phases.py
         )
     )
@@ -124,6 +126,7 @@ class Plan:
     transforms: tuple[Transform, ...]  # of the decoded fields, in turn
     evaluation: EvaluationPlan
     execution: Execution
+    init_from: InitFrom
     averaged: bool  # whether pictures are drawn with averaged weights
     data_dir: str | Path | None  # where the data set is, for a network that is trained on it
 
@@ -222,6 +225,7 @@ def build(config: ml_collections.ConfigDict, dataset: data.Dataset | None = None
         transforms=data_transforms(config, spec),
         evaluation=evaluation_plan(config),
         execution=execution_of(config),
+        init_from=fill_in(InitFrom, config.init_from.to_dict(), "init_from", "init_from"),
         averaged=is_averaged(config),
         data_dir=data_folder(config),
     )

@@ -18,6 +18,7 @@ import ml_collections
 from gan_jax import data
 from gan_jax.algorithms import ALGORITHMS
 from gan_jax.augment import AUGMENTS
+from gan_jax.config.init_from import InitFrom
 from gan_jax.core.algorithm import Algorithm
 from gan_jax.core.execution import Execution
 from gan_jax.core.games import GAMES
@@ -76,7 +77,11 @@ DATA: dict[str, Any] = {
 # Fields that the records of older runs lack.
 RECENT: dict[str, Any] = {"phases": [], "generator_penalties": ml_collections.ConfigDict()}
 # The groups of fields without a name.
-PLANS: dict[str, Callable[..., Any]] = {"evaluation": EvaluationPlan, "execution": Execution}
+PLANS: dict[str, Callable[..., Any]] = {
+    "evaluation": EvaluationPlan,
+    "execution": Execution,
+    "init_from": InitFrom,
+}
 # Parameters of the constructors that no config sets.
 INJECTED = frozenset(
     {

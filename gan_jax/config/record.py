@@ -54,9 +54,10 @@ def _with_tuples(value: Any) -> Any:
 
 
 def located(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
-    """A copy that says where its data are from wherever it is read: with whole paths."""
+    """A copy with whole paths, which mean the same wherever it is read."""
     config = copy.deepcopy(config)
-    for node, field in data_paths(config):
+    other = [(config.init_from, "run")] if config.init_from.run else []
+    for node, field in (*data_paths(config), *other):
         node[field] = str(expanded(node[field]).absolute())
     return config
 

@@ -36,6 +36,9 @@ NEWER = {
     "execution.precision": "float32",
     "phases": [],
     "data.random_crop": 0,
+    "init_from.run": "",
+    "init_from.players": "",
+    "init_from.checkpoint": "newest",
     "algorithm.adversarial_weight": 1.0,
     "algorithm.separate_batches": False,
     "generator.norm_epsilon": 0.0,
@@ -154,6 +157,8 @@ def runs_of(study: Study) -> list[Run]:
     runs = []
     for variant, overrides in study.variants.items():
         config = overridden(study.base, overrides, f"the variant {variant!r}")
+        if config.init_from.run:
+            raise UserError(f"init_from.run={config.init_from.run}: a study's runs begin with random weights")
         scores = evaluation_plan(config).scores
         unknown = [name for name in study.ranked_by if name not in scores]
         if unknown:

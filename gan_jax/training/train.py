@@ -51,6 +51,7 @@ from gan_jax.training.callbacks import (
     make_periodic_evaluator,
 )
 from gan_jax.training.checkpoint import Checkpoints
+from gan_jax.training.initial_weights import check_same_weights, with_weights_of
 from gan_jax.training.input import make_fetch
 from gan_jax.training.pictures import picture_of_reals
 from gan_jax.training.restore import NEWEST
@@ -112,6 +113,9 @@ def train(
         checkpoints = held.enter_context(closing(Checkpoints(folder / NEWEST, hosts=hosts)))
         state = restore_or_init(plan, checkpoints, mesh)
         step = int(state.step)
+        if step == 0 and plan.init_from.run:
+            state, origin = begun_from(plan, state, hosts)
+            check_same_weights(record.setdefault("init_from", origin), origin)
         # Before anything is written, so that what is wrong with the data is said first.
         feed = held.enter_context(closing(open_feed(plan, plan.phase_after(step), hosts)))
         evaluator = make_periodic_evaluator(plan, folder, mesh, state, hosts)
@@ -138,6 +142,8 @@ def train(
         held.enter_context(told_if_exhausted())
         if step == 0:
             log.say(parameter_report(state))
+            if "init_from" in record:
+                log.say("the weights are those of {run}, step {step}".format(**record["init_from"]))
             if hosts.is_first:
                 picture_of_reals(plan, folder)
             pictures.draw(0, state)
@@ -264,6 +270,16 @@ def prepare(steps: TrainSteps, state: TrainState, step: int, mesh: jax.sharding.
     """Compiles a phase's call and compares what it needs with the memory; waits until all have done so."""
     check_program(steps.compile(state, step), mesh)
     hosts.barrier()
+
+
+def begun_from(plan: Plan, state: TrainState, hosts: Hosts = ALONE) -> tuple[TrainState, dict[str, Any]]:
+    """A fresh state with the networks that `config.init_from` names, see `with_weights_of`."""
+    if hosts.count > 1:
+        raise UserError(
+            "init_from.run: one process must begin a run with another one's weights; several may continue it "
+            "from its first checkpoint"
+        )
+    return with_weights_of(plan.init_from, state, averaged=plan.averaged)
 
 
 class TrainSteps:

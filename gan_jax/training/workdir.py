@@ -56,7 +56,7 @@ def check_workdir(
         return {"config": to_json(located(config)), "data": described, "frozen": dict(frozen), "starts": []}
     record = read_record(folder)
     before = complete(from_json(record["config"]))  # a field that is newer than the record has its default
-    changed = differences(to_json(before), to_json(config))
+    changed = differences(to_json(before), to_json(located(config)))
     if not is_same_data(record["data"]["fingerprint"], described["fingerprint"]):
         changed.append(f"the data: {record['data']['fingerprint']} -> {described['fingerprint']}")
     constants = record.get("frozen", {})
