@@ -33,6 +33,14 @@ def quick_compiler():
         jax.config.update(name, value)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def quick_disk():
+    """Nothing waits for the disk: no test cuts the power."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda descriptor: None)
+        yield
+
+
 @pytest.fixture(scope="module")
 def full_compiler():
     """For a module that computes more than it compiles."""

@@ -35,6 +35,7 @@ def write(folder: Path, step: int) -> None:
                 flush_to_disk(file.fileno())
         else:
             flush_names(path)
+    flush_names(folder.parent)
     write_atomically(folder / NAME, _text(step, contents))
 
 
