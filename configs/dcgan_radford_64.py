@@ -5,7 +5,9 @@
 
 Section 4 and figure 1: uniform latents of size 100, 4x4x1024 up to 64x64x3 by transposed convolutions,
 BatchNorm in both networks but for the generator's output and the discriminator's input, ReLU and LeakyReLU
-0.2, weights from N(0, 0.02^2), batch 128, Adam with learning rate 2e-4 and beta1 0.5, no augmentation.
+0.2, weights from N(0, 0.02^2), batch 128, Adam with learning rate 2e-4 and beta1 0.5, no augmentation;
+BatchNorm's momentum 0.9 and epsilon 1e-5 as in PyTorch's DCGAN example: with Keras's 1e-3 the discriminator's
+first BatchNorm would start at a variance of 0.73 behind such weights.
 Deviations: pictures are cropped to a square and resized with Lanczos; sampling uses averaged weights.
 Not trained to the end yet: it needs a GPU.
 """
@@ -49,6 +51,7 @@ def get_config() -> ml_collections.ConfigDict:
         norm_first=True,
         upsampling="transpose",
         momentum=0.9,
+        norm_epsilon=1e-5,
         initializer="normal",
     )
     config.discriminator = dict(
@@ -59,6 +62,7 @@ def get_config() -> ml_collections.ConfigDict:
         dropout=0.0,
         norm="batch",
         momentum=0.9,
+        norm_epsilon=1e-5,
         initializer="normal",
     )
     config.generator_optimizer = dict(name="adam", learning_rate=2e-4, b1=0.5, b2=0.999, eps=1e-8)

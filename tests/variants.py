@@ -99,7 +99,7 @@ CONFIGS: dict[str, dict[str, Any]] = {
         ),
         loss=dict(name="wasserstein"),
         **both(
-            dict(name="rmsprop", learning_rate=1e-3),
+            dict(name="rmsprop", learning_rate=1e-3, eps_in_root=True),
             dict(
                 name="rmsprop",
                 learning_rate=dict(name="exponential", start=5e-3, end=1e-3, steps=4),
@@ -132,7 +132,7 @@ CONFIGS: dict[str, dict[str, Any]] = {
     ),
     "lecam": dict(
         loss=dict(name="hinge"),
-        penalties=dict(lecam=dict(weight=1.0, decay=0.5), consistency=dict(weight=1.0)),
+        penalties=dict(lecam=dict(weight=1.0, decay=0.5, start_step=1), consistency=dict(weight=1.0)),
         augment=dict(name="diffaugment"),
     ),
     "simultaneous": dict(
@@ -211,7 +211,7 @@ CONFIGS: dict[str, dict[str, Any]] = {
                 categorical_weight=0.5,
                 continuous_weight=0.2,
             ),
-            discriminator=dict(auxiliary=5),
+            discriminator=dict(auxiliary=5, auxiliary_hidden=4, norm="batch"),
         ),
     ),
     "unrolled": dict(

@@ -15,6 +15,7 @@ import numpy as np
 
 from gan_jax.algorithms.infogan import InfoGAN
 from gan_jax.cli.commands import restored_run
+from gan_jax.core.randomness import example_keys, latents
 from gan_jax.data.codecs import Pixels
 from gan_jax.summaries.pictures import examples_picture, save_png
 
@@ -30,9 +31,9 @@ def main() -> None:
     algorithm, _, state = restored_run(Path(args.workdir))
     if not isinstance(algorithm, InfoGAN):
         parser.error(f"the run in {args.workdir} has no codes: its algorithm is not infogan")
-    numbers = np.random.default_rng(args.seed)
     size, continuous = algorithm.latent_size, algorithm.continuous
-    varied = numbers.standard_normal((COLUMNS, size), np.float32)
+    keys = example_keys(jax.random.key(args.seed), COLUMNS)
+    varied = np.asarray(latents(keys, size, algorithm.latent))
     fixed = np.repeat(varied[:1], COLUMNS * continuous, axis=0)
     codes = np.zeros((COLUMNS * (1 + continuous), continuous), np.float32)
     for number in range(continuous):

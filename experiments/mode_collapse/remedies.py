@@ -92,7 +92,7 @@ def remedies(rate: float) -> dict[str, dict[str, Any]]:
             **both_optimizers(b1=0.0, b2=0.99),
         },
         "dragan": {"penalties.dragan.weight": 10.0},
-        "lecam": {"penalties.lecam.weight": 0.3},
+        "lecam": {"penalties.lecam.weight": 0.3, "penalties.lecam.start_step": 0},
         "spectral_norm": {"discriminator.spectral_norm": True},
         "spectral_norm_hinge": {"discriminator.spectral_norm": True, "loss.name": "hinge"},
         "instance_noise": {

@@ -3,7 +3,8 @@
 Chen et al. 2016, arXiv:1606.03657: both players maximise L_I(G, Q), the lower bound of equation 5 on the
 mutual information of codes and images. Q shares the discriminator's body (its auxiliary outputs): logits of
 the categorical code, then the means of the continuous ones, whose variance is 1 as in the authors' MNIST
-experiment.
+experiment (openai/InfoGAN, launchers/run_mnist_exp.py), which weighs both kinds with 1. Their Q has a hidden
+layer of its own: `discriminator.auxiliary_hidden=128`. As there, Q learns in the discriminator's descents.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ class InfoGAN(GAN):
     categories: int = 10
     continuous: int = 2
     categorical_weight: float = 1.0
-    continuous_weight: float = 0.1
+    continuous_weight: float = 1.0
 
     def check_auxiliary(self) -> None:
         check_count(self.categories, "categories")

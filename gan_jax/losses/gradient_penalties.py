@@ -81,8 +81,9 @@ def dragan(
     """The norm penalty around the reals.
 
     Kodali et al. 2017, arXiv:1705.07215. The paper adds Gaussian noise of fixed variance; here it is
-    the noise of the authors' code: `scale` times the standard deviation of all values of the batch
-    times uniform noise on [0, 1), drawn for every value.
+    the noise of the authors' code (kodalinaveen3/DRAGAN): `scale` times the standard deviation of all values
+    of the batch times uniform noise on [0, 1), drawn for every value, and all of that times alpha, uniform on
+    [0, 1) and drawn for every image: a point between the image and its perturbed copy.
 
     Args:
         real: [B, H, W, C].
@@ -96,8 +97,10 @@ def dragan(
         moments = jax.lax.pmean(moments, axis_name)
     mean, square = moments
     deviation = jnp.sqrt(jnp.maximum(square - mean**2, 0.0))
+    alpha_keys = jax.vmap(lambda key: jax.random.fold_in(key, 1))(keys)
+    alpha = jax.vmap(lambda key: jax.random.uniform(key, (1, 1, 1)))(alpha_keys)
     noise = jax.vmap(lambda key: jax.random.uniform(key, real.shape[1:]))(keys)
-    return norm_penalty(critic, real + scale * deviation * noise, target)
+    return norm_penalty(critic, real + alpha * scale * deviation * noise, target)
 
 
 def transform(image: Array, keys: Array, translation: float, flip: bool) -> Array:
@@ -154,8 +157,8 @@ def consistency(
 def lecam(real_logits: Array, fake_logits: Array, averages: Mapping[str, Array]) -> Array:
     """E[(D(x) - a_fake)^2] + E[(D(G(z)) - a_real)^2] with moving averages a of the mean logits.
 
-    Tseng et al. 2021, arXiv:2104.03310, the definition of R_LC. The authors' code cuts off reals that
-    are below a_fake and fakes above a_real; the paper's formula, and this, do not.
+    Tseng et al. 2021, arXiv:2104.03310, the definition of R_LC. The authors' code (google/lecam-gan) cuts off
+    reals that are below a_fake and fakes above a_real; the paper's formula, and this, do not.
 
     Args:
         real_logits, fake_logits: [B], of all devices.

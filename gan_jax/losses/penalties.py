@@ -22,7 +22,7 @@ import jax.numpy as jnp
 
 from gan_jax.losses.gradient_penalties import Critic, consistency, dragan, lecam, r1, r2, wgan_gp
 from gan_jax.losses.term import Term
-from gan_jax.utils.checks import check_decay, check_number, check_range
+from gan_jax.utils.checks import check_count, check_decay, check_number, check_range
 from gan_jax.utils.tree import PyTree
 
 Array = jax.Array
@@ -175,13 +175,17 @@ class Consistency(Penalty):
 class LeCam(Penalty):
     """Logits near the other side's moving average. See `lecam`.
 
-    It reads the logits of the discriminator's loss, so it acts at every step.
+    It reads the logits of the discriminator's loss, so it acts at every step from the first one on. The
+    authors' BigGAN (google/lecam-gan, biggan_cifar) starts it after 1,000 steps, with decay 0.9; until then
+    its averages are the last batch's means, as here. Their StyleGAN2 starts at once, with decay 0.99.
 
     Attributes:
-        decay: weight of the old averages, in [0, 1). The first batch's means start them.
+        decay: weight of the old averages, in [0, 1). A batch's means start them.
+        start_step: completed steps before the first one in which it acts.
     """
 
     decay: float = 0.99
+    start_step: int = 1_000
     every: int = field(default=1, init=False)
 
     name: ClassVar[str] = "lecam"
@@ -191,17 +195,20 @@ class LeCam(Penalty):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_decay(check_number(self.decay, "decay"), "decay")
+        if self.start_step != 0:
+            check_count(self.start_step, "start_step")
+            check_range(self.start_step, "start_step", high=2**31 - 1)
 
     def init(self) -> PyTree:
-        """{"real", "fake": float32 [], "begun": int32 [], 1 once they hold something}."""
+        """{"real", "fake": float32 [], "begun": int32 [], 1 once it has acted}."""
         # Buffers of their own: the state is donated, and one buffer cannot be donated twice.
         return {"real": jnp.zeros(()), "fake": jnp.zeros(()), "begun": jnp.zeros((), jnp.int32)}
 
     def __call__(self, inputs: PenaltyInputs, memory: PyTree, step: Array) -> tuple[Array, PyTree]:
-        """The averages take in this batch's means first, as in the authors' code.
+        """The averages take in this batch's means first, as in the authors' code; 0 before the start.
 
         Raises:
-            ValueError: `seen` has no logits.
+            ValueError: `inputs` has no logits.
         """
         if inputs.real_logits is None or inputs.fake_logits is None:
             raise ValueError("lecam needs the logits of the discriminator's loss: it cannot be lazy")
@@ -210,8 +217,9 @@ class LeCam(Penalty):
             mean = jnp.mean(logits)
             old = jnp.where(memory["begun"] > 0, memory[side], mean)
             averages[side] = self.decay * old + (1.0 - self.decay) * mean
-        value = lecam(inputs.real_logits, inputs.fake_logits, averages)
-        return value, {**averages, "begun": jnp.ones((), jnp.int32)}
+        acts = step >= self.start_step
+        value = jnp.where(acts, lecam(inputs.real_logits, inputs.fake_logits, averages), 0.0)
+        return value, {**averages, "begun": acts.astype(jnp.int32)}
 
 
 PENALTIES: dict[str, type[Penalty]] = {

@@ -46,6 +46,7 @@ NEWER = {
     "discriminator.auxiliary_hidden": 0,
     "generator_optimizer.eps_in_root": False,
     "discriminator_optimizer.eps_in_root": False,
+    "penalties.lecam.start_step": 0,
 }
 
 

@@ -149,7 +149,7 @@ def _not_smooth(rate: float) -> list[Method]:
         ),
         Method(
             title="LeCam, weight 1",
-            algorithm=_penalised(rate, LeCam(weight=1.0, decay=0.9)),
+            algorithm=_penalised(rate, LeCam(weight=1.0, decay=0.9, start_step=0)),
             closed=spectra.alternating(TURNING, rate),
             settle_steps=1,
             end=partial(spectra.bent_decay, NS.bend + 2.0, rate),

@@ -387,7 +387,7 @@ def test_lazy_penalty_pulls_as_much_where_an_optimizer_divides_by_the_gradients_
 
 def test_penalties_memories_are_kept():
     """LeCam's averages: a half of the old and of the new mean, the first batch's at the start."""
-    algorithm, batches = linear(penalties=(LeCam(weight=0.1, decay=0.5),)), batches_of(REAL)
+    algorithm, batches = linear(penalties=(LeCam(weight=0.1, decay=0.5, start_step=0),)), batches_of(REAL)
     state, step, averages = start(algorithm, batches), jax.jit(algorithm.step), None
     for _ in range(3):
         means = np.array([side.mean() for side in logits(values(state), REAL)])

@@ -161,3 +161,9 @@ def test_no_continuous_codes_are_fine():
     _, metrics = jax.jit(algorithm.step)(state, jax.tree.map(lambda x: x[None], BATCH))
     assert float(metrics["code_error"]) == 0.0
     assert np.isfinite(float(metrics["generator_loss"]))
+
+
+def test_the_defaults_are_the_authors_weights():
+    """openai/InfoGAN, launchers/run_mnist_exp.py: info_reg_coeff=1.0 for all codes."""
+    algorithm = make()
+    assert (algorithm.categorical_weight, algorithm.continuous_weight) == (1.0, 1.0)

@@ -159,7 +159,10 @@ def test_other_components_are_no_fields_of_the_algorithm():
             {"r1": {"weight": 1.0, "gamma": 1.0}},
             r"penalties \(r1\) has no field gamma; its fields are every, w",
         ),
-        ({"lecam": {"weight": 1.0, "every": 2}}, r"penalties \(lecam\) has no field every; .* decay, weight"),
+        (
+            {"lecam": {"weight": 1.0, "every": 2}},
+            r"penalties \(lecam\) has no field every; .* decay, start_step, weight",
+        ),
         ({"r1": {"weight": {"name": "step"}}}, "penalties.weight.name='step' is not one of constant, cosine"),
     ],
     ids=str,
@@ -438,7 +441,7 @@ def test_a_complete_config_says_it_all():
     assert config.ema.to_dict() == dict(name="half_life", images=500, ramp_up=0.05)
     assert config.generator_optimizer.learning_rate.to_dict() == RAMP | {"delay": 0}
     assert config.penalties.wgan_gp.to_dict() == dict(weight=RAMP | {"delay": 0}, every=1, target=1.0)
-    assert config.penalties.lecam.to_dict() == dict(weight=0.1, decay=0.99)
+    assert config.penalties.lecam.to_dict() == dict(weight=0.1, decay=0.99, start_step=1000)
     assert not components.INJECTED & {field for where in components.TABLES for field in config[where]} - {
         "name"
     }

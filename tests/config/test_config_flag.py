@@ -90,7 +90,10 @@ def test_what_the_file_misspells_is_not_forgotten(tmp_path):
         (["r1.every=4", "r1.weight=1"], {"r1": {"weight": 1.0, "every": 4}}),
         (
             ["wgan_gp.weight=10", "lecam.weight=0.1"],
-            {"wgan_gp": {"weight": 10.0, "every": 1, "target": 1.0}, "lecam": {"weight": 0.1, "decay": 0.99}},
+            {
+                "wgan_gp": {"weight": 10.0, "every": 1, "target": 1.0},
+                "lecam": {"weight": 0.1, "decay": 0.99, "start_step": 1000},
+            },
         ),
     ],
     ids=str,

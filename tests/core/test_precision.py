@@ -18,8 +18,10 @@ from gan_jax.core.execution import Execution
 from gan_jax.distributed.parallel import abstract_state
 from gan_jax.losses.gradient_penalties import r1
 from gan_jax.models import MODELS
-from gan_jax.models.layers.layers import Dense
+from gan_jax.models.layers import conv
+from gan_jax.models.layers.layers import Conv, ConvTranspose, Dense
 from gan_jax.models.layers.norms import NORMS, Norm
+from gan_jax.models.layers.resample import nearest
 from gan_jax.utils.errors import UserError
 from tests.shipped import SPEC, config_with
 from tests.variants import MINI, VARIANTS, one_device, steps_of
@@ -259,3 +261,54 @@ def test_precision_is_a_field_of_the_config():
         build.build_algorithm(config_with(execution__precision="float16"), SPEC)
     with pytest.raises(UserError, match=r"algorithm .* has no field execution"):
         build.build_algorithm(config_with(algorithm__execution="bfloat16"), SPEC)
+
+
+# One rounding: what a bfloat16 sum of products may cost
+
+
+def roundings(function, *arguments):
+    """Root mean square error of a function in bfloat16, in that of rounding its float32 results once."""
+    low = [jnp.asarray(a, jnp.bfloat16) for a in arguments]
+    found, exact = (jax.jit(function)(*a) for a in (low, [x.astype(jnp.float32) for x in low]))
+    once = exact.astype(jnp.bfloat16).astype(jnp.float32) - exact
+    error = found.astype(jnp.float32) - exact
+    return float(jnp.sqrt(jnp.mean(error**2) / jnp.mean(once**2)))
+
+
+@pytest.mark.parametrize(
+    ("inputs", "outputs", "stride", "kernel", "size"),
+    [(1, 64, 2, 5, 28), (3, 16, 2, 4, 16), (8, 3, 1, 3, 14), (32, 64, 2, 5, 14)],
+)
+def test_convolutions_and_their_gradients_round_once(inputs, outputs, stride, kernel, size):
+    """Few channels take other forms on the CPU, and weight gradients are summed over parts of the batch."""
+    g = conv.geometry((size, size), (kernel, kernel), (stride, stride), "SAME")
+    numbers = np.random.default_rng(0)
+    x, y = (numbers.normal(size=(32, *side, c)) for side, c in ((g.large, inputs), (g.small, outputs)))
+    w = numbers.normal(size=(kernel, kernel, inputs, outputs))
+    assert roundings(partial(conv.convolve, g=g), x, w) < 1.1
+    assert roundings(partial(conv.convolve_transpose, g=g), y, w) < 1.1
+    assert roundings(partial(conv.convolve_weights, g=g), x, y) < 1.1
+
+
+def test_what_is_broadcast_has_a_gradient_that_is_rounded_once():
+    """Of biases and of doubled pixels: XLA's CPU back end would add up in bfloat16."""
+    numbers = np.random.default_rng(0)
+    image = jnp.asarray(numbers.normal(size=(32, 14, 14, 4)), jnp.bfloat16)
+    pull = numbers.normal(size=(32, 14, 14, 4)).astype(np.float32)
+    for layer, x in (
+        (Conv(4, 1), image),
+        (ConvTranspose(4, 3, (14, 14)), image[:, :7, :7]),
+        (Dense(4), image),
+    ):
+        params = layer.init(jax.random.key(0), x)["params"]
+        loss = lambda params, layer=layer, x=x: jnp.vdot(
+            layer.apply({"params": params}, x).astype(jnp.float32), pull
+        )
+        found = jax.jit(jax.grad(loss))(params)["bias"]
+        expected = np.float64(jnp.asarray(pull).astype(jnp.bfloat16)).sum((0, 1, 2))
+        np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-3)
+    small = numbers.normal(size=(32, 7, 7, 4))
+    slope = jax.grad(
+        lambda x, pull: jnp.vdot(nearest(x, (14, 14)).astype(jnp.float32), pull.astype(jnp.float32))
+    )
+    assert roundings(slope, small, pull) < 1.1

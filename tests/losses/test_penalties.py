@@ -141,7 +141,7 @@ def test_wgan_gp_looks_at_one_uniform_point_between_each_real_and_its_fake():
 
 
 def test_dragan_looks_around_the_reals_at_uniform_noise_of_their_deviation():
-    """The gradient of |x|^2 / 2 is x, so with target 0 the penalty tells the mean of (x + noise)^2."""
+    """The gradient of |x|^2 / 2 is x, so with target 0 the penalty tells the mean of (x + alpha noise)^2."""
     x = 0.3 + 2.0 * array(5, 64, *SHAPE)
     keys = example_keys(KEY, 64)
 
@@ -149,10 +149,20 @@ def test_dragan_looks_around_the_reals_at_uniform_noise_of_their_deviation():
         return jnp.sum(image**2, axis=(1, 2, 3)) / 2
 
     value = jax.jit(lambda x: dragan(spy, x, keys, scale=0.8, target=0.0))(x)
-    noise = 0.8 * np.std(np.float64(x))  # E (x + noise u)^2 = x^2 + x noise + noise^2 / 3
+    noise = 0.8 * np.std(np.float64(x))  # E (x + noise alpha u)^2 = x^2 + x noise / 2 + noise^2 / 9
     x = np.float64(x)
-    expected = np.mean(np.sum(x**2 + x * noise + noise**2 / 3, axis=(1, 2, 3)))
+    expected = np.mean(np.sum(x**2 + x * noise / 2 + noise**2 / 9, axis=(1, 2, 3)))
     np.testing.assert_allclose(value, expected, rtol=0.01)
+
+
+def test_dragans_noise_has_one_alpha_for_each_example():
+    """Uniform on [0, 1): at ones in a batch of +-1 the mean of (1 + alpha u)^2 is 1 + alpha + alpha^2 / 3."""
+    ones = jnp.ones((400, 20, 20, 1)) * jnp.where(jnp.arange(400) % 2, -1.0, 1.0)[:, None, None, None]
+    squares = lambda x: jnp.sum(x**2, axis=(1, 2, 3)) / 2
+    one = lambda x, key: dragan(squares, x[None], key[None], 1.0, 0.0, "batch") / 400
+    found = jax.jit(jax.vmap(one, axis_name="batch"))(ones, example_keys(KEY, 400))[::2]
+    alpha = np.sort(1.5 * (np.sqrt(1 + 4 / 3 * (np.float64(found) - 1)) - 1))
+    assert np.abs(alpha - (np.arange(200) + 0.5) / 200).max() < 0.12  # Kolmogorov's 1 % bound
 
 
 def test_dragan_without_noise_looks_at_the_reals():
@@ -260,7 +270,7 @@ def test_lecam_pulls_each_side_to_the_others_average():
 
 
 def test_lecam_over_several_steps_by_hand():
-    penalty = LeCam(weight=0.3, decay=0.9)
+    penalty = LeCam(weight=0.3, decay=0.9, start_step=0)
     memory = penalty.init()
     averages: dict[str, float] = {}
     for seed in range(5):
@@ -274,17 +284,39 @@ def test_lecam_over_several_steps_by_hand():
         np.testing.assert_allclose(memory["fake"], averages["fake"], rtol=1e-5)
 
 
+def test_lecam_starts_later_and_its_averages_follow_the_batch_until_then():
+    """As in the authors' BigGAN: after 1,000 steps, and decay 0 before."""
+    assert LeCam(weight=1.0).start_step == 1_000
+    penalty, logits = LeCam(weight=1.0, decay=0.5, start_step=2), [1.0, 3.0, 5.0, 9.0]
+    memory, averages = penalty.init(), [1.0, 3.0, 5.0, 7.0]  # from step 2 on half of each
+    for step, (real, average) in enumerate(zip(logits, averages, strict=True)):
+        seen = logits_only(jnp.array([real]), jnp.array([0.0]))
+        slope = jax.grad(
+            lambda r, step=step, memory=memory: penalty(logits_only(r, r * 0), memory, jnp.int32(step))[0]
+        )
+        value, memory = penalty(seen, memory, jnp.int32(step))
+        assert float(memory["real"]) == average
+        assert float(value) == (0.0 if step < 2 else real**2 + average**2)
+        assert (float(slope(jnp.array([real]))[0]) != 0.0) == (step >= 2)
+
+
+@pytest.mark.parametrize("start", [-1, 1.5, 2**31, "0", True])
+def test_impossible_starts_are_refused(start):
+    with pytest.raises(ValueError, match="start_step="):
+        LeCam(weight=1.0, start_step=start)
+
+
 def test_lecams_averages_are_constants_to_the_gradient():
     """Also the part of this batch in them."""
     real, fake = jnp.asarray(array(1, 4)), jnp.asarray(array(2, 4))
-    penalty = LeCam(weight=1.0, decay=0.5)
+    penalty = LeCam(weight=1.0, decay=0.5, start_step=0)
     memory = penalty.init()
     gradient = jax.grad(lambda r: penalty(logits_only(r, fake), memory, ZERO)[0])(real)
     np.testing.assert_allclose(gradient, (real - jnp.mean(fake)) / 2, rtol=1e-5)
 
 
 def test_lecams_memory_keeps_its_shape_and_may_be_donated():
-    penalty = LeCam(weight=1.0)
+    penalty = LeCam(weight=1.0, start_step=0)
     logits = jnp.asarray(array(1, 4))
 
     def step(memory):
@@ -299,7 +331,7 @@ def test_lecams_memory_keeps_its_shape_and_may_be_donated():
 
 
 def test_lecam_cannot_be_lazy():
-    penalty = LeCam(weight=1.0)
+    penalty = LeCam(weight=1.0, start_step=0)
     with pytest.raises(ValueError, match=r"needs the logits .* cannot be lazy"):
         penalty(inputs_of(linear_critic(W), REAL, FAKE, KEYS), penalty.init(), ZERO)
     assert penalty.every == 1

@@ -324,6 +324,37 @@ def test_auxiliary_outputs_and_projection_leave_the_plain_logits_alone(kind):
     np.testing.assert_array_equal(evaluate(more, q, IMAGE)[0], evaluate(plain, p, IMAGE))
 
 
+@pytest.mark.parametrize("norm", ["none", "layer", "group"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_hidden_layer_of_the_auxiliary_outputs_by_hand(kind, norm):
+    """Dense, the network's norm where it takes vectors, leaky ReLU 0.1, dense."""
+    if kind == "mlp" and norm == "group":
+        pytest.skip("it takes images")
+    module = network("discriminator", kind, norm=norm, auxiliary=3, auxiliary_hidden=6)
+    params = variables_of(module, IMAGE)["params"]
+    (_, more), changed = module.apply(
+        {"params": params}, IMAGE, None, False, capture_intermediates=True, mutable=["intermediates"]
+    )
+    said = changed["intermediates"]
+    h = np.asarray(said["auxiliary_hidden"]["__call__"][0], np.float64)
+    if norm == "layer":
+        scale, bias = (params["auxiliary_norm"]["norm"][name] for name in ("scale", "bias"))
+        h = (h - h.mean(1, keepdims=True)) / np.sqrt(h.var(1, keepdims=True) + 1e-5) * scale + bias
+    else:
+        assert "auxiliary_norm" not in params
+    h = np.where(h > 0, h, 0.1 * h)
+    expected = h @ params["auxiliary"]["kernel"] + params["auxiliary"]["bias"]
+    np.testing.assert_allclose(more, expected, rtol=1e-4, atol=1e-4)
+    plain = variables_of(network("discriminator", kind, norm=norm, auxiliary=3), IMAGE)["params"]
+    assert set(params) - set(plain) <= {"auxiliary_hidden", "auxiliary_norm"}  # the logits do not pass it
+    assert params["auxiliary_hidden"]["kernel"].shape[0] == plain["auxiliary"]["kernel"].shape[0]
+
+
+def test_a_hidden_layer_before_nothing_is_refused():
+    with pytest.raises(ValueError, match="auxiliary_hidden=6, auxiliary=0: there are no auxiliary outputs"):
+        first_variables(network("discriminator", "mlp", auxiliary_hidden=6), IMAGE)
+
+
 class Only(nn.Module):
     """Nothing but a head."""
 

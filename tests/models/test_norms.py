@@ -6,8 +6,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from gan_jax.models import MODELS
 from gan_jax.models.layers.norms import NORMS, Norm, check_norm, group_count, needs_no_bias
 from tests.devices import AXIS, WAYS, assert_close, everything, split_run
+from tests.shipped import FOLDER, get_config
 
 KEY = jax.random.key(0)
 
@@ -376,3 +378,71 @@ def test_names():
         check_norm("batchnorm", "normalisation")
     with pytest.raises(ValueError, match="'batchnorm'"):
         needs_no_bias("batchnorm")
+
+
+# What is added to the variance
+
+
+@pytest.mark.parametrize("kind", [kind for kind in NORMS if kind != "none"])
+@pytest.mark.parametrize("epsilon", [0.0, 1e-8, 0.5])
+def test_epsilon_is_a_field_of_which_0_is_the_norms_own(kind, epsilon):
+    """Values of variance v come out with v / (v + epsilon)."""
+    x = 0.01 * array(3, 8, 4, 4, 4)
+    layer = Norm(kind, epsilon=epsilon, groups=2)
+    y, _ = layer.init_with_output(KEY, x, None, True)
+    axes = {"batch": (0, 1, 2), "instance": (1, 2), "layer": (1, 2, 3), "group": (1, 2)}[kind]
+    grouped = (
+        (lambda a: a.reshape(8, 16, 2, 2).swapaxes(2, 3).reshape(8, 32, 1, 2))
+        if kind == "group"
+        else lambda a: a
+    )
+    variance = np.var(np.float64(grouped(x)), axes)
+    expected = variance / (variance + (epsilon or EPSILON[kind]))
+    np.testing.assert_allclose(np.var(np.float64(grouped(np.asarray(y))), axes), expected, rtol=1e-3)
+
+
+@pytest.mark.parametrize("epsilon", [-1e-5, float("nan"), "1e-5"])
+def test_impossible_epsilons_are_refused(epsilon):
+    with pytest.raises(ValueError, match=r"norm_epsilon=.*it must be"):
+        Norm("batch", epsilon=epsilon).init(KEY, X, None, False)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_network_hands_its_epsilon_to_all_of_its_norms(name, monkeypatch):
+    """With a huge one nothing is left of what a norm gets."""
+    seen = []
+
+    def spy(self, x, *rest):
+        seen.append(self.epsilon)
+        return x
+
+    monkeypatch.setattr(Norm, "__call__", spy)
+    fields = dict(image_shape=(8, 8, 1)) if "generator" in name else dict(auxiliary=1, auxiliary_hidden=2)
+    network = MODELS[name](widths=(4, 4), norm="batch", norm_epsilon=0.25, **fields)
+    x = np.zeros((2, 5) if "generator" in name else (2, 8, 8, 1), np.float32)
+    jax.eval_shape(lambda: network.init(KEY, x, None, train=False))
+    assert len(seen) >= 2
+    assert set(seen) == {0.25}
+
+
+def test_radfords_first_batch_norm_gives_variance_1():
+    """Weights of N(0, 0.02^2) make small maps: with Keras's epsilon it is 0.73, with the config's 0.996."""
+    config = get_config(FOLDER / "dcgan_radford_64.py").discriminator.to_dict()
+    images = np.random.default_rng(0).uniform(-1, 1, (8, 1, 1, 3)).astype(np.float32)
+    images = np.broadcast_to(images, (8, 64, 64, 3)) * 0.9  # as smooth as pictures are
+    found = {}
+    for epsilon in (0.0, config["norm_epsilon"]):
+        fields = {k: tuple(v) if isinstance(v, list) else v for k, v in config.items() if k != "name"}
+        network = MODELS["dcgan_discriminator"](**(fields | dict(widths=(128, 16), norm_epsilon=epsilon)))
+        variables = network.init(KEY, images, None, train=False)
+        _, out = network.apply(
+            variables,
+            images,
+            None,
+            train=True,
+            mutable=["batch_stats", "intermediates"],
+            capture_intermediates=True,
+        )
+        found[epsilon] = np.var(np.float64(out["intermediates"]["norm_1"]["__call__"][0]))
+    assert found[0.0] < 0.9
+    np.testing.assert_allclose(found[config["norm_epsilon"]], 1.0, atol=0.01)

@@ -197,7 +197,9 @@ def test_positive_momentum_drives_alternating_descent_away_and_optimism_brings_i
 
 def test_lecam_does_not_act_to_first_order():
     """(psi theta)^2 has no second derivative at 0; its averages fade by their decay."""
-    found = eigenvalues(dirac_gan(RATE, penalties=(LeCam(weight=1.0, decay=0.9),)), settle_steps=1)
+    found = eigenvalues(
+        dirac_gan(RATE, penalties=(LeCam(weight=1.0, decay=0.9, start_step=0),)), settle_steps=1
+    )
     assert_same_spectrum(found, [*spectra.alternating(TURNING, RATE), 0.9, 0.9])
 
 

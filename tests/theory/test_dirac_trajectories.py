@@ -99,7 +99,7 @@ def test_historical_averaging_converges_as_a_power_of_the_step(weight):
 )
 def test_alternating_descent_is_drawn_in_as_the_root_of_the_step(name, more):
     """Between two times, by 1 / r^2, which forgets neither start nor beats; LeCam of weight 1/2 adds 1."""
-    penalties = (LeCam(weight=more / 2, decay=0.0),) if more else ()
+    penalties = (LeCam(weight=more / 2, decay=0.0, start_step=0),) if more else ()
     algorithm = dirac_gan(0.05, loss=LOSSES[name](), penalties=penalties)
     square = np.sum(trajectory(algorithm, 0.3, 0.0, 20_000) ** 2, axis=1)
     grown = 1 / square[-500:].mean() - 1 / square[:500].mean()

@@ -64,5 +64,6 @@ class SelfAttention(nn.Module):
         alike = jnp.einsum("bic,bjc->bij", query, key)
         weights = jax.nn.softmax(at_least_float32(alike), axis=-1).astype(x.dtype)
         seen = jnp.einsum("bij,bjc->bic", weights, value).reshape(b, h, w, -1)
-        gamma = self.param("gamma", nn.initializers.zeros, ()).astype(x.dtype)
-        return x + gamma * project(seen, c, "output")
+        gamma = self.param("gamma", nn.initializers.zeros, ())
+        more = at_least_float32(project(seen, c, "output"))  # the gradient of gamma sums over everything
+        return x + (gamma.astype(more.dtype) * more).astype(x.dtype)

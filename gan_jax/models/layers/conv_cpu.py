@@ -103,7 +103,8 @@ def _each(y: Array, w: Array, rows: list[Phase], columns: list[Phase]) -> Array:
 
 def _stamped(y: Array, w: Array, rows: list[Phase], columns: list[Phase]) -> Array:
     """As `_each`, by one matrix product of pixels and taps, and a sum of shifted maps for each output."""
-    stamps = jnp.tensordot(y, w, ((3,), (2,)))  # [B, *small, kh, kw, I]
+    sums = _of_sums(y)
+    stamps = jnp.tensordot(y, w, ((3,), (2,)), preferred_element_type=sums)  # [B, *small, kh, kw, I]
 
     def shifted(a: Array, axis: int, phase: Phase, tap: int) -> Array:
         """The input under this tap of all outputs of a phase, zero where there is none."""
@@ -113,12 +114,12 @@ def _stamped(y: Array, w: Array, rows: list[Phase], columns: list[Phase]) -> Arr
         return lax.pad(a, jnp.zeros((), a.dtype), pads)
 
     def convolve_phase(row: Phase, column: Phase) -> Array:
-        total = jnp.zeros((y.shape[0], row.outputs, column.outputs, w.shape[3]), y.dtype)
+        total = jnp.zeros((y.shape[0], row.outputs, column.outputs, w.shape[3]), sums)
         for i, stamped in enumerate(jnp.moveaxis(stamps[:, :, :, row.taps], 3, 0)):
             under = shifted(stamped, 1, row, i)
             for j, values in enumerate(jnp.moveaxis(under[:, :, :, column.taps], 3, 0)):
                 total += shifted(values, 2, column, j)
-        return total
+        return total.astype(y.dtype)
 
     return jnp.stack([jnp.stack([convolve_phase(row, column) for column in columns], 3) for row in rows], 2)
 
@@ -132,9 +133,9 @@ def weights(x: Array, y: Array, g: Geometry) -> Array:
     """x [B, *large, I], y [B, *small, O] -> w [kh, kw, I, O]."""
     if _by_fourier(x, g, x.shape[3], y.shape[3]):
         return conv_fourier.weights(x, y, g)
-    parts = _parts(y)
+    parts, dtype = _parts(y), x.dtype
     if parts == 1:
-        return _weights(x, y, g)
+        return _weights(x, y, g).astype(dtype)
     # Every parts-th example: a batch that is split over devices stays where it is.
     x, y = (a.reshape(-1, parts, *a.shape[1:]) for a in (x, y))
 
@@ -142,7 +143,7 @@ def weights(x: Array, y: Array, g: Geometry) -> Array:
         chosen = [lax.dynamic_index_in_dim(a, part, 1, keepdims=False) for a in (x, y)]
         return _weights(chosen[0], chosen[1], g)
 
-    return lax.fori_loop(1, parts, lambda part, total: total + summand(part), summand(0))
+    return lax.fori_loop(1, parts, lambda part, total: total + summand(part), summand(0)).astype(dtype)
 
 
 # How many devices the compiler splits each batch over, while a step is traced.
@@ -180,7 +181,13 @@ def _parts(y: Array) -> int:
     return next(fitting, share)
 
 
+def _of_sums(a: Array) -> jnp.dtype:
+    """What sums of products are made in: bfloat16 numbers would be rounded at every term."""
+    return jnp.promote_types(a.dtype, jnp.float32)
+
+
 def _weights(x: Array, y: Array, g: Geometry) -> Array:
+    """The weight gradient of one part, in the precision of its sums."""
     pads = [
         (low, (m - 1) * s + k - n - low)
         for n, m, k, s, (low, _) in zip(g.large, g.small, g.kernel, g.stride, g.padding, strict=True)
@@ -193,5 +200,6 @@ def _weights(x: Array, y: Array, g: Geometry) -> Array:
         pads,
         rhs_dilation=g.stride,
         dimension_numbers=LAYOUT,
+        preferred_element_type=_of_sums(x),
     )
     return w.transpose(1, 2, 0, 3)

@@ -18,7 +18,7 @@ import jax.numpy as jnp
 
 from gan_jax.core.randomness import drop_threshold, example_keys, keep_mask
 from gan_jax.models.layers import conv
-from gan_jax.models.layers.precision import at_least_float32
+from gan_jax.models.layers.precision import add_bias, at_least_float32
 from gan_jax.models.layers.resample import convolve_doubled, convolve_halved
 from gan_jax.models.layers.spectral import spectral_normalise
 
@@ -74,7 +74,7 @@ class Dense(nn.Module):
             kernel = spectral_normalise(self, kernel, train, self.power_iterations)
         y = jax.lax.dot_general(x, kernel.astype(x.dtype), (((x.ndim - 1,), (0,)), ((), ())))
         if self.use_bias:
-            y = y + self.param("bias", nn.initializers.zeros, (self.features,)).astype(x.dtype)
+            y = add_bias(y, self.param("bias", nn.initializers.zeros, (self.features,)))
         return y
 
 
@@ -142,7 +142,7 @@ class Conv(nn.Module):
             geometry = conv.geometry((x.shape[1], x.shape[2]), (k, k), (s, s), self.padding)
             y = conv.convolve(x, kernel, geometry)
         if self.use_bias:
-            y = y + self.param("bias", nn.initializers.zeros, (self.features,)).astype(x.dtype)
+            y = add_bias(y, self.param("bias", nn.initializers.zeros, (self.features,)))
         return y
 
 
@@ -177,7 +177,7 @@ class ConvTranspose(nn.Module):
             kernel = spectral_normalise(self, kernel, train, self.power_iterations, out_axis=2)
         y = conv.convolve_transpose(x, kernel.astype(x.dtype), geometry)
         if self.use_bias:
-            y = y + self.param("bias", nn.initializers.zeros, (self.features,)).astype(x.dtype)
+            y = add_bias(y, self.param("bias", nn.initializers.zeros, (self.features,)))
         return y
 
 

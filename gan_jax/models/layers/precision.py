@@ -5,6 +5,8 @@ what is added to them stay float32, and so do reductions and softmax. bfloat16 h
 et al. 2019, arXiv:1905.12322), so no loss is scaled. A layer of this package computes in the precision of its
 input and casts its parameters to that; these do not:
 
+- sums: products are accumulated in float32 and rounded once, and so are the gradients of what is broadcast
+  (biases, pixels that are doubled), which XLA's CPU back end would sum in bfloat16 one by one;
 - norms and their moving statistics, spectral norms (of the float32 kernels), the softmax of attention, the
   sum over a map;
 - the discriminator's outputs, from the last features on: what compares examples (the logits of a critic, the
@@ -23,3 +25,9 @@ Array = jax.Array
 def at_least_float32(x: Array) -> Array:
     """x as float32 if its precision is lower."""
     return x.astype(jnp.promote_types(x.dtype, jnp.float32))
+
+
+def add_bias(y: Array, bias: Array) -> Array:
+    """y [..., C] + bias [C] in y's precision; the sum, and that of the bias's gradient, are float32."""
+    wide = at_least_float32(y)
+    return (wide + bias.astype(wide.dtype)).astype(y.dtype)

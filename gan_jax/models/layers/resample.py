@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from gan_jax.models.layers import conv
+from gan_jax.models.layers.precision import at_least_float32
 
 Array = jax.Array
 
@@ -22,8 +23,10 @@ def nearest(x: Array, size: tuple[int, int]) -> Array:
     With H = 2h or 2h - 1 the crop takes half of the last pixel at most: the mirror of `average_pool`.
     """
     count, height, width, channels = x.shape
-    x = jnp.broadcast_to(x[:, :, None, :, None, :], (count, height, 2, width, 2, channels))
-    return x.reshape(count, 2 * height, 2 * width, channels)[:, : size[0], : size[1]]
+    # Through float32, because the gradient is a sum.
+    y = at_least_float32(x)[:, :, None, :, None, :]
+    y = jnp.broadcast_to(y, (count, height, 2, width, 2, channels)).astype(x.dtype)
+    return y.reshape(count, 2 * height, 2 * width, channels)[:, : size[0], : size[1]]
 
 
 def average_pool(x: Array) -> Array:
@@ -79,6 +82,6 @@ def same(x: Array, w: Array) -> Array:
 
 def _neighbours_added(w: Array) -> Array:
     """w[i, j] + w[i - 1, j] + w[i, j - 1] + w[i - 1, j - 1], [kh + 1, kw + 1, ...]."""
-    w = jnp.pad(w, ((1, 1), (1, 1), (0, 0), (0, 0)))
-    w = w[1:] + w[:-1]
-    return w[:, 1:] + w[:, :-1]
+    wide = jnp.pad(at_least_float32(w), ((1, 1), (1, 1), (0, 0), (0, 0)))
+    wide = wide[1:] + wide[:-1]
+    return (wide[:, 1:] + wide[:, :-1]).astype(w.dtype)
