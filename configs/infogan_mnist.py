@@ -12,7 +12,7 @@ of 1024. Expect code_error 0.026 at the end (half the squared error of both code
 
 shows a category in each row, and that the second code leans all digits from the right to the left, while the
 first one moves strokes towards the middle (1 becomes 4, and 7 becomes 9). Five categories are mostly one
-digit (0, 1, 6, 7, 9), the others two or three that look alike. 15 minutes on two x86 cores with much beside it.
+digit (0, 1, 6, 7, 9), the others two or three that look alike. 15 minutes on two busy x86 cores.
 """
 
 import ml_collections
