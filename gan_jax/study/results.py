@@ -10,7 +10,7 @@ from gan_jax.study.result import Result
 from gan_jax.study.study import Run
 from gan_jax.summaries.logs import line_of, read_rows, warn_of_damage
 from gan_jax.utils.errors import UserError
-from gan_jax.utils.files import disk_errors, write_atomically
+from gan_jax.utils.files import disk_errors, taking_turns, write_atomically
 from gan_jax.utils.paths import expanded
 
 RESULTS = "results.jsonl"
@@ -57,12 +57,10 @@ def results_file(folder: str | Path, shard: Shard) -> Path:
 
 def add_results(path: Path, results: list[Result]) -> None:
     """Adds runs that are done: all of them, or none where the process is killed."""
-    with disk_errors(f"read {path}"):
+    rows = "".join(line_of(result.to_row()) for result in results).encode()
+    with taking_turns(path.parent), disk_errors(f"read {path}"):  # another process may be making a report
         before = path.read_bytes() if path.exists() else b""
-    if before and not before.endswith(b"\n"):
-        before += b"\n"
-    rows = "".join(line_of(result.to_row()) for result in results)
-    write_atomically(path, before + rows.encode())
+        write_atomically(path, before + (b"\n" if before and not before.endswith(b"\n") else b"") + rows)
 
 
 def read_results(folder: str | Path, runs: list[Run]) -> tuple[list[Result], list[Result]]:

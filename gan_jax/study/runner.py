@@ -37,7 +37,7 @@ from gan_jax.summaries.logs import check_appendable
 from gan_jax.training.callbacks import open_evaluator
 from gan_jax.training.workdir import keeps_its_place
 from gan_jax.utils.errors import UserError
-from gan_jax.utils.files import locked
+from gan_jax.utils.files import locked, taking_turns
 from gan_jax.utils.interrupt import Interrupted, StopRequest
 from gan_jax.utils.paths import expanded
 from gan_jax.utils.progress import Progress
@@ -174,10 +174,11 @@ class Runner:
 
     def report(self, title: str, command: str) -> str:
         """Writes results.jsonl, report.md and the figures from all that is there; returns what is missing."""
-        results, others = read_results(self.out, self.all_runs)
-        if not results:
-            raise UserError(f"{self.out} has no results of this study yet")
-        write_results(self.out / RESULTS, [*results, *others])
+        with taking_turns(self.out):  # another process may be adding results
+            results, others = read_results(self.out, self.all_runs)
+            if not results:
+                raise UserError(f"{self.out} has no results of this study yet")
+            write_results(self.out / RESULTS, [*results, *others])
         variants = dict(self.study.variants)
         pictures = [(name, picture_file(self.out, name)) for name in variants]
         there = [(name, path) for name, path in pictures if path.exists()]

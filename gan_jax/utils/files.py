@@ -209,3 +209,17 @@ def locked(folder: str | Path, name: str = "lock", doing: str = "works on") -> I
                 f"another process {doing} {folder}: wait for it, or choose another folder"
             ) from error
         yield folder
+
+
+@contextlib.contextmanager
+def taking_turns(folder: Path) -> Iterator[None]:
+    """Waits until no other process is in here with this folder: for a file that is read and written anew.
+
+    Where there is no such folder, or the file system has no locks on folders, nobody waits.
+    """
+    with contextlib.ExitStack() as held:
+        with contextlib.suppress(OSError):
+            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+            held.callback(os.close, descriptor)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield

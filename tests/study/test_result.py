@@ -3,10 +3,13 @@
 import dataclasses
 import json
 import math
+import threading
 
 import pytest
 
 from gan_jax.study.result import Result
+from gan_jax.study.results import RESULTS, add_results, read_results, write_results
+from gan_jax.utils.files import taking_turns
 from tests.study.made import result
 
 
@@ -103,3 +106,19 @@ def test_fields_are_neither_more_nor_fewer():
 def test_a_result_cannot_be_changed():
     with pytest.raises(dataclasses.FrozenInstanceError):
         result("plain", 0, [1.0]).seed = 2
+
+
+def test_a_report_beside_a_training_loses_no_result(tmp_path):
+    """Both write results.jsonl anew, each with what it has just read."""
+    path, count = tmp_path / RESULTS, 40
+
+    def add():
+        for seed in range(count):
+            add_results(path, [result("base", seed, [1.0, 2.0])])
+
+    training = threading.Thread(target=add)
+    training.start()
+    while training.is_alive():
+        with taking_turns(tmp_path):
+            write_results(path, read_results(tmp_path, [])[1])
+    assert [found.seed for found in read_results(tmp_path, [])[1]] == list(range(count))
