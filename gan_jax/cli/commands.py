@@ -127,6 +127,8 @@ def sample(
         if num < len(chosen):
             raise UserError(f"--label={label} are {len(chosen)} classes, and --num={num}: raise --num")
     labels, class_columns = class_rows(algorithm, num, chosen)
+    to = replace(to, columns=columns or class_columns)
+    to.check(num, spec.fields["image"].codec, spec.image_shape)
     chunks = make_chunks(algorithm, spec, run_conditions(workdir, algorithm))
     codec = spec.fields["image"].codec
     drawn = first_of(chunks(state, num, jax.random.key(seed), labels), num)
@@ -135,7 +137,7 @@ def sample(
     if own is not None and names and class_columns and columns in (None, class_columns):
         rows = tuple(names[label] for label in own[::class_columns])
     shown = "" if chosen is None or not names else f" of {listed([names[label] for label in chosen], 10)}"
-    for file in replace(to, columns=columns or class_columns).write(drawn, codec, own, rows):
+    for file in to.write(drawn, codec, own, rows):
         _say(f"{num} {codec.noun}{shown} from step {int(state.step)} in {file}")
 
 

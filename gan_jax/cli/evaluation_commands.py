@@ -200,7 +200,7 @@ def _evaluator(request: Request, real: ImageSource, fake: GeneratedSet) -> Evalu
     check_sides(given)
     if request.neighbours is not None:
         check_pictured(fake.source)
-    metrics = _allowed(request, metrics, given)
+    metrics, left_out = _allowed(request, metrics, given)
     network = open_network(
         request.network,
         real,
@@ -209,8 +209,11 @@ def _evaluator(request: Request, real: ImageSource, fake: GeneratedSet) -> Evalu
         inception_weights=request.inception_weights,
     )
     seen = replace(given, real=seen_by(real, network.codec), network=network)
+    metrics, others = _allowed(request, metrics, seen)
+    if left_out or others:
+        sys.stderr.write(f"gan-jax: left out: {'; '.join([*left_out, *others])}\n")
     return Evaluator(
-        _allowed(request, metrics, seen),
+        metrics,
         real,
         network,
         num_fakes=given.num_fakes,
@@ -219,19 +222,18 @@ def _evaluator(request: Request, real: ImageSource, fake: GeneratedSet) -> Evalu
     )
 
 
-def _allowed(request: Request, metrics: dict[str, Metric], given: Given) -> dict[str, Metric]:
-    """The metrics that were asked for; of the usual ones those that can be measured, the others are said.
+def _allowed(
+    request: Request, metrics: dict[str, Metric], given: Given
+) -> tuple[dict[str, Metric], list[str]]:
+    """The metrics that were asked for; or those of the usual ones that can be measured, and why no others.
 
     Raises:
         UserError: one that was asked for cannot be measured, or none can.
     """
-    if request.metrics:
-        check(metrics, given)
-        return metrics
-    found, left_out = possible(metrics, given)
-    if left_out:
-        sys.stderr.write(f"gan-jax: left out: {'; '.join(left_out)}\n")
-    return found
+    if not request.metrics:
+        return possible(metrics, given)
+    check(metrics, given)
+    return metrics, []
 
 
 def _fakes(request: Request) -> Iterator[GeneratedSet]:

@@ -20,6 +20,8 @@ from gan_jax.utils.paths import expanded
 PICTURED = 64  # images in a grid
 _NAME_LENGTH = 24  # letters of a row's name
 _COMFORTABLE = 448  # pixels: a smaller grid's images are enlarged until its longer side comes near this
+PAD = 2  # pixels between the images of a grid
+MOST_PIXELS = 178_956_970  # of a picture: Pillow and others take a larger one for an attack
 # By a file's ending: Pillow's name of the format, and how it is written.
 FORMATS: dict[str, tuple[str, dict[str, Any]]] = {
     ".png": ("PNG", {}),
@@ -50,7 +52,7 @@ def pictured_examples(codec: Codec) -> int:
 
 
 def grid(
-    images: np.ndarray, columns: int | None = None, pad: int = 2, scale: int | None = None
+    images: np.ndarray, columns: int | None = None, pad: int = PAD, scale: int | None = None
 ) -> np.ndarray:
     """Lays pictures out row by row, white between them.
 
@@ -71,17 +73,35 @@ def grid(
             f"a grid is made of images uint8 [N, H, W, C] with N >= 1, not {images.dtype} {images.shape}"
         )
     n, height, width, channels = images.shape
-    columns = min(columns or math.ceil(math.sqrt(n)), n)
-    rows = math.ceil(n / columns)
     cell_h, cell_w = height + pad, width + pad
+    rows, columns, scale = layout(n, cell_h, cell_w, columns, scale)
     cells = np.full((rows * columns, cell_h, cell_w, channels), 255, np.uint8)
     cells[:n, :height, :width] = images
     board = cells.reshape(rows, columns, cell_h, cell_w, channels).swapaxes(1, 2)
     board = board.reshape(rows * cell_h, columns * cell_w, channels)[
         : rows * cell_h - pad, : columns * cell_w - pad
     ]
-    scale = scale or max(1, round(_COMFORTABLE / max(board.shape[:2])))
     return board.repeat(scale, axis=0).repeat(scale, axis=1)
+
+
+def layout(
+    count: int, height: int, width: int, columns: int | None = None, scale: int | None = None
+) -> tuple[int, int, int]:
+    """Rows, columns and scale of a `grid` of `count` cells, height x width pixels each.
+
+    Raises:
+        UserError: it would be a picture that is too large to be looked at.
+    """
+    columns = min(columns or math.ceil(math.sqrt(count)), count)
+    rows = math.ceil(count / columns)
+    scale = scale or max(1, round(_COMFORTABLE / max(rows * height, columns * width)))
+    pixels = rows * height * columns * width * scale**2
+    if pixels > MOST_PIXELS:
+        raise UserError(
+            f"a picture of {count} of {scale}-fold size would have {pixels / 1e6:,.0f} million pixels, and "
+            f"programs open at most {MOST_PIXELS / 1e6:,.0f}: show fewer, or write each to a file of its own"
+        )
+    return rows, columns, scale
 
 
 def with_row_names(picture: np.ndarray, names: Sequence[str]) -> np.ndarray:

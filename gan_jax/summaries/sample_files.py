@@ -12,7 +12,7 @@ import numpy as np
 
 from gan_jax.data.classes import folder_names
 from gan_jax.data.codecs import Codec
-from gan_jax.summaries.pictures import FORMATS, grid, save_picture, with_row_names
+from gan_jax.summaries.pictures import FORMATS, PAD, grid, layout, save_picture, with_row_names
 from gan_jax.summaries.point_pictures import points_picture
 from gan_jax.utils import files
 from gan_jax.utils.errors import UserError
@@ -39,6 +39,12 @@ class SampleFiles:
     columns: int | None = None
     scale: int | None = None
     class_names: Sequence[str] = ()
+
+    def check(self, count: int, codec: Codec, image_shape: tuple[int, int, int]) -> None:
+        """Raises a UserError if a picture of so many would be too large, before they are drawn."""
+        if self.form == "grid" and codec.pictured:
+            height, width = codec.picture(np.zeros((1, *image_shape), np.float32)).shape[1:3]
+            layout(count, height + PAD, width + PAD, self.columns, self.scale)
 
     def write(
         self,

@@ -107,6 +107,12 @@ def test_arrays_are_as_evaluate_reads_them(trained, tmp_path):
     assert npz_source(tmp_path / "s.npz").num_classes == 8
 
 
+def test_a_picture_that_nobody_can_open_is_refused_before_it_is_drawn(trained, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("gan_jax.cli.commands.make_chunks", lambda *_: pytest.fail("drawn"))
+    assert sample(trained[1], tmp_path / "x.png", "--num=200000", "--scale=64") == 1
+    assert "million pixels, and programs open at most 179: show fewer" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("flag", ["columns", "scale"])
 def test_columns_and_scale_are_of_one_picture(flag, trained, tmp_path, capsys):
     for out in (f"{tmp_path}/each/", tmp_path / "s.npz"):
