@@ -31,6 +31,9 @@ FREE_FIELDS = frozenset(
     }
 )
 
+# What it meant that a record lacks a field, where the field's default is something else now: (where, field).
+ABSENT: dict[tuple[tuple[str, ...], str], Any] = {(("penalties", "lecam"), "start_step"): 0}
+
 _PART_FOLDER = re.compile(r"data\.parts\.\w+\.folder")
 
 
@@ -40,7 +43,14 @@ def to_json(config: ml_collections.ConfigDict) -> dict[str, Any]:
 
 
 def from_json(record: dict[str, Any]) -> ml_collections.ConfigDict:
-    """The inverse of `to_json`, for a run that is sampled or looked at."""
+    """The inverse of `to_json`, for a run that is continued, sampled or looked at."""
+    record = copy.deepcopy(record)
+    for (path, field), value in ABSENT.items():
+        node: Any = record
+        for name in path:
+            node = node.get(name) if isinstance(node, dict) else None
+        if isinstance(node, dict):
+            node.setdefault(field, value)
     return ml_collections.ConfigDict(_with_tuples(record))
 
 

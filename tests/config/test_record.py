@@ -165,3 +165,17 @@ def test_a_schedule_in_place_of_a_number_alters_the_mathematics():
     lines = differences(to_json(was), to_json(new))
     assert "generator_optimizer.learning_rate: 0.001 -> absent" in lines
     assert "generator_optimizer.learning_rate.steps: absent -> 9" in lines
+
+
+def test_a_field_that_an_older_record_lacks_means_what_it_meant():
+    """LeCam acted from the first step on before it had a start."""
+    old = to_json(config_with(penalties={"lecam": {"weight": 0.3, "decay": 0.9}}))
+    kept = json.dumps(old)
+    before, now = (
+        complete(from_json(old)),
+        complete(config_with(penalties={"lecam": {"weight": 0.3, "decay": 0.9}})),
+    )
+    assert differences(to_json(before), to_json(now)) == ["penalties.lecam.start_step: 0 -> 1000"]
+    assert json.dumps(old) == kept
+    assert from_json(to_json(now)).penalties.lecam.start_step == 1000
+    assert "lecam" not in from_json(to_json(get_config())).penalties
