@@ -28,7 +28,7 @@ def pack(image: Array, count: int) -> Array:
     if count == 1:
         return image
     size, height, width, channels = image.shape
-    if size % count:
+    if size % count != 0:  # a symbolic batch that it divides gives 0
         raise ValueError(f"packing={count} does not divide the batch, {size}")
     image = image.reshape(size // count, count, height, width, channels)
     return jnp.moveaxis(image, 1, 3).reshape(size // count, height, width, count * channels)

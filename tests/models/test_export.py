@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from jax import export
 
+from gan_jax.algorithms.packing import pack
+from gan_jax.feature_networks.classifier import Classifier
 from gan_jax.models import MODELS
 
 LATENT, IMAGE = jnp.zeros((1, 12)), jnp.zeros((1, 8, 8, 3))
@@ -93,6 +95,24 @@ def test_an_exported_network_gives_the_same_numbers(name):
         expected = jax.jit(lambda v, x, label: network.apply(v, x, label, train=False))(variables, x, label)
         near = lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
         jax.tree.map(near, found.call(variables, x, label), expected)
+
+
+def test_a_classifier_can_be_exported_for_any_batch():
+    network, x = Classifier(CLASSES), jnp.zeros((1, 12, 12, 1))
+    variables = jax.eval_shape(lambda: network.init(jax.random.key(0), x))
+    (count,) = export.symbolic_shape("n")
+    many = jax.ShapeDtypeStruct((count, *x.shape[1:]), x.dtype)
+    features, logits, _ = jax.tree.leaves(export.export(jax.jit(network.apply))(variables, many).out_avals)[
+        :3
+    ]
+    assert (features.shape[1:], logits.shape[1:]) == ((128,), (CLASSES,))
+
+
+def test_packs_of_any_batch_can_be_exported():
+    (count,) = export.symbolic_shape("2*n")
+    many = jax.ShapeDtypeStruct((count, *IMAGE.shape[1:]), jnp.float32)
+    (packed,) = export.export(jax.jit(lambda image: pack(image, 2)))(many).out_avals
+    assert packed.shape[1:] == (8, 8, 6)
 
 
 def test_groups_of_examples_need_a_batch_of_whole_groups():
