@@ -235,11 +235,11 @@ class GAN(Algorithm):
         loss, values, memories = with_penalties(loss, self.penalties, inputs, state)
         metrics |= values
         extra |= memories
-        if self.augment.adaptive:
-            if self.loss.midpoint is None:
+        if "augment" in state.extra:
+            if self.augment.adaptive and self.loss.midpoint is None:
                 raise ValueError("augment adapts to logits above the loss's midpoint, and this one has none")
             logits = jnp.repeat(scores[0], self.packing)  # every example of a pack counts
-            logits = logits - self.loss.midpoint
+            logits = logits - (self.loss.midpoint or 0.0)
             extra["augment"] = self.augment.update(state.extra["augment"], logits, state.step)
             metrics |= {f"augment_{name}": extra["augment"][name] for name in ("p", "r")}
         return loss + side, LossOut(metrics=metrics, stats=stats, extra=extra)
