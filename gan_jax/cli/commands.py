@@ -62,6 +62,8 @@ def dry_run(config: ml_collections.ConfigDict, devices: int = 0) -> None:
     if plan.frozen:
         state = state.replace(frozen=parallel.place_frozen(plan.frozen, mesh, plan.execution.sharding))
     _say(f"{config}\n{parameter_report(state)}")
+    if plan.dataset.class_names:
+        _say(f"classes: {described(plan.dataset.class_names)}")
     for phase in plan.phases:
         named, length = (f"phase {phase.name}" if phase.name else "plan"), phase.stop - phase.start
         epochs = length * phase.algorithm.minibatches / phase.sampler.minibatches_per_epoch

@@ -1,5 +1,6 @@
 """The data sets by name: `load` opens one, `prepare` gets one ready."""
 
+import contextlib
 import importlib.util
 from collections.abc import Mapping
 from dataclasses import fields
@@ -226,4 +227,8 @@ def _prepare_stock(name: str, root: Path) -> Path:
         builder.download_and_prepare()
     except Exception as error:  # tfds raises many kinds, for the name, the network and the disk
         raise UserError(f"tfds could not prepare {name} in {root}: {error}") from error
-    return Path(builder.data_dir)
+    folder = Path(builder.data_dir)
+    for split in builder.info.splits:
+        with contextlib.suppress(UserError):  # where these are no pictures of one size
+            open_folder(folder, name=name, split=split, content=None, options={})  # digests the examples
+    return folder

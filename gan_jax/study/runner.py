@@ -2,6 +2,7 @@
 
 FOLDER/study.py              the study
 OUT/results.jsonl            a row for each run that is done (results.3-of-16.jsonl: of a shard)
+OUT/data.json                the fingerprints of the data that the runs are trained on
 OUT/report.md, *.png         tables and figures
 OUT/pictures/                samples of each variant's first seed
 OUT/work/                    checkpoints of the groups that are not done; may be deleted then
@@ -24,6 +25,7 @@ from gan_jax.config.build import Plan, build, open_data
 from gan_jax.config.record import to_json
 from gan_jax.core.state import TrainState
 from gan_jax.data import Dataset
+from gan_jax.data.prepared import is_same_data
 from gan_jax.distributed import parallel
 from gan_jax.evaluation.evaluate import Evaluator
 from gan_jax.study.figures import write_figures
@@ -37,11 +39,12 @@ from gan_jax.summaries.logs import check_appendable
 from gan_jax.training.callbacks import open_evaluator
 from gan_jax.training.workdir import keeps_its_place
 from gan_jax.utils.errors import UserError
-from gan_jax.utils.files import locked, taking_turns
+from gan_jax.utils.files import locked, taking_turns, write_json
 from gan_jax.utils.interrupt import Interrupted, StopRequest
 from gan_jax.utils.paths import expanded
 from gan_jax.utils.progress import Progress
 
+DATA = "data.json"
 PICTURES = "pictures"
 WORK = "work"
 
@@ -66,6 +69,29 @@ class Opened:
         if key not in self.evaluators:
             self.evaluators[key] = open_evaluator(plan, parallel.make_mesh())
         return self.evaluators[key]
+
+
+def check_same_data(out: Path, dataset: Dataset) -> None:
+    """Notes what a study's runs are trained on.
+
+    Raises:
+        UserError: those before were trained on other data, or that is damaged.
+    """
+    path, key = out / DATA, f"{dataset.name}:{dataset.split} {json.dumps(dataset.options, sort_keys=True)}"
+    try:
+        known = json.loads(path.read_text()) if path.exists() else {}
+        before = known.get(key, dataset.fingerprint)
+    except (ValueError, AttributeError) as error:
+        raise UserError(
+            f"{path} is damaged ({error}): put back a copy of it, or choose another --out"
+        ) from error
+    if not is_same_data(before, dataset.fingerprint):
+        raise UserError(
+            f"the study in {out} was trained on other data: {before} -> {dataset.fingerprint}. Put them "
+            "back, or choose another --out"
+        )
+    if known.get(key) != dataset.fingerprint:
+        write_json(path, {**known, key: dataset.fingerprint})
 
 
 class Runner:
@@ -152,6 +178,7 @@ class Runner:
         """One group, to its results."""
         try:
             plan = opened.plan(group.config)
+            check_same_data(self.out, plan.dataset)
             evaluator = opened.evaluator(group.config, plan)
         except UserError as error:
             raise UserError(f"{group.name}: {error}") from error

@@ -1,5 +1,6 @@
 """Studies that are trained: alone or together, interrupted, in shards, with runs that diverge."""
 
+import dataclasses
 import json
 import re
 import shutil
@@ -10,7 +11,7 @@ import jax
 import numpy as np
 import pytest
 
-from gan_jax import main
+from gan_jax import data, main
 from gan_jax.distributed import parallel
 from gan_jax.study import runner, trainer
 from gan_jax.study.history import History
@@ -366,3 +367,18 @@ def test_a_folder_that_is_removed_under_a_study_is_an_error(tmp_path, monkeypatc
     monkeypatch.setattr(GroupTrainer, "run", removed)
     with pytest.raises(UserError, match="out has been removed or replaced while"):
         run(tiny.study(), tmp_path / "out", seeds=1)
+
+
+def test_runs_of_other_data_are_not_joined(tmp_path):
+    """Other records under the same name, as a copied data folder may hold."""
+    mine = data.load("shapes", data_dir=tmp_path / "data", resolution=16, num_examples=20)
+    other = data.load("shapes", data_dir=tmp_path / "data", resolution=16, num_examples=30)
+    for dataset in (mine, other, mine):
+        runner.check_same_data(tmp_path, dataset)
+    with pytest.raises(
+        UserError, match=r"was trained on other data: shapes/.* -> shapes/.*choose another --out"
+    ):
+        runner.check_same_data(tmp_path, dataclasses.replace(mine, fingerprint=other.fingerprint))
+    (tmp_path / runner.DATA).write_text("[")
+    with pytest.raises(UserError, match=r"data\.json is damaged"):
+        runner.check_same_data(tmp_path, mine)
