@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime
 import math
@@ -256,13 +257,13 @@ def held_out_of(real: ImageSource, data_dir: str | Path | None) -> ImageSource |
 
 
 def held_out_split(dataset: Dataset, data_dir: str | Path | None) -> Dataset | None:
-    """The test split that belongs to a training split; None where there is none."""
+    """The test split that belongs to a training split, or else its validation split; None without either."""
     if not dataset.split.startswith("train"):
         return None
-    try:
-        return load(dataset.name, data_dir=data_dir, split="test", **dataset.options)
-    except UserError:
-        return None
+    for split in ("test", "validation"):
+        with contextlib.suppress(UserError):
+            return load(dataset.name, data_dir=data_dir, split=split, **dataset.options)
+    return None
 
 
 def held_out_conditions(

@@ -192,3 +192,30 @@ def test_threads_share_a_budget_of_pixels(monkeypatch):
 def test_bad_ranges(value_range):
     with pytest.raises(ValueError, match="must be two numbers"):
         Reading(value_range=value_range)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("deflated", [False, True])
+def test_all_16_bits_of_tiff_colours_count(order, deflated, tmp_path):
+    values = RNG.integers(0, 4096, (5, 7, 3)).astype(np.uint16)
+    data = values.astype(f"{order}u2").tobytes()
+    data = zlib.compress(data) if deflated else data
+    after = 8 + 2 + 12 * 10 + 4  # header, number of tags, tags, no further directory
+    tags = [
+        (256, 3, 7), (257, 3, 5), (258, 3, after), (259, 3, 8 if deflated else 1), (262, 3, 2),
+        (273, 4, after + 6), (277, 3, 3), (278, 3, 5), (279, 4, len(data)), (284, 3, 1),
+    ]  # fmt: skip
+    content = (b"II" if order == "<" else b"MM") + struct.pack(f"{order}HIH", 42, 8, len(tags))
+    for tag, kind, value in tags:
+        count = 3 if tag == 258 else 1
+        packed = (
+            struct.pack(f"{order}HH", value, 0)
+            if kind == 3 and count == 1
+            else struct.pack(f"{order}I", value)
+        )
+        content += struct.pack(f"{order}HHI", tag, kind, count) + packed
+    content += struct.pack(f"{order}I", 0) + struct.pack(f"{order}HHH", 16, 16, 16) + data
+    (tmp_path / "a.tif").write_bytes(content)
+    assert read_values(tmp_path / "a.tif") == (values.min(), values.max(), True)
+    found = pixels(tmp_path / "a.tif", value_range=(0, 4095))
+    np.testing.assert_array_equal(found, np.rint(values / 4095 * 255))

@@ -9,6 +9,7 @@ from PIL import Image
 
 from gan_jax import data
 from gan_jax.config.record import describe_data
+from gan_jax.evaluation.evaluate import held_out_split
 from gan_jax.utils.errors import UserError
 
 RED, GREEN = (250, 10, 20), (10, 240, 30)
@@ -271,6 +272,18 @@ def test_train_val_and_test_are_splits(folder):
         other = data.load("image_folder", folder=str(folder), height=8, split=split)
         assert set(other.arrays()["image"].ravel()) == {level}
         assert other.fingerprint != dataset.fingerprint
+
+
+def test_held_out_pictures_are_those_of_test_or_val(folder):
+    for split, level in (("train", 10), ("val", 20)):
+        save(folder / split / "0.png", np.full((8, 8), level))
+    held_out = held_out_split(read(folder)[0], None)
+    assert held_out is not None
+    assert set(held_out.arrays()["image"].ravel()) == {20}
+    save(folder / "test" / "0.png", np.full((8, 8), 30))
+    held_out = held_out_split(read(folder)[0], None)
+    assert held_out is not None
+    assert set(held_out.arrays()["image"].ravel()) == {30}
 
 
 def test_names_that_are_no_utf_8(folder):

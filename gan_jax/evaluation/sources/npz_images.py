@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from gan_jax.data.codecs import Pixels
-from gan_jax.evaluation.sources.image_source import Batch, ImageSource
+from gan_jax.evaluation.sources.image_source import Batch, ImageSource, rebatched
 from gan_jax.utils.errors import UserError
 from gan_jax.utils.files import disk_errors
 from gan_jax.utils.names import printable
@@ -85,9 +85,9 @@ def npz_source(path: str | Path) -> ImageSource:
     height, width = array.shape[1:3]
     channels = 1 if grey else array.shape[3]
 
-    def read(count: int, batch_size: int) -> Iterator[Batch]:
+    def parts(count: int) -> Iterator[Batch]:
         done = 0
-        for block in array.blocks(batch_size):
+        for block in array.blocks(max(1, _BLOCK_BYTES // array.row_bytes)):
             images = _PIXELS[to_pixels](block[: count - done]).reshape(-1, height, width, channels)
             yield images, None if values is None else values[done : done + len(images)]
             done += len(images)
@@ -101,7 +101,7 @@ def npz_source(path: str | Path) -> ImageSource:
         num_classes=None if values is None else len(names or range(int(values.max()) + 1)),
         class_names=names,
         size=array.shape[0],
-        read=read,
+        read=lambda count, batch_size: rebatched(parts(count), batch_size),
     )
 
 
