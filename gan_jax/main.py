@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import logging as stdlib_logging
 import os
+import re
 import sys
 import textwrap
 import traceback
@@ -47,6 +48,9 @@ gan-jax COMMAND --help lists a command's flags. Exit codes: 0 done; 1 an error, 
 2 wrong usage; 129 (SIGHUP), 130 (Ctrl-C) or 143 (SIGTERM) stopped early with everything saved.
 """
 BROKEN_PIPE = 141  # the exit code of a program that SIGPIPE ends
+
+
+_LONG = 500  # characters of an error that nobody foresaw
 
 
 @dataclass(frozen=True)
@@ -127,7 +131,7 @@ def _explain(error: Exception, command: str) -> int:
         return _fail(f"{error.filename or 'the system'}: {error.strerror or error}", 1)
     ours = [f for f in traceback.extract_tb(error.__traceback__) if "gan_jax" in Path(f.filename).parts]
     where = f" ({Path(ours[-1].filename).name}, line {ours[-1].lineno})" if ours else ""
-    what = f"{type(error).__name__}: {error}"
+    what = f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:_LONG]}"
     return _fail(f"unexpected {what}{where}. The same command with --traceback shows the rest", 1)
 
 
@@ -160,7 +164,7 @@ def _listed(values: flags.FlagValues) -> str:
         if OVERRIDE.match(f"--{name}"):
             continue
         flag = values[name]
-        default = f" Default: {flag.default}." if type(flag.default) is int else ""
+        default = f" Default: {flag.default}." if type(flag.default) in (int, float) else ""
         shown = f"--{name}" if flag.boolean else f"--{name}=..."
         indent = " " * 18
         lines.append(textwrap.fill(f"  {shown:15s} {flag.help}{default}", 100, subsequent_indent=indent))
@@ -175,6 +179,7 @@ def _unwritable(error: OSError) -> int:
 
 
 def _fail(message: str, code: int) -> int:
+    message = re.sub(r" at 0x[0-9a-f]{6,}", "", message)  # of an object, which tells nobody anything
     with contextlib.suppress(OSError):  # nobody reads it, or there is no room for it
         sys.stderr.write(f"gan-jax: {'; '.join(message.splitlines())}\n")
     return code

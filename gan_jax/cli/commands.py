@@ -129,8 +129,8 @@ def sample(
         if num < len(chosen):
             raise UserError(f"--label={label} are {len(chosen)} classes, and --num={num}: raise --num")
     labels, class_columns = class_rows(algorithm, num, chosen)
-    to = replace(to, columns=columns or class_columns)
     to.check(num, spec.fields["image"].codec, spec.image_shape)
+    to = replace(to, columns=columns or class_columns)
     chunks = make_chunks(algorithm, spec, run_conditions(workdir, algorithm))
     codec = spec.fields["image"].codec
     drawn = first_of(chunks(state, num, jax.random.key(seed), labels), num)

@@ -160,14 +160,19 @@ def save_picture(path: Path | str, image: np.ndarray) -> None:
     path = expanded(path)
     kind, options = FORMATS[files.checked_suffix(path, FORMATS)]
     picture = _opened(image)
-    if kind == "JPEG" and picture.mode == "RGBA":
-        raise UserError(f"{path}: JPEG has no transparency, and this picture has; choose .png or .webp")
+    check_format(path, image.shape[-1])
     try:
         content = _encoded(picture, kind, **options)
     except (OSError, ValueError) as error:
         size = f"{picture.width} x {picture.height} pixels"
         raise UserError(f"{path}: {kind} cannot hold a picture of {size} ({error}); choose .png") from error
     files.write_atomically(path, content)
+
+
+def check_format(path: Path, channels: int) -> None:
+    """Raises a UserError if the format of this name does not hold pictures of so many channels."""
+    if FORMATS[files.checked_suffix(path, FORMATS)][0] == "JPEG" and channels == 4:
+        raise UserError(f"{path}: JPEG has no transparency, and this picture has; choose .png or .webp")
 
 
 def save_png(path: Path | str, image: np.ndarray) -> None:

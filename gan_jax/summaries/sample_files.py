@@ -12,7 +12,7 @@ import numpy as np
 
 from gan_jax.data.classes import folder_names
 from gan_jax.data.codecs import Codec
-from gan_jax.summaries.pictures import FORMATS, PAD, grid, layout, save_picture, with_row_names
+from gan_jax.summaries.pictures import FORMATS, PAD, check_format, grid, layout, save_picture, with_row_names
 from gan_jax.summaries.point_pictures import points_picture
 from gan_jax.utils import files
 from gan_jax.utils.errors import UserError
@@ -41,10 +41,21 @@ class SampleFiles:
     class_names: Sequence[str] = ()
 
     def check(self, count: int, codec: Codec, image_shape: tuple[int, int, int]) -> None:
-        """Raises a UserError if a picture of so many would be too large, before they are drawn."""
-        if self.form == "grid" and codec.pictured:
-            height, width = codec.picture(np.zeros((1, *image_shape), np.float32)).shape[1:3]
+        """Raises a UserError if so many of these examples cannot be written so, before they are drawn."""
+        if not codec.pictured:
+            self._check_unpictured(codec)
+        elif self.form == "grid":
+            height, width, channels = codec.picture(np.zeros((1, *image_shape), np.float32)).shape[1:]
+            check_format(self.path, channels)
             layout(count, height + PAD, width + PAD, self.columns, self.scale)
+
+    def _check_unpictured(self, codec: Codec) -> None:
+        if self.form == "singles":
+            raise UserError(
+                f"{self.path}/: {codec.noun} have no picture each; write a file that ends in .png or {ARRAYS}"
+            )
+        if self.form == "grid" and (self.columns or self.scale):
+            raise UserError(f"{codec.noun} are drawn all in one: leave out columns and scale")
 
     def write(
         self,
@@ -102,9 +113,7 @@ class SampleFiles:
         self, chunks: Iterator[Mapping[str, np.ndarray]], codec: Codec, labels: np.ndarray | None
     ) -> list[Path]:
         if not codec.pictured:
-            raise UserError(
-                f"{self.path}/: {codec.noun} have no picture each; write a file that ends in .png or {ARRAYS}"
-            )
+            self._check_unpictured(codec)
         with files.disk_errors(f"write {self.path}"):
             self.path.mkdir(parents=True, exist_ok=True)
             if next(self.path.iterdir(), None) is not None:

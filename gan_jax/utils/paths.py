@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from gan_jax.utils.errors import UserError
@@ -13,18 +14,24 @@ def expanded(path: str | Path) -> Path:
     Raises:
         UserError: there is no such home folder, as where a container's user has none.
     """
+    path, own = Path(path), home()
+    is_own = path.parts[:1] == ("~",)
     try:
-        return Path(path).expanduser()
+        if not is_own:
+            return path.expanduser()
+        if own is not None:
+            return own.joinpath(*path.parts[1:])
     except RuntimeError:
-        raise UserError(
-            f"{path}: no home folder is known for it (HOME is not set, or there is no such user): "
-            "write the whole path"
-        ) from None
+        pass
+    raise UserError(
+        f"{path}: no home folder is known for it (HOME is not set, or there is no such user): write the "
+        "whole path"
+    )
 
 
 def home() -> Path | None:
-    """The user's home folder; None where there is none: no HOME, no entry in the list of users."""
+    """The user's home folder; None where there is none: HOME is empty, or not set for an unknown user."""
     try:
-        return Path.home()
+        return Path.home() if os.environ.get("HOME") != "" else None
     except RuntimeError:
         return None

@@ -1,6 +1,7 @@
 """What the command line says and returns; above all, when what it is given is wrong."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -328,3 +329,17 @@ def test_a_full_disk_stops_the_run_and_harms_nothing(finished, data_dir, tmp_pat
     now = runs.digests(workdir)
     assert {name: now.get(name) for name in kept} == kept
     assert int(run(tiny(data_dir), workdir).step) == runs.STEPS
+
+
+def test_an_error_that_nobody_foresaw_is_one_line(gan_jax, monkeypatch, tmp_path):
+    def broken(workdir):
+        raise KeyError("one\ntwo", object())
+
+    monkeypatch.setattr("gan_jax.cli.commands.info", broken)
+    code, err = gan_jax("info", "--workdir", tmp_path)
+    assert code == 1
+    assert "unexpected KeyError: ('one" in err
+    assert " at 0x" not in err
+    assert re.search(r"\(command_flags.py, line [0-9]+\)\. The same command with --traceback shows", err)
+    with pytest.raises(KeyError):
+        main(["info", f"--workdir={tmp_path}", "--traceback"])

@@ -139,6 +139,18 @@ def test_a_step_that_only_best_has(trained, tmp_path):
     assert int(restored_run(workdir, step=8)[2].step) == 8
 
 
+def test_what_a_form_does_not_hold_is_refused_before_it_is_drawn(tmp_path):
+    for out, codec, shape, words in (
+        (f"{tmp_path}/each/", Points(None), (1, 1, 2), "points have no picture each"),
+        (tmp_path / "x.jpg", Pixels(), (4, 4, 4), "JPEG has no transparency"),
+    ):
+        with pytest.raises(UserError, match=words):
+            sample_files(out).check(3, codec, shape)
+    for to in (sample_files(tmp_path / "p.png", columns=2), sample_files(tmp_path / "p.png", scale=2)):
+        with pytest.raises(UserError, match="points are drawn all in one: leave out columns and scale"):
+            to.check(3, Points(None), (1, 1, 2))
+
+
 def test_points_have_no_picture_each(tmp_path):
     points = np.zeros((3, 1, 1, 2), np.float32)
     with pytest.raises(UserError, match=r"points have no picture each; write a file that ends in \.png"):

@@ -42,6 +42,14 @@ def test_the_home_folder_is_meant(monkeypatch, tmp_path):
         expanded("~nobody-of-this-name/x")
 
 
+def test_an_empty_home_is_none(monkeypatch):
+    """Not the root folder, which the system takes it for."""
+    monkeypatch.setenv("HOME", "")
+    assert home() is None
+    with pytest.raises(UserError, match="no home folder is known"):
+        expanded("~/run")
+
+
 def test_without_a_home_folder_the_cache_is_temporary_and_data_ask_for_a_folder(nobody, tmp_path):
     assert home() is None
     folder = cache_folder("features")
@@ -71,7 +79,7 @@ def test_a_command_without_a_home_folder(nobody, tmp_path, capsys):
 
 
 # Flags that hold text and no path.
-TEXTS = {"coordinator", "metrics", "network", "shard", "only"}
+TEXTS = {"coordinator", "label", "metrics", "network", "shard", "only"}
 
 
 @pytest.mark.parametrize("command", COMMANDS)
