@@ -136,17 +136,18 @@ def _look_for_range(result: Examination, deep: list[Path]) -> None:
     if not seen:
         return
     low, high = min(v.low for v in seen.values()), max(v.high for v in seen.values())
-    where = f"{printable(result.found.folder)}, values of {counted(len(seen), 'picture')} of more than 8 bits"
-    said = f"{where}: {low:g} to {high:g}"
+    said = f"values of {counted(len(seen), 'picture')} of more than 8 bits: {low:g} to {high:g}"
     flag = f"{result.option}value_range=LOW,HIGH"
     value_range, name = _range(low, high, {v.are_whole for v in seen.values()})
     if not value_range:
         result.problems.append(f"{said}. Say with {flag} which of them become black and white")
-        return
+        value_range = (low, low + 1)  # so that they are decoded, and what else is wrong is found
+    else:
+        logging.warning(
+            "%s, %s. They are read as %s: %g becomes white. %s sets another range",
+            *(printable(result.found.folder), said, name, value_range[1], flag),
+        )
     result.reading = replace(result.reading, deep_range=value_range)
-    logging.warning(
-        "%s. They are read as %s: %g becomes white. %s sets another range", said, name, value_range[1], flag
-    )
 
 
 def _range(low: float, high: float, are_whole: set[bool]) -> tuple[tuple[float, ...], str]:

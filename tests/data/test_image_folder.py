@@ -248,7 +248,10 @@ def test_the_depth_is_looked_at_and_said(high, bits, folder, caplog):
 
 def test_values_in_no_clear_range_are_asked_for(folder):
     Image.fromarray(np.array([[-1000, 3000]], np.int32)).save(folder / "a.tif")
-    with pytest.raises(UserError, match=r"-1000 to 3000\. Say with --config\.data\.value_range=LOW,HIGH"):
+    with pytest.raises(
+        UserError,
+        match=r"-1000 to 3000\. Say with data\.value_range=LOW,HIGH which of them become black and white$",
+    ):
         read(folder)
     _, images = read(folder, value_range=(-1000, 3000), height=1, width=2, channels=1)
     np.testing.assert_array_equal(images.ravel(), [0, 255])
