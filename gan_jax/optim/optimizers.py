@@ -60,7 +60,7 @@ def adam(
         check_range(value, name)
     make = partial(optax.adam, eps=eps, eps_root=eps_root)
     inner = _scheduled(make, learning_rate, {"b1": b1, "b2": b2}, lazy_regularization_scale)
-    return _extended(inner, weight_clip, historical_averaging)
+    return _extended(inner, weight_clip, historical_averaging, lazy_regularization_scale)
 
 
 def optimistic_adam(
@@ -91,7 +91,7 @@ def optimistic_adam(
         )
 
     inner = _scheduled(make, learning_rate, {"b1": b1, "b2": b2}, lazy_regularization_scale)
-    return _extended(inner, weight_clip, historical_averaging)
+    return _extended(inner, weight_clip, historical_averaging, lazy_regularization_scale)
 
 
 def rmsprop(
@@ -120,7 +120,7 @@ def rmsprop(
         raise ValueError(f"eps_in_root={eps_in_root!r}: it must be True or False")
     make = partial(optax.rmsprop, eps=eps, eps_in_sqrt=eps_in_root)
     inner = _scheduled(make, learning_rate, {"decay": decay}, lazy_regularization_scale)
-    return _extended(inner, weight_clip, historical_averaging)
+    return _extended(inner, weight_clip, historical_averaging, lazy_regularization_scale)
 
 
 def sgd(
@@ -141,7 +141,7 @@ def sgd(
     _decay(momentum, "momentum")  # before is_off, which wants a number or a schedule
     decays = {} if is_off(momentum) else decays
     inner = _scheduled(optax.sgd, learning_rate, decays, lazy_regularization_scale, shorter)
-    return _extended(inner, weight_clip, historical_averaging)
+    return _extended(inner, weight_clip, historical_averaging, lazy_regularization_scale)
 
 
 OPTIMIZERS: dict[str, Callable[..., Transformation]] = {
@@ -279,10 +279,14 @@ def _value(schedule: Schedule, step: Array | None) -> Any:
     return schedule(step)
 
 
-def _extended(inner: Transformation, weight_clip: float, historical_averaging: float) -> Transformation:
+def _extended(
+    inner: Transformation, weight_clip: float, historical_averaging: float, lazy_regularization_scale: float
+) -> Transformation:
     """The optimizer with the options that are on; its own state alone where both are off."""
     check_range(weight_clip, "weight_clip")
     check_range(historical_averaging, "historical_averaging")
-    before = [average_history(historical_averaging)] if historical_averaging > 0.0 else []
+    # It acts in the lazy updates as well.
+    weight = historical_averaging * lazy_regularization_scale
+    before = [average_history(weight)] if historical_averaging > 0.0 else []
     after = [clip_weights(weight_clip)] if weight_clip > 0.0 else []
     return optax.chain(*before, inner, *after) if before or after else inner

@@ -320,6 +320,10 @@ def test_paced_optimizers_have_a_smaller_rate_and_longer_memory():
     )
     near(follow(rmsprop(0.1, 0.9, lazy_regularization_scale=c)), follow(rmsprop(0.1 * c, 0.9**c)))
     near(follow(sgd(0.1, lazy_regularization_scale=c)), follow(sgd(0.1)))
+    near(
+        follow(sgd(0.1, historical_averaging=0.3, lazy_regularization_scale=c)),
+        follow(sgd(0.1, historical_averaging=0.3 * c)),
+    )
     in_all = (1 - 0.9**c) / (1 - 0.9)  # a gradient moves by as much, sooner or later
     near(follow(sgd(0.1, 0.9, lazy_regularization_scale=c)), follow(sgd(0.1 * in_all, 0.9**c)))
     near(follow(adam(0.1, 0.0, 0.9, lazy_regularization_scale=c)), follow(adam(0.1 * c, 0.0, 0.9**c)))
