@@ -24,7 +24,7 @@ from gan_jax.losses.adversarial import (
 from gan_jax.losses.gradient_penalties import r1
 from gan_jax.losses.penalties import DRAGAN, R1, R2, WGANGP, Consistency, LeCam
 from gan_jax.models import MODELS
-from gan_jax.optim.optimizers import adam, lazy_regularization_scale, optimistic_adam, rmsprop, sgd
+from gan_jax.optim.optimizers import adam, lazy_regularization_scale, rmsprop, sgd
 from gan_jax.optim.schedules import linear as line
 from tests.algorithms.linear import (
     KEY,
@@ -378,7 +378,7 @@ def test_lazy_penalty_pulls_as_much_as_an_eager_one_over_an_interval(momentum, k
 
 
 @pytest.mark.parametrize("k", [1, 5])
-@pytest.mark.parametrize("make", [adam, optimistic_adam, partial(rmsprop, decay=0.99)])
+@pytest.mark.parametrize("make", [adam, partial(rmsprop, decay=0.99)])
 def test_lazy_penalty_pulls_as_much_where_an_optimizer_divides_by_the_gradients_size(make, k):
     """Here that is 20, but 0 or another one in the lazy descents, which is the scheme's own error."""
     eager, lazy = (pull(make, 2e-4, every, k, 160, 20.0) for every in (1, 8))

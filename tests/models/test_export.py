@@ -55,8 +55,7 @@ def exported(network: Any, x: Any, label: Any, train: bool, size: str, platform:
     return export.export(apply, platforms=(platform,))(variables, many(x), many(label)), variables
 
 
-@pytest.mark.parametrize("platform", ["cpu", "cuda"])
-@pytest.mark.parametrize("train", [False, True])
+@pytest.mark.parametrize(("train", "platform"), [(False, "cuda"), (True, "cpu")])
 @pytest.mark.parametrize("name", NETWORKS)
 def test_every_network_can_be_exported_for_any_batch(name, train, platform):
     network, x, label = build(name)
