@@ -19,9 +19,11 @@ the manifest and deletes. All need the folder on one file system.
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging as stdlib_logging
 import re
 import shutil
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -80,6 +82,7 @@ class Checkpoints:
         self._thread: threading.Thread | None = None
         self._error: BaseException | None = None
         logging.get_absl_logger().addFilter(_not_raised_anyway)
+        _drop_late_errors()
 
     def save(self, state: TrainState) -> None:
         """Saves everything but `state.frozen` as step `int(state.step)`, in the background.
@@ -306,8 +309,27 @@ def _errno(error: OSError | ValueError) -> int | None:
 
 
 def _not_raised_anyway(record: stdlib_logging.LogRecord) -> bool:
-    """Drops the tracebacks that Orbax's threads log of errors which `wait` raises."""
-    return not (record.exc_info and "orbax" in Path(record.pathname).parts)
+    """Drops what Orbax logs of errors that are raised too: by `wait`, or where a step vanishes."""
+    vanished = str(record.msg).startswith(("Failed to get item metadata", "Metadata file does not exist"))
+    return not ((record.exc_info or vanished) and "orbax" in Path(record.pathname).parts)
+
+
+def _is_late(error: BaseException | None) -> bool:
+    """Whether TensorStore's threads came to it after Orbax had raised the first error and given up."""
+    return str(error) == "Event loop is closed" or "tensorstore" in str(error).lower()
+
+
+def _no_late_task(record: stdlib_logging.LogRecord) -> bool:
+    """Drops what asyncio logs of tasks that failed late."""
+    return not (record.exc_info and _is_late(record.exc_info[1]))
+
+
+@functools.cache
+def _drop_late_errors() -> None:
+    """Keeps Python from showing a traceback for every array that fails after the first one."""
+    stdlib_logging.getLogger("asyncio").addFilter(_no_late_task)
+    show = sys.unraisablehook
+    sys.unraisablehook = lambda found: None if _is_late(found.exc_value) else show(found)
 
 
 def _leaves(state: TrainState) -> dict[str, Any]:

@@ -436,8 +436,6 @@ def test_leftovers_of_a_kill_are_swept(tmp_path):
 # Disks
 
 
-# TensorStore's other writes may end after Orbax has given up and closed its event loop.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_full_disk(tmp_path, caplog):
     """On a small disk of its own: an earlier checkpoint stays, the error says what to do."""
     disk = tmp_path / "disk"
