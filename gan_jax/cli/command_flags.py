@@ -62,6 +62,13 @@ def define_train(values: flags.FlagValues, argv: list[str]) -> list[str]:
     define_path(values, "workdir", "The run's folder, new or to be continued.")
     flags.DEFINE_bool("dry_run", False, "Show what would be trained and train nothing.", flag_values=values)
     flags.DEFINE_bool("deterministic", False, DETERMINISTIC, flag_values=values)
+    flags.DEFINE_bool(
+        "start_anew",
+        False,
+        "Begin at step 0 where all checkpoints of the run are gone; what was recorded is moved aside. A run "
+        "that has a checkpoint is continued all the same.",
+        flag_values=values,
+    )
     flags.DEFINE_integer("devices", 0, "How many devices of a host to use; 0 for all.", flag_values=values)
     _define_hosts(values)
     return define_config(values, argv)
@@ -89,7 +96,7 @@ def train(values: flags.FlagValues, rest: list[str]) -> None:
             lost_seconds=values.lost_seconds,
             stalled_seconds=values.stalled_seconds,
         ) as together:
-            commands.train(config, workdir, values.devices, together, source_of(values))
+            commands.train(config, workdir, values.devices, together, source_of(values), values.start_anew)
 
 
 def _define_hosts(values: flags.FlagValues) -> None:

@@ -48,9 +48,10 @@ def train(
     devices: int = 0,
     hosts: Hosts = ALONE,
     source: Source | None = None,
+    start_anew: bool = False,
 ) -> None:
     """gan-jax train."""
-    run_training(config, workdir, devices, hosts, source=source)
+    run_training(config, workdir, devices, hosts, source=source, start_anew=start_anew)
 
 
 def dry_run(config: ml_collections.ConfigDict, devices: int = 0) -> None:

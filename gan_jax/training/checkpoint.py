@@ -68,6 +68,7 @@ class Checkpoints:
         hosts: Hosts = ALONE,
         check: Callable[[int], str | None] = lambda step: None,
         reading: bool = False,
+        committed: Callable[[], None] = lambda: None,
     ) -> None:
         if keep is not None and keep < 1:
             raise ValueError(f"keep is {keep}; at least 1 checkpoint has to stay")
@@ -76,6 +77,7 @@ class Checkpoints:
         self._hosts = hosts
         self._check = check
         self._reading = reading
+        self._committed = committed
         # Folders made in the background would turn an unwritable disk into a 20 minute time-out.
         options = ocp.options.AsyncOptions(create_directories_asynchronously=False)
         self._orbax = ocp.StandardCheckpointer(async_options=options)
@@ -204,6 +206,7 @@ class Checkpoints:
             self._orbax.wait_until_finished()
             if self._hosts.is_first:
                 manifest.write(folder, int(folder.name))
+                self._committed()
                 self._prune()
         except BaseException as error:
             self._error = error

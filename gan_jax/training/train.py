@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -55,7 +55,15 @@ from gan_jax.training.initial_weights import check_same_weights, with_weights_of
 from gan_jax.training.input import make_fetch
 from gan_jax.training.pictures import picture_of_reals
 from gan_jax.training.restore import NEWEST
-from gan_jax.training.workdir import check_same_run, check_workdir, claim, keeps_its_place, note_start
+from gan_jax.training.workdir import (
+    check_same_run,
+    check_workdir,
+    claim,
+    keeps_its_place,
+    note_saved,
+    note_start,
+    start_over,
+)
 from gan_jax.utils.errors import UserError
 from gan_jax.utils.interrupt import Interrupted, StopRequest
 from gan_jax.utils.memory import check_fits, host_bytes, told_if_exhausted
@@ -74,6 +82,7 @@ def train(
     callbacks: Sequence[Callback] = (),
     dataset: Dataset | None = None,
     source: Source | None = None,
+    start_anew: bool = False,
 ) -> TrainState:
     """Trains, or continues, the run in `workdir` up to `config.num_steps`.
 
@@ -86,6 +95,7 @@ def train(
         dataset: what to train on in the place of the config's data set, such as `data.from_arrays` makes.
         source: of the config, from `config_file.run_and_read`: the run keeps it, and whatever reads the run
             finds components in it that are not the library's own.
+        start_anew: where all checkpoints of a run are gone, begin at step 0; see `start_over`.
 
     Raises:
         UserError: the config, the data or the workdir do not fit; nothing was changed.
@@ -110,8 +120,15 @@ def train(
         held.enter_context(told_if_exhausted())
         if record["starts"]:
             claim(held, folder, record, hosts)
-        checkpoints = held.enter_context(closing(Checkpoints(folder / NEWEST, hosts=hosts)))
-        state = restore_or_init(plan, checkpoints, mesh)
+        checkpoints = held.enter_context(
+            closing(Checkpoints(folder / NEWEST, hosts=hosts, committed=lambda: note_saved(folder)))
+        )
+        state = restore_or_init(
+            plan,
+            checkpoints,
+            mesh,
+            lambda: hosts.broadcast_from_first(lambda: start_over(folder, start_anew)),
+        )
         step = int(state.step)
         if step == 0 and plan.init_from.run:
             state, origin = begun_from(plan, state, hosts)
@@ -252,11 +269,17 @@ def open_log(plan: Plan, folder: Path, first_step: int, hosts: Hosts) -> RunLog 
     return RunLog(folder, num_steps=plan.num_steps, first_step=first_step) if hosts.is_first else NoLog()
 
 
-def restore_or_init(plan: Plan, checkpoints: Checkpoints, mesh: jax.sharding.Mesh) -> TrainState:
-    """The newest good checkpoint, or a fresh state."""
+def restore_or_init(
+    plan: Plan,
+    checkpoints: Checkpoints,
+    mesh: jax.sharding.Mesh,
+    before_fresh: Callable[[], Any] = lambda: None,
+) -> TrainState:
+    """The newest good checkpoint, or a fresh state, before which `before_fresh` is called and may raise."""
     batch, sharding = example_batch(plan.spec, plan.batch_size), plan.execution.sharding
     state = checkpoints.restore(parallel.abstract_state(plan.algorithm, batch, mesh, sharding))
     if state is None:
+        before_fresh()
         state = parallel.initial_state(plan.algorithm, plan.key, batch, mesh, sharding)
     if int(state.step) > plan.num_steps:
         raise UserError(

@@ -22,19 +22,21 @@ import ml_collections
 from absl import logging
 
 from gan_jax.config.components import complete
-from gan_jax.config.config_file import Source, use_source
+from gan_jax.config.config_file import SOURCE, Source, use_source
 from gan_jax.config.record import describe_data, differences, from_json, located, recorded_spec, to_json
 from gan_jax.data import Dataset, DataSpec
 from gan_jax.data.prepared import is_same_data
 from gan_jax.distributed.hosts import ALONE, Hosts
+from gan_jax.summaries.logs import read_metrics
 from gan_jax.utils.errors import UserError
-from gan_jax.utils.files import locked, write_atomically, write_json
+from gan_jax.utils.files import disk_errors, locked, write_atomically, write_json
 from gan_jax.utils.paths import expanded
 from gan_jax.utils.provenance import describe_environment
 from gan_jax.utils.untrusted import parse_json
 
 FILE = "config.json"
 LOCK = ".lock"
+_SAVED = "saved"  # in config.json: whether the run has had a checkpoint
 NO_FROZEN: Mapping[str, str] = MappingProxyType({})
 _SEEN_SECONDS = 30.0  # a network file system may show a new file so late
 
@@ -85,7 +87,55 @@ def note_start(folder: Path, record: dict[str, Any], source: Source | None = Non
                 ", ".join(now["components"]),
             )
         record = {**record, "source": now}
+    if (folder / FILE).exists():  # `start_over` may have changed it
+        record = {**record, _SAVED: read_record(folder).get(_SAVED, False)}
     write_json(folder / FILE, {**record, "starts": [*record["starts"], describe_environment()]})
+
+
+def note_saved(folder: Path) -> None:
+    """Writes into config.json that the run has had a checkpoint, so that nobody takes it for a new one."""
+    if not (folder / FILE).exists():
+        return  # `keeps_its_place` says more
+    record = read_record(folder)
+    if not record.get(_SAVED):
+        write_json(folder / FILE, {**record, _SAVED: True})
+
+
+def start_over(folder: Path, start_anew: bool = False) -> None:
+    """Makes way for a start at step 0, where a run has no checkpoint.
+
+    A run that was killed before its first one just begins again. Where there must have been one, what was
+    recorded is moved to `earlier-N` in the folder if a new start is asked for.
+
+    Raises:
+        UserError: there must have been a checkpoint, and no new start is asked for.
+    """
+    if not (folder / FILE).exists():
+        return
+    record = read_record(folder)
+    recorded = max((row["step"] or 0 for row in read_metrics(folder)), default=0)
+    # The second save waits for the first: past it, also a run of before `note_saved` had a checkpoint.
+    if not record.get(_SAVED) and recorded <= 2 * record["config"]["checkpoint_every_steps"]:
+        return
+    if not start_anew:
+        kept = folder / "checkpoints"
+        there = ", ".join(sorted(path.name for path in kept.iterdir())) if kept.is_dir() else ""
+        state = f"holds none that is finished ({there})" if there else "is not there, or empty"
+        raise UserError(
+            f"{folder} holds a run that has had checkpoints (its records reach step {recorded}), and {kept} "
+            f"{state}: mount that folder or put back a copy of it, manifest.json in each step included; or "
+            "--start_anew begins at step 0 and keeps what was recorded in a folder beside it"
+        )
+    with disk_errors(f"move what is in {folder}"):
+        number = 1
+        while (aside := folder / f"earlier-{number}").exists():
+            number += 1
+        aside.mkdir()
+        for path in list(folder.iterdir()):
+            if path.name not in (FILE, LOCK, SOURCE) and not path.name.startswith("earlier-"):
+                path.rename(aside / path.name)
+    write_json(folder / FILE, {**record, _SAVED: False})
+    logging.warning("%s has no checkpoint any more: it starts anew; its records are in %s", folder, aside)
 
 
 def claim(held: contextlib.ExitStack, folder: Path, record: dict[str, Any], hosts: Hosts = ALONE) -> None:

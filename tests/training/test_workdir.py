@@ -19,9 +19,10 @@ from gan_jax.config.choices import with_components
 from gan_jax.config.components import complete
 from gan_jax.core.loop import Every
 from gan_jax.summaries.logs import read_metrics
+from gan_jax.training import train as training
 from gan_jax.training.checkpoint import Checkpoints
 from gan_jax.training.restore import run_data
-from gan_jax.training.workdir import check_workdir, note_start, read_record
+from gan_jax.training.workdir import check_workdir, note_start, read_record, start_over
 from gan_jax.utils.errors import UserError
 from gan_jax.utils.files import write_json
 from tests import runs
@@ -113,7 +114,7 @@ def test_what_alters_the_mathematics_is_refused_and_nothing_changes(field, value
             config.discriminator_optimizer = dict(name=value, learning_rate=1e-3)
     else:
         config.update_from_flattened_dict({field: value})
-    with pytest.raises(UserError, match=rf"another config.*Differing:.*{field}: .* -> .*--workdir"):
+    with pytest.raises(UserError, match=rf"another config.*Differing:.*{field}: .* -> .*workdir"):
         run(config, finished)
     assert digests(finished) == before
 
@@ -289,3 +290,83 @@ def test_a_folder_that_vanishes_under_a_training_is_an_error(how, at, tmp_path, 
 
     with pytest.raises(UserError, match="run has been removed or replaced while it was trained in"):
         run(tiny(data_dir), folder, callbacks=[Every(at, vanish)])
+
+
+# Checkpoints that are gone.
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory, data_dir):
+    """A run of 8 steps with a checkpoint at the last one."""
+    folder = tmp_path_factory.mktemp("saved") / "run"
+    run(tiny(data_dir, num_steps=8), folder)
+    return folder
+
+
+def without_manifests(workdir):
+    for path in (workdir / "checkpoints").glob("*/manifest.json"):
+        path.unlink()
+
+
+def without_steps(workdir):
+    shutil.rmtree(workdir / "checkpoints")
+    (workdir / "checkpoints").mkdir()
+
+
+@pytest.mark.parametrize(
+    ("lose", "words"),
+    [
+        (lambda workdir: shutil.rmtree(workdir / "checkpoints"), "checkpoints is not there, or empty: mount"),
+        (without_steps, "checkpoints is not there, or empty: mount"),
+        (without_manifests, r"checkpoints holds none that is finished \(8\): mount"),
+    ],
+    ids=["deleted", "empty", "no manifests"],
+)
+def test_a_run_whose_checkpoints_are_gone_does_not_begin_again_by_itself(
+    lose, words, saved, tmp_path, data_dir
+):
+    workdir = tmp_path / "run"
+    shutil.copytree(saved, workdir)
+    lose(workdir)
+    before = digests(workdir)
+    message = (
+        rf"has had checkpoints \(its records reach step 8\), and .*{words}.*--start_anew begins at step 0"
+    )
+    with pytest.raises(UserError, match=message):
+        run(tiny(data_dir, num_steps=8), workdir)
+    after = digests(workdir)
+    assert after == before | {".lock": after[".lock"]}
+
+
+def test_a_new_start_moves_the_records_aside(saved, tmp_path, data_dir):
+    workdir = tmp_path / "run"
+    shutil.copytree(saved, workdir)
+    shutil.rmtree(workdir / "checkpoints")
+    metrics = (workdir / "metrics.jsonl").read_bytes()
+    config = tiny(data_dir, num_steps=8)
+    training.train(config, workdir, 1, start_anew=True)
+    assert (workdir / "earlier-1" / "metrics.jsonl").read_bytes() == metrics
+    assert runs.rows(workdir) == runs.rows(saved)
+    assert (workdir / "checkpoints" / "8" / "manifest.json").exists()
+    # Where there is a checkpoint the flag does nothing: a job that is started again has it too.
+    training.train(config, workdir, 1, start_anew=True)
+    assert not (workdir / "earlier-2").exists()
+    assert runs.recorded(workdir)["saved"]
+    assert len(runs.recorded(workdir)["starts"]) == 3
+
+
+@pytest.mark.parametrize(
+    ("recorded", "rows", "refused"),
+    [(False, 16, False), (False, 17, True), (True, 1, True), (True, 0, True), (False, 0, False)],
+)
+def test_when_there_must_have_been_a_checkpoint(recorded, rows, refused, saved, tmp_path):
+    """Older runs are told by their rows: the second save, at step 16, waits for the first."""
+    record = runs.recorded(saved)
+    (tmp_path / "config.json").write_text(json.dumps({**record, "saved": recorded}))
+    (tmp_path / "metrics.jsonl").write_text(f'{{"step": {rows}, "steps_per_second": 1.0}}\n' if rows else "")
+    if refused:
+        with pytest.raises(UserError, match="has had checkpoints"):
+            start_over(tmp_path)
+    else:
+        start_over(tmp_path)
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["config.json", "metrics.jsonl"]
