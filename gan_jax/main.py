@@ -11,7 +11,6 @@ reads the output.
 from __future__ import annotations
 
 import contextlib
-import logging as stdlib_logging
 import os
 import re
 import sys
@@ -25,7 +24,7 @@ from absl import flags, logging
 
 from gan_jax.cli import command_flags, evaluation_flags
 from gan_jax.config.config_flag import OVERRIDE
-from gan_jax.utils import compilation_cache, streams
+from gan_jax.utils import compilation_cache, streams, uncaught
 from gan_jax.utils.errors import UserError
 from gan_jax.utils.interrupt import Interrupted, answer_signals
 from gan_jax.utils.memory import is_out_of_memory, out_of_memory
@@ -114,9 +113,13 @@ def main(argv: list[str], prepare: Callable[[], None] = lambda: None) -> int:
     except BrokenPipeError as error:
         return _unwritable(error)
     except Exception as error:
-        if any(arg.lstrip("-") in ("traceback", "traceback=true") for arg in argv):
+        if _wants_traceback(argv):
             raise
         return _explain(error, argv[0])
+
+
+def _wants_traceback(argv: list[str]) -> bool:
+    return any(arg.lstrip("-") in ("traceback", "traceback=true") for arg in argv)
 
 
 def _explain(error: Exception, command: str) -> int:
@@ -192,7 +195,9 @@ def cli() -> None:
     flags.FLAGS.mark_as_parsed()  # absl's own, without which it announces that they are not
     logging.set_verbosity(logging.WARNING)
     logging.use_absl_handler()
-    logging.get_absl_handler().setFormatter(stdlib_logging.Formatter("gan-jax: warning: %(message)s"))
+    logging.get_absl_handler().setFormatter(uncaught.OneLine())
+    if not _wants_traceback(sys.argv):
+        uncaught.tell_in_a_line()
     code = main(sys.argv[1:], prepare=compilation_cache.enable)
     try:
         sys.stdout.flush()
