@@ -51,7 +51,7 @@ def picture_size(name: str, options: Mapping[str, Any]) -> tuple[int, int] | Non
     if name not in BUILDERS or name == "image_folder":
         return None
     try:
-        height, width, _ = _builder(name, data_root(None), dict(options)).fields()["image"].shape
+        height, width, _ = _builder(name, Path(), dict(options)).fields()["image"].shape
     except UserError:  # said when the data set is opened
         return None
     return height, width

@@ -7,6 +7,7 @@ count the same classes in different orders.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 
 from gan_jax.utils.errors import UserError
@@ -17,9 +18,10 @@ _SHOWN = 20  # classes in one line
 
 def plain_name(name: str) -> str:
     """What a name has in common with its other spellings: "Ankle boot" is ankle_boot, "007" is 7."""
-    if name.isascii() and name.isdigit():
-        return str(int(name))
-    return "_".join(re.findall(r"[^\W_]+", name.casefold())) or name
+    text = unicodedata.normalize("NFKC", name).casefold()
+    if text.isascii() and text.isdigit():
+        return text.lstrip("0") or "0"
+    return "_".join(re.findall(r"^-(?=\d)|[^\W_]+|[+#]+", text)) or name
 
 
 def plain_names(names: Sequence[str]) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -46,7 +47,9 @@ def identity(whole: Dataset, folder: Path, shards: Sequence[Path]) -> str:
     places = _places(folder)
     for place in places:
         kept = _read(place).get(whole.split)
-        if isinstance(kept, dict) and kept.get("version") == _VERSION and kept.get("files") == stamp:
+        if not (isinstance(kept, dict) and kept.get("version") == _VERSION and kept.get("files") == stamp):
+            continue
+        if re.fullmatch("[0-9a-f]{64}", str(kept.get("sha256"))):
             return str(kept["sha256"])
     digest = content_digest(whole)
     entry = {whole.split: {"sha256": digest, "version": _VERSION, "files": stamp}}
@@ -97,7 +100,7 @@ def _stamp(path: Path) -> list[int]:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text())
-    except (OSError, ValueError):
+        content = json.loads(path.read_text()) if path.is_file() else {}
+    except (OSError, ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}

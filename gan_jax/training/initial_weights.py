@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+import flax.linen as nn
 import jax
 import numpy as np
+from absl import logging
 
 from gan_jax.config.init_from import InitFrom
+from gan_jax.core.algorithm import Algorithm
 from gan_jax.core.state import Player, TrainState
 from gan_jax.feature_networks.network import digest_of
 from gan_jax.training.restore import BEST, NEWEST, restored_run
@@ -17,9 +21,17 @@ from gan_jax.utils.names import listed
 from gan_jax.utils.paths import expanded
 from gan_jax.utils.tree import PyTree
 
+_OF_THE_RUN = (
+    "parent",
+    "name",
+    "axis_name",
+    "remat",
+    "image_shape",
+)  # fields that say nothing of the network
+
 
 def with_weights_of(
-    chosen: InitFrom, state: TrainState, *, averaged: bool
+    chosen: InitFrom, algorithm: Algorithm, state: TrainState, *, averaged: bool
 ) -> tuple[TrainState, dict[str, Any]]:
     """A fresh state with the networks of another run, and what is recorded of them.
 
@@ -27,6 +39,8 @@ def with_weights_of(
     weights; optimizers and all else begin anew.
 
     Args:
+        algorithm: with this run's networks. Where they differ from the other's in what has no weights, such
+            as the activation, a warning says so.
         state: of arrays.
         averaged: whether this run averages the generator's weights; if not, its average is the weights.
 
@@ -36,7 +50,7 @@ def with_weights_of(
     run = expanded(chosen.run).absolute()
     folder = BEST if chosen.checkpoint == "best" else NEWEST
     step = int(chosen.checkpoint) if chosen.checkpoint.isdigit() else None
-    _, _, source = restored_run(run, folder, step)
+    other_algorithm, _, source = restored_run(run, folder, step)
     ours: dict[str, Player] = dict(state.players.items())
     theirs: dict[str, Player] = dict(source.players.items())
     names = chosen.names or tuple(ours)
@@ -53,6 +67,7 @@ def with_weights_of(
     for name in names:
         mine, other = ours[name], theirs[name]
         _check_same(run, name, _weights(mine), _weights(other))
+        _compare_fields(name, getattr(algorithm, name), getattr(other_algorithm, name))
         weights = _placed(_weights(other), _weights(mine))
         digests[name] = digest_of(weights, name)
         found[name] = mine.replace(**weights)
@@ -70,6 +85,23 @@ def check_same_weights(before: dict[str, Any], now: dict[str, Any]) -> None:
             f"begin with others (of {now['run']} at step {now['step']}): name that step as "
             "--config.init_from.checkpoint, or choose another --workdir"
         )
+
+
+def _compare_fields(name: str, mine: nn.Module | None, other: nn.Module | None) -> None:
+    """Warns where networks of the same weights are told different things."""
+    here, there = (
+        {} if network is None else {field.name: getattr(network, field.name) for field in fields(network)}
+        for network in (mine, other)
+    )
+    told = [
+        f"{field} is {here.get(field)!r} here and {there.get(field)!r} there"
+        for field in sorted(here.keys() | there.keys())
+        if field not in _OF_THE_RUN and here.get(field) != there.get(field)
+    ]
+    if type(mine) is not type(other):
+        told.insert(0, f"it is {type(mine).__name__} here and {type(other).__name__} there")
+    if told:
+        logging.warning("init_from: the %s has the same weights, but %s", name, listed(told))
 
 
 def _weights(player: Player) -> dict[str, PyTree]:

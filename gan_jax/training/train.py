@@ -302,7 +302,7 @@ def begun_from(plan: Plan, state: TrainState, hosts: Hosts = ALONE) -> tuple[Tra
             "init_from.run: one process must begin a run with another one's weights; several may continue it "
             "from its first checkpoint"
         )
-    return with_weights_of(plan.init_from, state, averaged=plan.averaged)
+    return with_weights_of(plan.init_from, plan.algorithm, state, averaged=plan.averaged)
 
 
 class TrainSteps:

@@ -21,6 +21,10 @@ NUMBERS = [str(i) for i in range(12)]
         ("Straße", "strasse"),
         ("猫", "猫"),
         ("+", "+"),
+        ("c++", "c_++"),
+        ("-1", "-_1"),
+        ("cafe\u0301", "caf\u00e9"),
+        (5000 * "9", 5000 * "9"),
     ],
 )
 def test_spellings(name, plain):
@@ -54,6 +58,8 @@ def test_classes_are_matched_by_name(names, to, expected):
         (["cat", "dog"], ["cat", "emu"], "dog in the one and emu in the other"),
         (["cat"], ["cat", "emu"], "nothing in the one and emu in the other"),
         (["cat", "dog"], ["0", "1"], "cat, dog in the one and 0, 1 in the other"),
+        (["-1", "0"], ["1", "0"], "-1 in the one and 1 in the other"),
+        (["c", "d"], ["c#", "d"], "c in the one and c# in the other"),
         (NUMBERS, ["cat"], "0, 1, 2, 3, 4 and 7 more in the one and cat in the other"),
     ],
 )

@@ -26,10 +26,10 @@ def source(tmp_path_factory, data_dir):
 
 
 def fresh(data_dir, **fields):
-    """The state with which a run begins."""
+    """The algorithm of a run, and the state with which it begins."""
     plan = build(complete(tiny(data_dir, seed=3, **fields)))
-    mesh = parallel.mesh_of_at_most(1)
-    return parallel.initial_state(plan.algorithm, plan.key, example_batch(plan.spec, plan.batch_size), mesh)
+    batch, mesh = example_batch(plan.spec, plan.batch_size), parallel.mesh_of_at_most(1)
+    return plan.algorithm, parallel.initial_state(plan.algorithm, plan.key, batch, mesh)
 
 
 def of(tree, prefix):
@@ -41,8 +41,8 @@ def same(one, other):
 
 
 def test_weights_statistics_and_average_are_taken_and_nothing_else(source, data_dir):
-    state, (_, _, theirs) = fresh(data_dir), restored_run(source)
-    found, origin = with_weights_of(InitFrom(run=str(source)), state, averaged=True)
+    (algorithm, state), (_, _, theirs) = fresh(data_dir), restored_run(source)
+    found, origin = with_weights_of(InitFrom(run=str(source)), algorithm, state, averaged=True)
     for taken in (".generator.params", ".generator.stats", ".discriminator.params", ".ema"):
         assert same(of(found, taken), of(theirs, taken))
         assert not same(of(found, taken), of(state, taken))
@@ -50,14 +50,14 @@ def test_weights_statistics_and_average_are_taken_and_nothing_else(source, data_
         assert same(of(found, kept), of(state, kept))
     assert (origin["run"], origin["step"]) == (str(source), 16)
     assert set(origin["digests"]) == {"generator", "ema", "discriminator"}
-    found, _ = with_weights_of(InitFrom(run=str(source)), state, averaged=False)
+    found, _ = with_weights_of(InitFrom(run=str(source)), algorithm, state, averaged=False)
     assert same(leaves(found.ema["params"]), leaves(theirs.generator.params))
 
 
 def test_one_player_of_one_checkpoint(source, data_dir):
-    state = fresh(data_dir, **{"discriminator.widths": (9,)})
+    algorithm, state = fresh(data_dir, **{"discriminator.widths": (9,)})
     chosen = InitFrom(run=str(source), players="generator", checkpoint="8")
-    found, origin = with_weights_of(chosen, state, averaged=True)
+    found, origin = with_weights_of(chosen, algorithm, state, averaged=True)
     theirs = restored_run(source, step=8)[2]
     assert same(of(found, ".generator.params"), of(theirs, ".generator.params"))
     assert same(of(found, ".discriminator"), of(state, ".discriminator"))
@@ -92,7 +92,19 @@ def test_one_player_of_one_checkpoint(source, data_dir):
 )
 def test_what_does_not_fit_is_refused(chosen, fields, words, source, data_dir):
     with pytest.raises(UserError, match=words):
-        with_weights_of(InitFrom(**{"run": str(source), **chosen}), fresh(data_dir, **fields), averaged=True)
+        with_weights_of(InitFrom(**{"run": str(source), **chosen}), *fresh(data_dir, **fields), averaged=True)
+
+
+def test_what_the_same_weights_are_told_is_compared(source, data_dir, caplog):
+    with_weights_of(InitFrom(run=str(source)), *fresh(data_dir), averaged=True)
+    assert "the same weights" not in caplog.text
+    changed = {"generator.activation": "relu", "discriminator.dropout": 0.0}
+    with_weights_of(InitFrom(run=str(source)), *fresh(data_dir, **changed), averaged=True)
+    for words in (
+        "generator has the same weights, but activation is 'relu' here and 'leaky_relu' there",
+        "discriminator has the same weights, but dropout is 0.0 here and 0.3 there",
+    ):
+        assert words in caplog.text
 
 
 def test_a_checkpoint_is_newest_best_or_a_step(data_dir):
