@@ -265,3 +265,23 @@ def test_ranking():
     assert EvaluationPlan(metrics="fid").is_better(0.5, 0.6)
     assert EvaluationPlan(metrics="memorisation").ranked_by is None
     assert EvaluationPlan().names == ()
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        (
+            {"evaluation.metrics": "kid", "evaluation.num": 1000},
+            "kid needs at least 1000 reals, and there are 44",
+        ),
+        ({"evaluation.metrics": "intra_class_fid"}, "intra_class_fid needs labelled fakes"),
+        ({"evaluation.metrics": "fid,density"}, "density needs reals of a known density"),
+    ],
+)
+def test_what_a_metric_lacks_is_said_before_a_classifier_is_trained(
+    fields, words, tmp_path, data_dir, monkeypatch
+):
+    monkeypatch.setattr("gan_jax.training.callbacks.open_network", lambda *_, **__: pytest.fail("opened"))
+    with pytest.raises(UserError, match=words):
+        run(config_of(data_dir, **fields), tmp_path / "run")
+    assert not (tmp_path / "run" / "config.json").exists()
