@@ -10,8 +10,9 @@ from typing import Any
 
 from absl import flags
 
-from gan_jax.config.config_flag import define_config, source_of
+from gan_jax.config.config_flag import NUMBER, define_config, source_of
 from gan_jax.utils import determinism
+from gan_jax.utils.checks import whole
 from gan_jax.utils.errors import UserError
 from gan_jax.utils.paths import expanded
 
@@ -38,6 +39,29 @@ class _PathParser(flags.ArgumentParser[str]):
             return str(expanded(argument)) if argument.startswith("~") else argument
         except UserError as error:
             raise ValueError(str(error)) from None
+
+
+class _WholeNumber(flags.IntegerParser):
+    """Parses a whole number in any spelling: 100000 or 1e5."""
+
+    def convert(self, argument: int | str) -> int:
+        text = str(argument)
+        number = whole(float(text)) if NUMBER.fullmatch(text) and "e" in text.lower() else None
+        return number if isinstance(number, int) else int(super().convert(argument))
+
+
+def define_integer(
+    name: str,
+    default: int | None,
+    about: str,
+    *,
+    flag_values: flags.FlagValues,
+    lower_bound: int | None = None,
+    upper_bound: int = 2**32 - 1,
+) -> None:
+    """Adds a flag that holds a whole number, by default below 2**32 as seeds are."""
+    parser = _WholeNumber(lower_bound, upper_bound)
+    flags.DEFINE(parser, name, default, about, flag_values=flag_values)
 
 
 def define_path(values: flags.FlagValues, name: str, about: str) -> None:
@@ -69,7 +93,7 @@ def define_train(values: flags.FlagValues, argv: list[str]) -> list[str]:
         "that has a checkpoint is continued all the same.",
         flag_values=values,
     )
-    flags.DEFINE_integer("devices", 0, "How many devices of a host to use; 0 for all.", flag_values=values)
+    define_integer("devices", 0, "How many devices of a host to use; 0 for all.", flag_values=values)
     _define_hosts(values)
     return define_config(values, argv)
 
@@ -115,22 +139,22 @@ def _define_hosts(values: flags.FlagValues) -> None:
         ("lost_seconds", 30, 3, "A process without a sign of life is lost."),
         ("stalled_seconds", 600, 5, "A process that lives and does not go on is hung."),
     ):
-        flags.DEFINE_integer(name, default, about, lower_bound=least, flag_values=values)
+        define_integer(name, default, about, lower_bound=least, flag_values=values)
 
 
 def define_sample(values: flags.FlagValues, argv: list[str]) -> list[str]:
     """Adds the flags of `gan-jax sample`."""
     define_path(values, "workdir", "The run's folder.")
-    flags.DEFINE_integer("num", 64, "How many images.", lower_bound=1, flag_values=values)
-    flags.DEFINE_integer("seed", 0, "Of the latents.", lower_bound=0, flag_values=values)
+    define_integer("num", 64, "How many images.", lower_bound=1, flag_values=values)
+    define_integer("seed", 0, "Of the latents.", lower_bound=0, flag_values=values)
     define_path(
         values,
         "out",
         "What to write, by its ending: .png, .jpg, .jpeg or .webp for one picture of all, .npz for the "
         "arrays, FOLDER/ for a PNG of each.",
     )
-    flags.DEFINE_integer("columns", None, "Pictures in a row.", lower_bound=1, flag_values=values)
-    flags.DEFINE_integer(
+    define_integer("columns", None, "Pictures in a row.", lower_bound=1, flag_values=values)
+    define_integer(
         "scale",
         None,
         "How many times larger the pictures are in one of all; 1 is their own size. Default: what is "
@@ -139,7 +163,7 @@ def define_sample(values: flags.FlagValues, argv: list[str]) -> list[str]:
         upper_bound=64,
         flag_values=values,
     )
-    flags.DEFINE_integer("step", None, "The checkpoint of this step.", lower_bound=0, flag_values=values)
+    define_integer("step", None, "The checkpoint of this step.", lower_bound=0, flag_values=values)
     flags.DEFINE_bool("best", False, "The checkpoint with the best score.", flag_values=values)
     flags.DEFINE_string(
         "label",
@@ -210,7 +234,7 @@ def define_study(values: flags.FlagValues, argv: list[str]) -> list[str]:
     flags.DEFINE_bool(
         "merge", False, "Train nothing; join the shards' results and write the report.", flag_values=values
     )
-    flags.DEFINE_integer("seeds", None, "Only the first so many seeds.", lower_bound=1, flag_values=values)
+    define_integer("seeds", None, "Only the first so many seeds.", lower_bound=1, flag_values=values)
     flags.DEFINE_list("only", [], "Only these variants, with commas between.", flag_values=values)
     flags.DEFINE_bool("dry_run", False, "Show what would be trained and train nothing.", flag_values=values)
     flags.DEFINE_bool("deterministic", False, DETERMINISTIC, flag_values=values)

@@ -10,7 +10,7 @@ from typing import Any
 
 from absl import flags
 
-from gan_jax.cli.command_flags import DATA_DIR, define_path, no_arguments, path_of, required
+from gan_jax.cli.command_flags import DATA_DIR, define_integer, define_path, no_arguments, path_of, required
 from gan_jax.evaluation.names import DEFAULT, METRICS, OF_OTHERS, OF_POINTS, RESIZERS
 from gan_jax.utils.paths import expanded
 
@@ -54,16 +54,16 @@ def define_evaluate(values: flags.FlagValues, argv: list[str]) -> list[str]:
         "num_real": "How many reals, always the same random ones. Default: all.",
     }
     for name, text in counts.items():
-        flags.DEFINE_integer(name, None, text, lower_bound=1, flag_values=values)
-    flags.DEFINE_integer(
+        define_integer(name, None, text, lower_bound=1, flag_values=values)
+    define_integer(
         "kid_subset_size",
         None,
         "Images in each of KID's 100 subsets. Default: 1000, as papers have it.",
         lower_bound=2,
         flag_values=values,
     )
-    flags.DEFINE_integer("seed", 0, "Of latents and subsets.", lower_bound=0, flag_values=values)
-    flags.DEFINE_integer(
+    define_integer("seed", 0, "Of latents and subsets.", lower_bound=0, flag_values=values)
+    define_integer(
         "repeats", 1, "Evaluations with further seeds: their spread.", lower_bound=1, flag_values=values
     )
     flags.DEFINE_list(
@@ -126,7 +126,7 @@ def scores(values: flags.FlagValues, rest: list[str]) -> None:
 def define_train_classifier(values: flags.FlagValues, argv: list[str]) -> list[str]:
     """Adds the flags of `gan-jax train-classifier`."""
     define_path(values, "data_dir", DATA_DIR)
-    flags.DEFINE_integer("seed", 0, "Of the training.", lower_bound=0, flag_values=values)
+    define_integer("seed", 0, "Of the training.", lower_bound=0, flag_values=values)
     define_path(values, "out", "The file to write. Default: one in the cache.")
     return argv
 

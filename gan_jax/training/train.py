@@ -144,6 +144,8 @@ def train(
             if hosts.is_first:
                 Unfailing(sys.stderr).write("compiling the train step takes a few seconds\n")
             prepare(steps, state, step, mesh, hosts)
+        if stop.signum is not None and hosts.count == 1:  # several agree on it before the first call
+            raise Interrupted(stop.signum, f"stopped at step {step}, as it was; the same command goes on")
         if hosts.is_first:
             note_start(folder, record, source)
         check_folder = keeps_its_place(folder) if hosts.is_first else lambda: None

@@ -8,6 +8,7 @@ import sys
 import time
 
 import pytest
+from absl import flags
 
 from gan_jax.main import COMMANDS, main
 from tests import runs
@@ -95,6 +96,23 @@ def test_help_with_a_config_says_the_same(capsys):
     with_config = capsys.readouterr().out
     assert main(["train", "--help"]) == 0
     assert capsys.readouterr().out == with_config
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_whole_number_has_bounds_and_may_be_spelled_with_an_exponent(command):
+    values = flags.FlagValues()
+    COMMANDS[command].define(values, ["gan-jax"])
+    numbers = [name for name in values if isinstance(values[name].parser, flags.IntegerParser)]
+    for name in numbers:
+        parser = values[name].parser
+        assert parser.upper_bound < 2**32, name
+        assert repr(parser.parse("1e1")) == "10"
+        with pytest.raises(ValueError, match=r"range|<="):
+            parser.parse("10000000000000000000000")
+        for text in ("1e22", "nan", "1.5", "true", "-1"):
+            with pytest.raises(ValueError, match=r"range|literal|<=|>="):
+                parser.parse(text)
+    assert numbers or command in ("info", "scores", "data")
 
 
 def test_no_command_is_wrong_usage(capsys):

@@ -49,6 +49,19 @@ class Crash(Exception):
     pass
 
 
+def test_a_run_that_is_stopped_while_it_compiles_is_as_it_was(tmp_path, data_dir, monkeypatch):
+    prepare = training.prepare
+
+    def stopped(*arguments):
+        signal.raise_signal(signal.SIGTERM)
+        prepare(*arguments)
+
+    monkeypatch.setattr(training, "prepare", stopped)
+    with pytest.raises(Interrupted, match="stopped at step 0, as it was; the same command goes on"):
+        run(tiny(data_dir), tmp_path / "run")
+    assert [path.name for path in (tmp_path / "run").iterdir()] == [".lock"]
+
+
 @pytest.mark.parametrize("devices", [1, 8])
 def test_a_run_in_pieces_is_the_run_in_one_piece(devices, straight, tmp_path, data_dir):
     state, folder = straight(devices)
