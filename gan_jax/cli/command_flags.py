@@ -93,7 +93,9 @@ def define_train(values: flags.FlagValues, argv: list[str]) -> list[str]:
         "that has a checkpoint is continued all the same.",
         flag_values=values,
     )
-    define_integer("devices", 0, "How many devices of a host to use; 0 for all.", flag_values=values)
+    define_integer(
+        "devices", 0, "How many devices of a host to use; 0 for all.", lower_bound=0, flag_values=values
+    )
     _define_hosts(values)
     return define_config(values, argv)
 

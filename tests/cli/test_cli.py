@@ -105,7 +105,7 @@ def test_every_whole_number_has_bounds_and_may_be_spelled_with_an_exponent(comma
     numbers = [name for name in values if isinstance(values[name].parser, flags.IntegerParser)]
     for name in numbers:
         parser = values[name].parser
-        assert parser.upper_bound < 2**32, name
+        assert getattr(parser, "upper_bound", 2**32) < 2**32, name
         assert repr(parser.parse("1e1")) == "10"
         with pytest.raises(ValueError, match=r"range|<="):
             parser.parse("10000000000000000000000")
