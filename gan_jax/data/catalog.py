@@ -79,7 +79,7 @@ def load(name: str, *, data_dir: str | Path | None = None, split: str = "train",
     if name == ARRAYS:
         raise UserError(
             "The run was trained on arrays that a program held: give them to train(config, workdir, "
-            "dataset=gan_jax.data.from_arrays(...)) again, and name other reals with --real."
+            "dataset=gan_jax.data.from_arrays(...)) again, and name other reals (gan-jax evaluate --real)."
         )
     if name in POINTS:
         return POINTS[name].open(split, options)

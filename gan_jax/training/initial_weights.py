@@ -60,7 +60,7 @@ def with_weights_of(
             both = ", ".join(sorted(set(ours) & set(theirs)))
             raise UserError(
                 f"init_from.players: {whose} has no player {name!r}; those of both are {both}: "
-                "set --config.init_from.players to some of them"
+                "set init_from.players to some of them"
             )
     found: dict[str, Any] = {}
     digests = {}
@@ -83,7 +83,7 @@ def check_same_weights(before: dict[str, Any], now: dict[str, Any]) -> None:
         raise UserError(
             f"this run began with the weights of {before['run']} at step {before['step']}, and would now "
             f"begin with others (of {now['run']} at step {now['step']}): name that step as "
-            "--config.init_from.checkpoint, or choose another --workdir"
+            "init_from.checkpoint, or choose another workdir"
         )
 
 
@@ -129,5 +129,5 @@ def _check_same(run: Path, name: str, mine: PyTree, other: PyTree) -> None:
     if problems:
         raise UserError(
             f"init_from.run={run}: the {name} there is another network: {listed(problems)}. Choose the same "
-            f"network, size of images and classes, or leave the {name} out of --config.init_from.players"
+            f"network, size of images and classes, or leave the {name} out of init_from.players"
         )

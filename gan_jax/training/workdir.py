@@ -124,7 +124,7 @@ def start_over(folder: Path, start_anew: bool = False) -> None:
         raise UserError(
             f"{folder} holds a run that has had checkpoints (its records reach step {recorded}), and {kept} "
             f"{state}: mount that folder or put back a copy of it, manifest.json in each step included; or "
-            "--start_anew begins at step 0 and keeps what was recorded in a folder beside it"
+            "gan-jax train --start_anew begins at step 0 and keeps what was recorded in a folder beside it"
         )
     with disk_errors(f"move what is in {folder}"):
         number = 1

@@ -18,6 +18,7 @@ COMMAND = re.compile(r"gan-jax ([a-z-]+)")
 # prepare mnist --from FOLDER").
 READERS = {
     "gan_jax/config/config_flag.py": {"train"},
+    "gan_jax/config/config_file.py": {"train"},
     "gan_jax/config/choices.py": {"train"},
     "gan_jax/distributed/hosts": {"train"},
     "gan_jax/study": {"study"},

@@ -329,9 +329,7 @@ def test_a_run_whose_checkpoints_are_gone_does_not_begin_again_by_itself(
     shutil.copytree(saved, workdir)
     lose(workdir)
     before = digests(workdir)
-    message = (
-        rf"has had checkpoints \(its records reach step 8\), and .*{words}.*--start_anew begins at step 0"
-    )
+    message = rf"has had checkpoints \(its records reach step 8\), and .*{words}.*train --start_anew begins"
     with pytest.raises(UserError, match=message):
         run(tiny(data_dir, num_steps=8), workdir)
     after = digests(workdir)
