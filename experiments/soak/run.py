@@ -1,13 +1,13 @@
 """Kills a training again and again, and compares its end with that of one that was never stopped.
 
-    python experiments/soak/run.py [--what=study] [--processes=2] [--kills=20] [--seed=0]
+    python experiments/soak/run.py [--what=study] [--processes=2] [--kills=20] [--seed=0] [--moments=best]
 
 It starts `gan-jax train` (or `gan-jax study`) as a job of its own, sends SIGKILL or SIGTERM to one of its
-processes at a moment that the seed chooses (while it starts, between two checkpoints, or while one is being
-written), waits for the end, and gives the same command again. After each kill the best checkpoint must be
-the one that best.json names. It ends with exit code 0 if every array of the last and of the best checkpoint,
-every loss, every row of metrics.jsonl but its times, and every picture has the bits of the run in one piece;
-for a study every row of results.jsonl and every picture.
+processes at a moment that the seed chooses (while it starts, between two checkpoints, or while one, or the
+best, is written), waits for the end, and gives the same command again. After each kill the best checkpoint
+must be the one that best.json names. It ends with exit code 0 if every array of the last and of the best
+checkpoint, every loss, every row of metrics.jsonl but its times, and every picture has the bits of the run in
+one piece; for a study every row of results.jsonl and every picture.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ from gan_jax.training.restore import NEWEST, restored_run
 
 HERE = Path(__file__).parent
 PATIENCE = 600.0  # seconds that a start may take; the machine may be loaded
-MOMENTS = ("start", "between", "save")
+MOMENTS = ("start", "between", "save", "best")
+PATIENT_STEPS = 500  # a best checkpoint may not come any more
 SIGNALS = (signal.SIGKILL, signal.SIGTERM)
 Job = list[subprocess.Popen[bytes]]
 
@@ -72,9 +73,9 @@ class Run:
         rows = read_metrics(self.folder)
         return int(rows[-1]["step"]) if rows else 0
 
-    def is_saving(self) -> bool:
+    def is_saving(self, folder: str = NEWEST) -> bool:
         """Whether a half-written checkpoint lies there."""
-        return any(any((self.folder / name).glob("*orbax-checkpoint-tmp*")) for name in (NEWEST, BEST))
+        return any((self.folder / folder).glob("*orbax-checkpoint-tmp*"))
 
     def check(self, straight: Run) -> str:
         """What is wrong now with the best checkpoint, which best.json names; "" if nothing is."""
@@ -203,6 +204,10 @@ class Soak:
             while not self.what.is_saving():
                 check_alive(job, deadline)
             time.sleep(self.chance.uniform(0.0, 0.05))
+        if moment == "best":
+            while not self.what.is_saving(BEST) and self.what.step() < goal + PATIENT_STEPS:
+                check_alive(job, deadline)
+            time.sleep(self.chance.uniform(0.0, 0.15))
 
 
 def launch(arguments: list[str], devices: int = 1) -> subprocess.Popen[bytes]:
@@ -267,6 +272,7 @@ def main() -> None:
     parser.add_argument("--what", choices=("run", "study"), default="run", help="what is trained")
     parser.add_argument("--kills", type=int, default=20, help="how often it is stopped")
     parser.add_argument("--processes", type=int, default=1, help="that train a run together")
+    parser.add_argument("--moments", default=",".join(MOMENTS[:3]), help=f"of {','.join(MOMENTS)}")
     parser.add_argument("--seed", type=int, default=0, help="of the moments, signals and victims")
     parser.add_argument("--out", type=Path, default=HERE / "work", help="a folder for both; new or empty")
     args = parser.parse_args()
@@ -287,7 +293,8 @@ def main() -> None:
         finish(straight.start(args.processes if alone else 1))
     say(f"in one piece: {straight.step()} steps, {time.monotonic() - began:.0f} s")
     soak = Soak(killed, straight, random.Random(args.seed))
-    plan = [(moment, signum) for moment in MOMENTS for signum in SIGNALS] * (args.kills // 6 + 1)
+    kinds = [(moment, signum) for moment in args.moments.split(",") for signum in SIGNALS]
+    plan = kinds * (args.kills // len(kinds) + 1)
     soak.chance.shuffle(plan)
     for number, (moment, signum) in enumerate(plan[: args.kills], start=1):
         soak.life(number, moment, signum)
