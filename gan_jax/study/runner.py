@@ -43,6 +43,7 @@ from gan_jax.utils.files import locked, taking_turns, write_json
 from gan_jax.utils.interrupt import Interrupted, StopRequest
 from gan_jax.utils.paths import expanded
 from gan_jax.utils.progress import Progress
+from gan_jax.utils.untrusted import parse_json
 
 DATA = "data.json"
 PICTURES = "pictures"
@@ -79,7 +80,7 @@ def check_same_data(out: Path, dataset: Dataset) -> None:
     """
     path, key = out / DATA, f"{dataset.name}:{dataset.split} {json.dumps(dataset.options, sort_keys=True)}"
     try:
-        known = json.loads(path.read_text()) if path.exists() else {}
+        known = parse_json(path.read_text()) if path.exists() else {}
         before = known.get(key, dataset.fingerprint)
     except (ValueError, AttributeError) as error:
         raise UserError(

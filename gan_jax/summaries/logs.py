@@ -30,6 +30,7 @@ from gan_jax.utils import files
 from gan_jax.utils.errors import UserError
 from gan_jax.utils.paths import expanded
 from gan_jax.utils.progress import Progress
+from gan_jax.utils.untrusted import DAMAGE, plain
 
 METRICS = "metrics.jsonl"
 LOSSES = "losses.npy"
@@ -262,8 +263,10 @@ def _load(path: Path) -> np.ndarray:
             if not path.exists():
                 return np.empty(0, [])
             losses = np.load(path)
-    except (ValueError, EOFError, MemoryError, OverflowError) as error:
-        raise UserError(f"{path} is damaged ({error}). Move it away and give the command again.") from error
+    except DAMAGE as error:
+        raise UserError(
+            f"{path} is damaged ({plain(error)}). Move it away and give the command again."
+        ) from error
     if losses.ndim != 1 or not losses.dtype.names:
         raise UserError(f"{path} is not a record of losses. Move it away and give the command again.")
     return losses
