@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import sys
 import textwrap
 import traceback
@@ -28,6 +27,7 @@ from gan_jax.utils import compilation_cache, streams, uncaught
 from gan_jax.utils.errors import UserError
 from gan_jax.utils.interrupt import Interrupted, answer_signals
 from gan_jax.utils.memory import is_out_of_memory, out_of_memory
+from gan_jax.utils.names import without_addresses
 
 USAGE = """\
 usage: gan-jax COMMAND [--flag=value ...]
@@ -182,7 +182,7 @@ def _unwritable(error: OSError) -> int:
 
 
 def _fail(message: str, code: int) -> int:
-    message = re.sub(r" at 0x[0-9a-f]{6,}", "", message)  # of an object, which tells nobody anything
+    message = without_addresses(message)
     with contextlib.suppress(OSError):  # nobody reads it, or there is no room for it
         sys.stderr.write(f"gan-jax: {'; '.join(message.splitlines())}\n")
     return code

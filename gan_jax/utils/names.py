@@ -47,6 +47,11 @@ def _escaped(found: re.Match[str]) -> str:
     return "".join(f"\\x{ord(character):02x}" for character in found[0])
 
 
+def without_addresses(text: str) -> str:
+    """A message without the addresses of objects, which tell nobody anything: "<X object at 0x7f...>"."""
+    return re.sub(r" at 0x[0-9a-f]{6,}", "", text)
+
+
 def listed(names: Sequence[str], most: int = 3, between: str = ", ") -> str:
     """The first of them, and how many more: "a, b, c and 4 more"."""
     more = f" and {len(names) - most} more" if len(names) > most else ""

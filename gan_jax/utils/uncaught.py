@@ -9,6 +9,7 @@ import threading
 from typing import Any
 
 from gan_jax.utils.interrupt import Interrupted
+from gan_jax.utils.names import without_addresses
 
 _AGAIN_SECONDS = 0.1
 # TensorStore's threads report to an event loop of Orbax's that a failed save has closed; the save says it.
@@ -22,7 +23,8 @@ class OneLine(logging.Formatter):
         """The line."""
         lines = record.getMessage().splitlines() or [""]
         error = record.exc_info[1] if record.exc_info else None
-        return f"gan-jax: warning: {lines[0]}{f' ({_described(error)})' if error else ''}"
+        told = f"gan-jax: warning: {lines[0]}{f' ({_described(error)})' if error else ''}"
+        return without_addresses(told)
 
 
 def tell_in_a_line() -> None:

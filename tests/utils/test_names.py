@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from gan_jax.utils.names import counted, listed, natural_order, printable
+from gan_jax.utils.names import counted, listed, natural_order, printable, without_addresses
 
 
 @pytest.mark.parametrize(
@@ -45,3 +45,8 @@ def test_lists_name_the_first():
     assert listed(["a", "b", "c"]) == "a, b, c"
     assert listed(["a", "b", "c", "d", "e"]) == "a, b, c and 2 more"
     assert (counted(1, "file"), counted(0, "file")) == ("1 file", "0 files")
+
+
+def test_messages_without_addresses():
+    assert without_addresses(f"{object()} is no picture") == "<object object> is no picture"
+    assert without_addresses("offset at 0x10, written at 09:00") == "offset at 0x10, written at 09:00"
