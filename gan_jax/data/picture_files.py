@@ -300,6 +300,13 @@ def _warn(found: PictureFolder, listings: list[_Listing]) -> None:
             printable(found.folder),
             found.named(known),
         )
+    alike = [name for name in found.class_names or () if name.lower() in _SPLITS and not found.num_labels]
+    if not found.sub_folders and len({_SPLITS[name.lower()] for name in alike}) > 1:
+        logging.warning(
+            "%s of %s are taken as classes, because there are others beside them: if they are splits, move "
+            "others away",
+            *(listed(alike), printable(found.folder)),
+        )
     if found.sub_folders:
         sizes = ", ".join(
             f"{split} ({counted(len(files), 'picture')})" for split, files in found.splits.items()

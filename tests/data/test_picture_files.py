@@ -117,9 +117,14 @@ def test_train_val_and_test_are_splits(classes, tmp_path, caplog):
     assert list(pictures.one_split().splits) == ["train"]
 
 
-def test_a_class_may_be_called_train(tmp_path):
-    put(*(tmp_path / name / "0.png" for name in ("train", "bus", "test")))
+def test_a_class_may_be_called_train(tmp_path, caplog):
+    put(*(tmp_path / name / "0.png" for name in ("train", "bus")))
+    assert found(tmp_path)[1].class_names == ("bus", "train")
+    assert not caplog.text
+    put(tmp_path / "test" / "0.png")
     assert found(tmp_path)[1].class_names == ("bus", "test", "train")
+    assert "test, train of" in caplog.text
+    assert "are taken as classes, because there are others beside them" in caplog.text
 
 
 def test_splits_have_the_same_classes(tmp_path):
