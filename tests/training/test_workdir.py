@@ -179,7 +179,7 @@ def test_a_folder_of_pictures_is_known_by_what_is_in_it(of_pictures, tmp_path):
     Image.new("RGB", (16, 16), "white").save(tmp_path / "again" / "3.png")
     with pytest.raises(UserError, match=r"the data: image_folder.* -> image_folder"):
         started(of_pictures("again"))
-    with pytest.raises(UserError, match=r"are not those that it was trained on: .* with --changed_r"):
+    with pytest.raises(UserError, match=r"are not those that it was trained on: .* --changed_r"):
         run_data("run", real_dir="again")
     assert len(run_data("run", real_dir="again", changed=True)) == 8
 
