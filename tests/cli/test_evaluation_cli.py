@@ -268,7 +268,7 @@ def test_a_run_on_a_folder_is_scored_where_the_pictures_are_now(tmp_path, data_d
     pictures = pictures.rename(tmp_path / "moved")
     sized = dict(num=12, network="pixels")
     assert evaluate(tmp_path / "run", **sized) == 1
-    assert "give --real_dir=FOLDER" in capsys.readouterr().err
+    assert "gan-jax evaluate --real_dir" in capsys.readouterr().err
     assert evaluate(tmp_path / "run", f"--real_dir={pictures}", **sized) == 0
     save_png(pictures / "3.png", np.zeros((16, 16, 3), np.uint8))
     assert evaluate(tmp_path / "run", f"--real_dir={pictures}", **sized) == 1
