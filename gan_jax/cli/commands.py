@@ -154,7 +154,8 @@ def info(workdir: Path) -> None:
     if spec.num_classes is not None:
         _say(f"classes: {described(spec.class_names) if spec.class_names else spec.num_classes}")
     if (origin := record.get("init_from")) is not None:
-        _say(f"begun with the weights of {origin['run']}, step {origin['step']}: {origin['digests']}")
+        digests = ", ".join(f"{name} {digest}" for name, digest in origin["digests"].items())
+        _say(f"begun with the weights of {origin['run']}, step {origin['step']}: {digests}")
     last = record["starts"][-1]
     _say(
         f"starts: {len(record['starts'])}, the last {last['time']} on {last['devices']['count']} x "
