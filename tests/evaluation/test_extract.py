@@ -1,14 +1,19 @@
 """The one pass: the same features in any batches, on any devices, from the cache or not."""
 
 import dataclasses
+import json
 
 import jax
 import numpy as np
 import pytest
 
+from gan_jax import data
 from gan_jax.distributed import parallel
 from gan_jax.evaluation import extract
 from gan_jax.evaluation.extract import Extractor
+from gan_jax.evaluation.sources.sources import dataset_source
+from gan_jax.feature_networks import classifier_cache
+from gan_jax.feature_networks.classifier_training import Recipe
 from gan_jax.feature_networks.network import Outputs
 from gan_jax.utils.errors import UserError
 from tests.metrics import toy
@@ -162,3 +167,24 @@ def test_the_format_is_part_of_the_key(cache, monkeypatch):
     monkeypatch.setattr(extract, "_FORMAT", extract._FORMAT + 1)
     extractor.cached(toy.source(IMAGES, fingerprint="abc"), 50)
     assert len(list(cache.iterdir())) == 2
+
+
+def test_other_records_under_the_same_name_are_not_taken_from_the_cache(cache, tmp_path):
+    """Nor is the classifier of what was there before."""
+
+    def seen(images):
+        dataset = data.load("shapes", data_dir=tmp_path / "data", resolution=16, channels=1, num_examples=20)
+        source = dataset_source(dataset)
+        features = Extractor(toy.network(), mesh=one_device()).cached(source, 20).features
+        np.testing.assert_array_equal(features, images.reshape(20, -1).astype(np.float32) / 2)
+        return json.dumps(classifier_cache._key(dataset, Recipe(), 0))
+
+    folders = (tmp_path / "data", tmp_path / "other")
+    mine, others = (
+        data.load("shapes", data_dir=folder, resolution=16, channels=1, num_examples=20, seed=seed)
+        for seed, folder in enumerate(folders)
+    )
+    before = seen(mine.arrays()["image"])
+    here, there = (next(folder.rglob("*-train.array_record*")) for folder in folders)
+    here.write_bytes(there.read_bytes())
+    assert seen(others.arrays()["image"]) != before
