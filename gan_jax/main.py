@@ -26,7 +26,7 @@ from gan_jax.config.config_flag import OVERRIDE
 from gan_jax.utils import compilation_cache, streams, uncaught
 from gan_jax.utils.errors import UserError
 from gan_jax.utils.interrupt import Interrupted, answer_signals
-from gan_jax.utils.memory import is_out_of_memory, out_of_memory
+from gan_jax.utils.memory import check_start, is_out_of_memory, out_of_memory
 from gan_jax.utils.names import without_addresses
 
 USAGE = """\
@@ -46,6 +46,7 @@ usage: gan-jax COMMAND [--flag=value ...]
 gan-jax COMMAND --help lists a command's flags. Exit codes: 0 done; 1 an error, said in one line;
 2 wrong usage; 129 (SIGHUP), 130 (Ctrl-C) or 143 (SIGTERM) stopped early with everything saved.
 """
+LIGHT = ("info", "scores", "data")  # the commands that compute next to nothing
 BROKEN_PIPE = 141  # the exit code of a program that SIGPIPE ends
 
 
@@ -141,6 +142,8 @@ def _explain(error: Exception, command: str) -> int:
 def _run(name: str, arguments: list[str], prepare: Callable[[], None]) -> int:
     """Parses the flags of a command and runs it."""
     command = COMMANDS[name]
+    if name not in LIGHT and arguments and not {"--help", "-h"} & set(arguments):
+        check_start()
     values = flags.FlagValues()
     flags.DEFINE_bool("help", False, "Show this help.", short_name="h", flag_values=values)
     flags.DEFINE_bool("traceback", False, "Show the traceback of an error.", flag_values=values)

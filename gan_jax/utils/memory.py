@@ -12,6 +12,9 @@ from pathlib import Path
 from gan_jax.utils.errors import UserError
 
 _EXHAUSTED = re.compile(r"RESOURCE_EXHAUSTED|out of memory|bad_alloc", re.IGNORECASE)
+_START_BYTES = 400 * 2**20
+_START_SPACE, _THREAD_SPACE = 9 * 2**28, 80 * 2**20  # much of it is reserved and never touched
+_START = "let other programs end first, or raise the limit of the container or job"
 WAYS_OUT = (
     "a smaller batch_size, execution.accumulation=N (a mini-batch in N parts) or "
     "execution.remat=True (activations computed again) takes less"
@@ -37,6 +40,15 @@ def host_bytes(proc: Path = Path("/proc"), cgroups: Path = Path("/sys/fs/cgroup"
             names = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_")
             left += _groups(cgroups / "memory", path, *names)
     return max(0, min(left))
+
+
+def check_start(proc: Path = Path("/proc"), cgroups: Path = Path("/sys/fs/cgroup")) -> None:
+    """Raises a UserError where there is too little memory to import JAX: its threads would crash or hang."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    check_fits({"JAX and its compiler": _START_BYTES}, host_bytes(proc, cgroups), "on this machine", _START)
+    space = {"the address space of JAX and its threads": _START_SPACE + cores * _THREAD_SPACE}
+    for left in _limits(proc):
+        check_fits(space, left, "within the limits of this process", "raise them (ulimit -v, ulimit -d)")
 
 
 def check_fits(needed: dict[str, int], there: int, where: str, remedy: str) -> None:

@@ -75,6 +75,24 @@ def test_without_a_proc_file_system_it_is_all_there_is(tmp_path):
     assert memory.host_bytes(tmp_path, tmp_path) > 0
 
 
+def test_too_little_for_jax_itself_is_said_before_it_is_imported(system, monkeypatch):
+    groups = system / "groups"
+    memory.check_start(system / "proc", groups)
+    limits = {resource.RLIMIT_AS: 4 * GIB}  # of which the process has 2
+    monkeypatch.setattr(resource, "getrlimit", lambda kind: (limits.get(kind, resource.RLIM_INFINITY), 0))
+    with pytest.raises(
+        UserError, match=r"2,048\.0 MiB within the limits of this process: raise them \(ulimit -v"
+    ):
+        memory.check_start(system / "proc", groups)
+    limits[resource.RLIMIT_AS] = 100 * GIB
+    (system / "proc" / "self" / "cgroup").write_text("0::/\n")
+    group(groups, memory_max=GIB, memory_current=GIB - 2**20)
+    with pytest.raises(
+        UserError, match=r"JAX and its compiler 400\.0 MiB\), and there are 1\.0 MiB on this machine"
+    ):
+        memory.check_start(system / "proc", groups)
+
+
 def test_what_does_not_fit_is_said_part_by_part():
     memory.check_fits({"state": 5}, 5, "here", "no")
     message = (
@@ -129,9 +147,9 @@ def test_what_cannot_fit_is_refused_before_anything_is_allocated(
     field, words, dry, tmp_path, capsys, monkeypatch
 ):
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
-    monkeypatch.setattr(memory, "host_bytes", lambda: 16 * GIB)
+    monkeypatch.setattr(memory, "host_bytes", lambda *_: 16 * GIB)
     for module in ("gan_jax.distributed.memory", "gan_jax.training.train"):
-        monkeypatch.setattr(f"{module}.host_bytes", lambda: 16 * GIB)
+        monkeypatch.setattr(f"{module}.host_bytes", lambda *_: 16 * GIB)
     config = f"--config={runs.ROOT / 'tests' / 'runs.py'}"
     rest = ["--dry_run"] if dry else [f"--workdir={tmp_path / 'run'}"]
     assert main(["train", config, f"--config.{field}", "--devices=1", *rest]) == 1
