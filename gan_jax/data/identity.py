@@ -26,6 +26,7 @@ from gan_jax.utils.errors import UserError
 
 FILE = "identity.json"
 _VERSION = 1  # of what is digested
+_LARGE = 2**30  # bytes: takes so long to read that it is said
 _CHUNK = 2048  # examples read at a time
 
 
@@ -51,6 +52,11 @@ def identity(whole: Dataset, folder: Path, shards: Sequence[Path]) -> str:
             continue
         if re.fullmatch("[0-9a-f]{64}", str(kept.get("sha256"))):
             return str(kept["sha256"])
+    size = len(whole) * whole.example_bytes
+    if size > _LARGE:
+        logging.warning(
+            "%s (%.0f GiB) is read once, to know it again by its content", whole.name, size / 2**30
+        )
     digest = content_digest(whole)
     entry = {whole.split: {"sha256": digest, "version": _VERSION, "files": stamp}}
     for place in places:

@@ -105,6 +105,15 @@ def test_a_set_from_before_is_read_once(data_dir, caplog):
             data.load("shapes", num_examples=30)
 
 
+def test_a_large_set_is_said_to_be_read(data_dir, monkeypatch, caplog):
+    monkeypatch.setattr(identity, "_LARGE", 1000)
+    data.load("shapes", num_examples=30)
+    assert "shapes (0 GiB) is read once, to know it again by its content" in caplog.text
+    caplog.clear()
+    data.load("shapes", num_examples=30)
+    assert not caplog.text
+
+
 def test_a_copy_is_the_same_set(data_dir, tmp_path):
     before = data.load("shapes", num_examples=30).fingerprint
     shutil.copytree(data_dir, tmp_path / "copy")
