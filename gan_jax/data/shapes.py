@@ -16,6 +16,7 @@ from gan_jax.data.drawing import BACKGROUNDS, COLOURS, FACTORS, SHAPES, SIZES, d
 from gan_jax.data.recogniser import recover
 from gan_jax.data.spec import Field
 from gan_jax.utils.errors import UserError
+from gan_jax.utils.memory import check_fits, host_bytes
 
 __all__ = [
     "BACKGROUNDS",
@@ -85,6 +86,7 @@ class Shapes(LocalBuilder):
         return self.options.num_examples if split == "train" else -(-self.options.num_examples // 10)
 
     def records(self, split: str) -> Iterator[dict[str, Any]]:
+        self._check_memory(self.num_examples(split))
         factors = sample_factors(self.num_examples(split), self.options.seed, split)
         for start in range(0, self.num_examples(split), _DRAWN_AT_A_TIME):
             part = {name: values[start : start + _DRAWN_AT_A_TIME] for name, values in factors.items()}
@@ -92,6 +94,17 @@ class Shapes(LocalBuilder):
             for i, image in enumerate(images):
                 record = {name: int(values[i]) for name, values in part.items()}
                 yield {"image": image, "label": record["shape"], **record}
+
+    def _check_memory(self, count: int) -> None:
+        """Raises a UserError where drawing takes more memory than there is."""
+        side, channels = self.options.resolution, self.options.channels
+        pixel = 12 + 13 * channels  # bytes of the arrays in `draw`
+        needed = {
+            "the factors of all examples": 8 * (len(FACTORS) + 3) * count,
+            "pictures that are drawn together": min(count, _DRAWN_AT_A_TIME) * side**2 * pixel,
+        }
+        remedy = "set a smaller data.num_examples or data.resolution"
+        check_fits(needed, host_bytes(), "on this machine", remedy)
 
 
 def sample_factors(num_examples: int, seed: int, split: str = "train") -> dict[str, np.ndarray]:

@@ -27,7 +27,7 @@ from gan_jax.models.layers.layers import (
 )
 from gan_jax.models.layers.norms import Norm, needs_no_bias
 from gan_jax.models.layers.remat import remat_block
-from gan_jax.utils.checks import check_count, check_range, check_widths
+from gan_jax.utils.checks import check_kernel, check_range, check_widths
 
 Array = jax.Array
 
@@ -104,9 +104,9 @@ class DCGANGenerator(Generator):
 
     def _check(self) -> None:
         check_widths(self.widths)
-        check_count(self.kernel_size, "kernel_size")
+        check_kernel(self.kernel_size)
         if self.output_kernel_size != 0:
-            check_count(self.output_kernel_size, "output_kernel_size")
+            check_kernel(self.output_kernel_size, "output_kernel_size")
 
     def _norm(self, index: int) -> Norm:
         return Norm(
@@ -170,7 +170,7 @@ class DCGANDiscriminator(Discriminator):
     @nn.compact
     def __call__(self, image: Array, label: Array | None, train: bool) -> Array | tuple[Array, Array]:
         check_widths(self.widths)
-        check_count(self.kernel_size, "kernel_size")
+        check_kernel(self.kernel_size)
         self.check_label(label, image.shape[0])
         activation = self._activation()
         if self.norm_everywhere and self.norm == "none":

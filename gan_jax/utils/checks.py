@@ -7,6 +7,7 @@ from numbers import Real
 from typing import Any
 
 FLOAT32_MAX = (2 - 2**-23) * 2.0**127
+MOST_KERNEL = 1023  # larger than any picture's side; how padding is laid out is found by trying
 MOST = 2**31 - 1  # steps and sizes are 32-bit numbers on the devices
 
 
@@ -26,6 +27,12 @@ def check_count(value: object, field: str) -> None:
     """A positive integer."""
     if not is_count(value):
         raise ValueError(f"{field}={value!r}: it must be a positive integer, at most {MOST}")
+
+
+def check_kernel(value: object, field: str = "kernel_size") -> None:
+    """The side of a convolution's kernel, in pixels."""
+    if not is_count(value) or value > MOST_KERNEL:  # type: ignore[operator]
+        raise ValueError(f"{field}={value!r}: it must be a positive integer, at most {MOST_KERNEL}")
 
 
 def check_widths(widths: object) -> None:

@@ -148,15 +148,19 @@ def deaf():
 """
 
 
-def program(body, before=None):
-    """A process that runs this in a program that answers signals, once it says a line."""
+def program(body, ignored=""):
+    """A process that runs this in a program that answers signals, once it says a line.
+
+    Args:
+        ignored: a signal that it is started with as ignored.
+    """
+    shell = ["sh", "-c", f'trap "" {ignored}; exec "$0" "$@"'] if ignored else []
     process = subprocess.Popen(
-        [sys.executable, "-c", PROGRAM.format(body=body)],
+        [*shell, sys.executable, "-c", PROGRAM.format(body=body)],
         cwd=runs.ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=before,
     )
     assert process.stdout is not None
     assert process.stdout.readline()
@@ -231,10 +235,7 @@ def test_a_signal_during_an_import_ends_the_program_before_a_module_is_half_ther
 
 
 def test_a_hang_up_that_nohup_ignores_stays_ignored():
-    process = program(
-        "with interrupt.StopRequest(): print('x', flush=True); time.sleep(1)",
-        before=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN),
-    )
+    process = program("with interrupt.StopRequest(): print('x', flush=True); time.sleep(1)", ignored="HUP")
     process.send_signal(signal.SIGHUP)
     assert ended(process, within=5) == (0, "")
 

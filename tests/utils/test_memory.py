@@ -139,6 +139,8 @@ def test_other_errors_stay_what_they_are():
         ),
         ("steps_per_call=2e9", "the input of a call of steps_per_call steps 61,035.2 MiB"),
         ("num_steps=2e9", "every step's losses 91,552.7 MiB), and there are "),
+        ("data.num_examples=2e9", "the factors of all examples 167,846.7 MiB"),
+        ("data.resolution=4096", "pictures that are drawn together 17,600.0 MiB"),
         ("algorithm.discriminator_steps=2e9", "set a smaller steps_per_call"),
     ],
 )
@@ -148,7 +150,7 @@ def test_what_cannot_fit_is_refused_before_anything_is_allocated(
 ):
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
     monkeypatch.setattr(memory, "host_bytes", lambda *_: 16 * GIB)
-    for module in ("gan_jax.distributed.memory", "gan_jax.training.train"):
+    for module in ("gan_jax.distributed.memory", "gan_jax.training.train", "gan_jax.data.shapes"):
         monkeypatch.setattr(f"{module}.host_bytes", lambda *_: 16 * GIB)
     config = f"--config={runs.ROOT / 'tests' / 'runs.py'}"
     rest = ["--dry_run"] if dry else [f"--workdir={tmp_path / 'run'}"]
