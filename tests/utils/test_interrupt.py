@@ -214,6 +214,7 @@ def test_a_signal_that_a_launcher_passes_on_too_is_one():
     assert (process.returncode, out, err.count("\n")) == (0, "saved\n", 1)
 
 
+@pytest.mark.slow  # it waits
 def test_a_program_that_cleans_up_is_given_time_but_not_for_ever():
     process = program("try: print('ready', flush=True); time.sleep(60)\nfinally: time.sleep(60)")
     begun = time.monotonic()
