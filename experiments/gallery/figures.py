@@ -1,11 +1,10 @@
-"""Which figures the samples of a run on `shapes` show, by the recogniser of `gan_jax.data`.
+"""Which figures the samples of a run on `shapes` show, each class as often, by the recogniser of `gan_jax.data`.
 
 python experiments/gallery/figures.py --workdir runs/dcgan_shapes
 """
 
 import argparse
 import sys
-from pathlib import Path
 
 import jax
 import numpy as np
@@ -13,7 +12,7 @@ import numpy as np
 from gan_jax.cli.commands import restored_run
 from gan_jax.data.recogniser import recover
 from gan_jax.data.shapes import SHAPES
-from gan_jax.inference.sample import make_sampler
+from gan_jax.inference.sample import class_rows, make_sampler
 
 
 def main() -> None:
@@ -22,8 +21,9 @@ def main() -> None:
     parser.add_argument("--num", type=int, default=512)
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
-    algorithm, spec, state = restored_run(Path(args.workdir))
-    samples = make_sampler(algorithm, spec)(state, args.num, jax.random.key(args.seed))
+    algorithm, spec, state = restored_run(args.workdir)
+    labels, _ = class_rows(algorithm, args.num)
+    samples = make_sampler(algorithm, spec)(state, args.num, jax.random.key(args.seed), labels)
     factors = recover(samples)
     good = factors["quality"] > 0.5
     counts = np.bincount(factors["shape"][good], minlength=len(SHAPES))
