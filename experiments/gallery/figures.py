@@ -1,4 +1,4 @@
-"""Which figures the samples of a run on `shapes` show, each class as often, by the recogniser of `gan_jax.data`.
+"""Which figures the samples of a run on `shapes` show, by the recogniser of `gan_jax.data`.
 
 python experiments/gallery/figures.py --workdir runs/dcgan_shapes
 """
