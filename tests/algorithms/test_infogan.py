@@ -145,7 +145,7 @@ def test_codes_can_be_read_off_the_images_after_some_training():
         (dict(categorical_weight=-1.0), "categorical_weight=-1.0"),
         (dict(continuous_weight=-1.0), "continuous_weight=-1.0"),
         (dict(discriminator=dict(auxiliary=5)), "auxiliary=5: it must be 6, because categories=4 and contin"),
-        (dict(discriminator=dict(condition="one_hot")), "--config.discriminator.condition=none"),
+        (dict(discriminator=dict(condition="one_hot")), "set discriminator.condition=none"),
         (dict(packing=2), "packing=2: infogan must read each fake's own codes"),
         (dict(pool_size=8), "pool_size=8: infogan must read"),
     ],

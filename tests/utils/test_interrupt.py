@@ -18,6 +18,14 @@ from tests.runs import start, steps_done
 LONG = {"num_steps": 480, "checkpoint_every_steps": 40, "log_every_steps": 10, "sample_every_steps": 480}
 
 
+@pytest.fixture(autouse=True)
+def hang_ups_count():
+    """The tests themselves may run under nohup, and what they start would ignore SIGHUP as they do."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 def command(workdir, data_dir):
     fields = [f"--config.{name}={value}" for name, value in {**LONG, "data.dir": data_dir}.items()]
     return "train", "--config", "tests/runs.py", "--workdir", str(workdir), *fields
