@@ -264,28 +264,28 @@ class GAN(Algorithm):
         self, params: PyTree, state: TrainState, batch: Batch, key: Key
     ) -> tuple[Array, LossOut]:
         """The generator's part, through the discriminator as it is now."""
-        latent_key, _, generator_key = jax.random.split(key, 3)
+        latent_key, fake_key, generator_key = jax.random.split(key, 3)
         latent, told = self.inputs(latent_key, batch, state)
         fake, stats = self.apply(
             self.generator, params, state.generator.stats, latent, told, key=generator_key, train=True
         )
         loss, metrics = self.content_loss(fake, state, batch)
         if self.adversarial_weight:
-            adversarial, found = self.adversarial_loss(state, batch, Fakes(latent, told, fake), key)
+            adversarial, found = self.adversarial_loss(state, batch, Fakes(latent, told, fake), key, fake_key)
             loss, metrics = loss + adversarial, found | metrics
         inputs = self.generator_penalty_inputs(params, state, latent, told, key, generator_key)
         loss, values, memories = with_penalties(loss, self.generator_penalties, inputs, state)
         return loss, LossOut(metrics=metrics | values, stats=stats, extra=memories)
 
     def adversarial_loss(
-        self, state: TrainState, batch: Batch, fakes: Fakes, key: Key
+        self, state: TrainState, batch: Batch, fakes: Fakes, key: Key, fake_key: Key
     ) -> tuple[Array, Metrics]:
         """What the generator pays for what the discriminator says of these fakes.
 
         Args:
             key: that of the generator's loss.
+            fake_key: for what the discriminator draws itself at the fakes.
         """
-        fake_key = jax.random.split(key, 3)[1]
         real, fake = self.shown(state, batch, fakes, key)
 
         def judge(shown: Shown, key: Key) -> tuple[Array, Array | None]:
