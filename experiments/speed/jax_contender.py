@@ -45,6 +45,8 @@ def config_of(work: Work, batch_size: int, precision: str = "float32") -> ml_col
     config.generator.update(dict(activation=work.activation, norm_first=work.norm_first) if dcgan else {})
     config.discriminator.update(widths=work.discriminator_widths, spectral_norm=work.spectral_norm)
     config.discriminator.update(dict(norm=work.discriminator_norm, dropout=work.dropout) if dcgan else {})
+    if dcgan:
+        config.generator.norm_epsilon = config.discriminator.norm_epsilon = work.norm_epsilon
     for player in ("generator_optimizer", "discriminator_optimizer"):
         config[player].update(learning_rate=work.learning_rate, b1=work.b1, b2=work.b2)
     return config

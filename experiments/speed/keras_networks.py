@@ -19,12 +19,15 @@ def dcgan_generator(work: Work) -> keras.Model:
     model = keras.Sequential([keras.Input((work.latent_size,))])
     model.add(layers.Dense(size[0] * size[1] * widths[0], use_bias=bias))
     model.add(layers.Reshape((*size, widths[0])))
-    model.add(layers.BatchNormalization(momentum=momentum))
+    model.add(layers.BatchNormalization(momentum=momentum, epsilon=work.norm_epsilon))
     if work.norm_first:
         model.add(layers.Activation(work.activation))
     for width in widths[1:]:
         model.add(layers.Conv2DTranspose(width, 5, 2, "same", use_bias=bias))
-        both = [layers.BatchNormalization(momentum=momentum), layers.Activation(work.activation)]
+        both = [
+            layers.BatchNormalization(momentum=momentum, epsilon=work.norm_epsilon),
+            layers.Activation(work.activation),
+        ]
         for layer in both if work.norm_first else reversed(both):
             model.add(layer)
     model.add(layers.Conv2DTranspose(work.image_shape[2], 5, 2, "same", activation="tanh"))
@@ -38,7 +41,7 @@ def dcgan_discriminator(work: Work) -> keras.Model:
         normed = work.discriminator_norm == "batch" and index > 0
         model.add(layers.Conv2D(width, 5, 2, "same", use_bias=not normed))
         if normed:
-            model.add(layers.BatchNormalization(momentum=work.momentum))
+            model.add(layers.BatchNormalization(momentum=work.momentum, epsilon=work.norm_epsilon))
         model.add(layers.LeakyReLU(0.2))
         if work.dropout:
             model.add(layers.Dropout(work.dropout))

@@ -16,8 +16,8 @@ from torch.nn.utils.parametrizations import spectral_norm
 from experiments.speed.works import Work
 
 
-def batch_norm(channels: int, momentum: float) -> nn.Module:
-    return nn.BatchNorm2d(channels, eps=1e-3, momentum=1 - momentum)
+def batch_norm(channels: int, momentum: float, epsilon: float = 1e-3) -> nn.Module:
+    return nn.BatchNorm2d(channels, eps=epsilon, momentum=1 - momentum)
 
 
 class Reshape(nn.Module):
@@ -42,7 +42,7 @@ def dcgan_generator(work: Work, channels_last: bool) -> nn.Module:
     layers: list[nn.Module] = [
         nn.Linear(work.latent_size, size[0] * size[1] * widths[0], bias=not work.norm_first),
         Reshape(widths[0], size, channels_last),
-        batch_norm(widths[0], momentum),
+        batch_norm(widths[0], momentum, work.norm_epsilon),
     ]
     if work.norm_first:
         layers.append(activation())
@@ -50,7 +50,7 @@ def dcgan_generator(work: Work, channels_last: bool) -> nn.Module:
         layers.append(
             nn.ConvTranspose2d(before, after, 5, 2, padding=2, output_padding=1, bias=not work.norm_first)
         )
-        norm = batch_norm(after, momentum)
+        norm = batch_norm(after, momentum, work.norm_epsilon)
         layers += [norm, activation()] if work.norm_first else [activation(), norm]
     layers += [
         nn.ConvTranspose2d(widths[-1], work.image_shape[2], 5, 2, padding=2, output_padding=1),
@@ -69,7 +69,7 @@ def dcgan_discriminator(work: Work, channels_last: bool) -> nn.Module:
         normed = work.discriminator_norm == "batch" and index > 0
         layers.append(nn.Conv2d(before, after, 5, 2, padding=2, bias=not normed))
         if normed:
-            layers.append(batch_norm(after, momentum))
+            layers.append(batch_norm(after, momentum, work.norm_epsilon))
         layers.append(nn.LeakyReLU(0.2))
         if work.dropout:
             layers.append(nn.Dropout(work.dropout))

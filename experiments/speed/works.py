@@ -34,6 +34,7 @@ class Work:
         dropout: the discriminator's rate.
         spectral_norm: the discriminator's.
         momentum: of BatchNorm's moving statistics.
+        norm_epsilon: BatchNorm's; of the "dcgan" family only.
         critic_steps: discriminator updates per generator update.
         penalty: weight of the gradient penalty; 0 for none.
         learning_rate, b1, b2: Adam's, for both players.
@@ -55,6 +56,7 @@ class Work:
     dropout: float = 0.0
     spectral_norm: bool = False
     momentum: float = 0.99
+    norm_epsilon: float = 1e-3
     loss: Loss = "non_saturating"
     critic_steps: int = 1
     penalty: float = 0.0
@@ -89,6 +91,7 @@ DCGAN64 = Work(
     discriminator_widths=(128, 256, 512, 1024),
     discriminator_norm="batch",
     momentum=0.9,
+    norm_epsilon=1e-5,
 )
 SNGAN32 = Work(
     name="sngan32",
