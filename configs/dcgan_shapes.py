@@ -5,9 +5,11 @@
 Radford et al. 2016 (arXiv:1511.06434) with two layers in each network, without BatchNorm in the
 discriminator. Three remedies make pictures one can name within two minutes on two cores: BatchNorm by class
 in the generator and a projection discriminator (Miyato and Koyama 2018, arXiv:1802.05637), both only where
-the data have classes, and R1 at every fourth step (Mescheder et al. 2018, arXiv:1801.04406). 113 seconds with
-all set-up of the data; 62 of the 64 figures can be named (`experiments/gallery/dcgan_shapes.png`). Colour
-(--config.data.channels=3) is harder: about two thirds can be named after as long.
+the data have classes, and R1 at every fourth step (Mescheder et al. 2018, arXiv:1801.04406).
+
+113 seconds on two x86 cores, and 6 more the first time, for the data and the compiler. By eye 62 of the 64
+figures can be named (`experiments/gallery/dcgan_shapes.png`), and in colour (--config.data.channels=3), which
+is harder, about two thirds.
 """
 
 import ml_collections

@@ -42,6 +42,7 @@ from gan_jax.utils import files
 from gan_jax.utils.errors import UserError
 from gan_jax.utils.paths import expanded
 from gan_jax.utils.tree import PyTree
+from gan_jax.utils.uncaught import is_late
 
 _TMP = ".orbax-checkpoint-tmp"  # in the name of every folder that Orbax has not committed yet
 _SHOWN = 5  # differences named in one message
@@ -317,14 +318,9 @@ def _not_raised_anyway(record: stdlib_logging.LogRecord) -> bool:
     return not ((record.exc_info or vanished) and "orbax" in Path(record.pathname).parts)
 
 
-def _is_late(error: BaseException | None) -> bool:
-    """Whether TensorStore's threads came to it after Orbax had raised the first error and given up."""
-    return str(error) == "Event loop is closed" or "tensorstore" in str(error).lower()
-
-
 def _no_late_task(record: stdlib_logging.LogRecord) -> bool:
     """Drops what asyncio logs of tasks that failed late."""
-    return not (record.exc_info and _is_late(record.exc_info[1]))
+    return not (record.exc_info and is_late(record.exc_info[1]))
 
 
 @functools.cache
@@ -332,7 +328,7 @@ def _drop_late_errors() -> None:
     """Keeps Python from showing a traceback for every array that fails after the first one."""
     stdlib_logging.getLogger("asyncio").addFilter(_no_late_task)
     show = sys.unraisablehook
-    sys.unraisablehook = lambda found: None if _is_late(found.exc_value) else show(found)
+    sys.unraisablehook = lambda found: None if is_late(found.exc_value) else show(found)
 
 
 def _leaves(state: TrainState) -> dict[str, Any]:

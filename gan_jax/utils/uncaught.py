@@ -12,8 +12,14 @@ from gan_jax.utils.interrupt import Interrupted
 from gan_jax.utils.names import without_addresses
 
 _AGAIN_SECONDS = 0.1
-# TensorStore's threads report to an event loop of Orbax's that a failed save has closed; the save says it.
-_CLOSED_LOOP = "Event loop is closed"
+
+
+def is_late(error: BaseException | None) -> bool:
+    """Whether TensorStore's threads came to an error after Orbax had raised the first one and given up.
+
+    They then report to an event loop that is closed. What raised the first error says it.
+    """
+    return str(error) == "Event loop is closed" or "tensorstore" in str(error).lower()
 
 
 class OneLine(logging.Formatter):
@@ -40,7 +46,7 @@ def _unraisable(told: Any) -> None:
         again = threading.Timer(_AGAIN_SECONDS, os.kill, (os.getpid(), error.signum))
         again.daemon = True
         again.start()
-    elif not (isinstance(error, RuntimeError) and str(error) == _CLOSED_LOOP):
+    elif not is_late(error):
         logging.getLogger("absl").warning("ignored %s", _described(error))
 
 
