@@ -1,14 +1,16 @@
 """The networks a config can name.
 
-A generator takes (latent, label, train), a discriminator (image, label, train); both ignore the label,
-which may be None, unless their field `condition` says how it enters.
+A generator takes (latent, label, train), a translator (image, label, train) and so does a discriminator; all
+ignore the label, which may be None, unless their field `condition` says how it enters.
 """
 
 import flax.linen as nn
 
 from gan_jax.models.dcgan import DCGANDiscriminator, DCGANGenerator
 from gan_jax.models.mlp import MLPDiscriminator, MLPGenerator
+from gan_jax.models.patchgan import PatchGANDiscriminator
 from gan_jax.models.resnet import ResNetDiscriminator, ResNetGenerator
+from gan_jax.models.unet import UNetGenerator
 
 MODELS: dict[str, type[nn.Module]] = {
     "dcgan_generator": DCGANGenerator,
@@ -17,4 +19,6 @@ MODELS: dict[str, type[nn.Module]] = {
     "mlp_discriminator": MLPDiscriminator,
     "resnet_generator": ResNetGenerator,
     "resnet_discriminator": ResNetDiscriminator,
+    "unet_generator": UNetGenerator,
+    "patchgan_discriminator": PatchGANDiscriminator,
 }

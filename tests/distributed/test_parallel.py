@@ -45,6 +45,8 @@ STEPS = 3
 # Whose examples meet in the most ways: batch statistics, a pool and minibatch layers, steps of the other
 # player, means of features and a top k.
 MEETING = "dcgan", "extragradient", "unrolled", "feature_matching"
+# Networks of methods that make pictures of pictures.
+FROM_IMAGES = {"unet_generator", "patchgan_discriminator"}
 
 
 def at(batches, index):
@@ -122,7 +124,7 @@ def schedules(node):
         (AUGMENTS, "name", ["augment"]),
         (EMAS, "name", ["ema"]),
         (OPTIMIZERS, "name", ["generator_optimizer", "discriminator_optimizer"]),
-        (MODELS, "name", ["generator", "discriminator"]),
+        (set(MODELS) - FROM_IMAGES, "name", ["generator", "discriminator"]),
         (set(NORMS) - {"none"}, "norm", ["generator", "discriminator"]),
         (set(GENERATOR) - {"none"}, "condition", ["generator"]),
         (set(DISCRIMINATOR) - {"none"}, "condition", ["discriminator"]),

@@ -29,14 +29,18 @@ NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
         "resnet_discriminator",
         dict(widths=(64, 64), downsamplings=1, attention_size=4, condition="projection", **LABELS),
     ),
+    "unet": ("unet_generator", dict(width=32, downs=3)),
+    "unet nearest": ("unet_generator", dict(width=8, downs=2, upsampling="nearest", norm="batch")),
+    "patchgan": ("patchgan_discriminator", dict(width=32, layers=1)),
 }
+TRANSLATORS = ("unet_generator",)
 
 
 def build(name: str, **more: Any) -> Any:
     """A network of the table, an example of its input, and labels if it looks at them."""
     kind, fields = NETWORKS.get(name, (name, {}))
     network = MODELS[kind](**({"image_shape": SHAPE} if "generator" in kind else {}), **fields, **more)
-    x = LATENT if "generator" in kind else IMAGE
+    x = IMAGE if "discriminator" in kind or kind in TRANSLATORS else LATENT
     return network, x, jnp.zeros(1, jnp.int32) if network.conditional else None
 
 

@@ -1,5 +1,7 @@
 """Every norm by hand, conditional on a class, and the same on a batch that is split over devices."""
 
+from typing import Any
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -417,9 +419,15 @@ def test_every_network_hands_its_epsilon_to_all_of_its_norms(name, monkeypatch):
         return x
 
     monkeypatch.setattr(Norm, "__call__", spy)
-    fields = dict(image_shape=(8, 8, 1)) if "generator" in name else dict(auxiliary=1, auxiliary_hidden=2)
-    network = MODELS[name](widths=(4, 4), norm="batch", norm_epsilon=0.25, **fields)
-    x = np.zeros((2, 5) if "generator" in name else (2, 8, 8, 1), np.float32)
+    of_images: dict[str, Any] = dict(
+        unet_generator=dict(image_shape=(8, 8, 1), width=4, downs=3),
+        patchgan_discriminator=dict(width=4, layers=1),
+    )
+    others = dict(image_shape=(8, 8, 1)) if "generator" in name else dict(auxiliary=1, auxiliary_hidden=2)
+    fields = of_images.get(name, dict(widths=(4, 4), **others))
+    network = MODELS[name](norm="batch", norm_epsilon=0.25, **fields)
+    of_latents = "generator" in name and name not in of_images
+    x = np.zeros((2, 5) if of_latents else (2, 8, 8, 1), np.float32)
     jax.eval_shape(lambda: network.init(KEY, x, None, train=False))
     assert len(seen) >= 2
     assert set(seen) == {0.25}

@@ -225,15 +225,22 @@ class Upsample(nn.Module):
 
 
 class Dropout(nn.Module):
-    """Dropout with a mask per example; `rate` is rounded to a multiple of 1/256 (`keep_mask`)."""
+    """Dropout with a mask per example; `rate` is rounded to a multiple of 1/256 (`keep_mask`).
+
+    Attributes:
+        always: whether it stays on after training, wherever the network is given a key: dropout as a
+            network's only noise (Isola et al. 2017, arXiv:1611.07004, section 3.2.1).
+    """
 
     rate: float
     axis_name: str | None = None
+    always: bool = False
 
     @nn.compact
     def __call__(self, x: Array, train: bool) -> Array:
         drop_threshold(self.rate)  # a bad rate is an error also where nothing is dropped
-        if not train or self.rate == 0.0:
+        on = train or (self.always and self.has_rng("dropout"))
+        if not on or self.rate == 0.0:
             return x
         keys = example_keys(self.make_rng("dropout"), x.shape[0], self.axis_name)
         mask, kept = keep_mask(keys, x.shape[1:], self.rate)

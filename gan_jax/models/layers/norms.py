@@ -19,6 +19,7 @@ Conditional: gain and bias are looked up by label (de Vries et al. 2017, arXiv:1
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import flax.linen as nn
@@ -73,6 +74,8 @@ class Norm(nn.Module):
         num_classes: None, or K for a gain (1 at the start) and a bias (0) [K, C] by label. The
             statistics are still those of all classes together.
         axis_name: the mapped axis that splits the batch, None under jit.
+        affine: whether a gain and a bias follow where there is no `num_classes`.
+        scale_init: draws that gain at the start.
     """
 
     kind: str
@@ -81,6 +84,8 @@ class Norm(nn.Module):
     groups: int = 32
     num_classes: int | None = None
     axis_name: str | None = None
+    affine: bool = True
+    scale_init: Callable[..., Array] = nn.initializers.ones
 
     @nn.compact
     def __call__(self, x: Array, label: Array | None, train: bool) -> Array:
@@ -113,9 +118,11 @@ class Norm(nn.Module):
             raise ValueError("norm='none' has no gain and bias to condition: choose another norm")
 
     def _layer(self, x: Array, train: bool) -> nn.Module:
-        affine = self.num_classes is None
+        affine = self.affine and self.num_classes is None
         epsilon = check_range(self.epsilon, "norm_epsilon") or EPSILONS[self.kind]
-        options: dict[str, Any] = dict(epsilon=epsilon, use_bias=affine, use_scale=affine, name="norm")
+        options: dict[str, Any] = dict(
+            epsilon=epsilon, use_bias=affine, use_scale=affine, scale_init=self.scale_init, name="norm"
+        )
         if self.kind == "batch":
             check_decay(self.momentum, "momentum")
             return nn.BatchNorm(not train, momentum=self.momentum, axis_name=self.axis_name, **options)

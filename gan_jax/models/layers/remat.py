@@ -8,6 +8,7 @@ blocks, which `remat_block` marks (on a CPU that takes `gan_jax.utils.compiler`'
 - `models.dcgan` and `models.mlp`: from the output of one convolution or dense layer to that of the next. One
   array of each layer is kept; norm, activation and dropout are computed again, but no convolution.
 - `models.resnet`: a residual block with the attention that follows it. Inner convolutions are computed again.
+- `models.unet`, `models.patchgan`: a convolution and the norm that follows it, whose output is kept.
 """
 
 from __future__ import annotations
@@ -30,13 +31,13 @@ class Network(Protocol):
 N = TypeVar("N", bound=Network)
 
 
-def remat_block(network: N, function: Callable[[N, Array], Array], x: Array) -> Array:
-    """function(network, x), whose gradient (of any order) keeps no more than x if `network.remat`.
+def remat_block(network: N, function: Callable[..., Array], *xs: Array) -> Array:
+    """function(network, *xs), whose gradient (of any order) keeps no more than xs if `network.remat`.
 
     Args:
         network: the module in whose compact method this is.
         function: makes layers of its first argument, which may be a copy of the module.
     """
     if not network.remat:
-        return function(network, x)
-    return nn.checkpoint(function)(network, x)
+        return function(network, *xs)
+    return nn.checkpoint(function)(network, *xs)
