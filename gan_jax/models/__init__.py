@@ -10,6 +10,8 @@ from gan_jax.models.dcgan import DCGANDiscriminator, DCGANGenerator
 from gan_jax.models.mlp import MLPDiscriminator, MLPGenerator
 from gan_jax.models.patchgan import PatchGANDiscriminator
 from gan_jax.models.resnet import ResNetDiscriminator, ResNetGenerator
+from gan_jax.models.sr_discriminator import SRDiscriminator
+from gan_jax.models.srresnet import SRResNet
 from gan_jax.models.unet import UNetGenerator
 
 MODELS: dict[str, type[nn.Module]] = {
@@ -21,4 +23,6 @@ MODELS: dict[str, type[nn.Module]] = {
     "resnet_discriminator": ResNetDiscriminator,
     "unet_generator": UNetGenerator,
     "patchgan_discriminator": PatchGANDiscriminator,
+    "srresnet_generator": SRResNet,
+    "sr_discriminator": SRDiscriminator,
 }

@@ -46,7 +46,7 @@ STEPS = 3
 # player, means of features and a top k.
 MEETING = "dcgan", "extragradient", "unrolled", "feature_matching"
 # Networks of methods that make pictures of pictures.
-FROM_IMAGES = {"unet_generator", "patchgan_discriminator"}
+FROM_IMAGES = {"unet_generator", "patchgan_discriminator", "srresnet_generator", "sr_discriminator"}
 
 
 def at(batches, index):

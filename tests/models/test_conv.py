@@ -10,7 +10,7 @@ import pytest
 from jax import lax
 
 from gan_jax.distributed import parallel
-from gan_jax.models.layers import conv, conv_cpu
+from gan_jax.models.layers import conv, conv_blocks, conv_cpu
 from gan_jax.models.layers.layers import Conv, ConvTranspose
 
 BATCH, LARGE_CHANNELS, SMALL_CHANNELS = 2, 3, 4
@@ -66,6 +66,11 @@ CASES: list[tuple[conv.Pair, conv.Pair, conv.Pair, conv.Padding]] = [
     (SIZES[(k + s) % 3], (k, k), (s, s), padding) for padding, pairs in TRIED.items() for k, s in pairs
 ]
 CASES += [((6, 9), (3, 2), (2, 1), "SAME"), ((5, 5), (1, 1), (2, 2), ((2, 1), (1, 2)))]
+BLOCKS: list[tuple[conv.Pair, conv.Pair, conv.Pair, conv.Padding]] = [  # those of `conv_blocks`
+    ((12, 14), (9, 9), (1, 1), "SAME"),
+    ((13, 12), (7, 8), (1, 1), ((3, 2), (1, 0))),
+]
+CASES += BLOCKS
 
 
 def plain_maps(g):
@@ -140,6 +145,17 @@ def test_both_spellings_agree(case):
     g = conv.geometry(*case)
     x, y, w = arrays_of(g)
     assert_all_close(*jax.jit(both_spellings, static_argnums=3)(x, y, w, g))
+
+
+@pytest.mark.parametrize("case", BLOCKS, ids=case_name)
+def test_a_large_kernel_and_few_channels_make_blocks(case):
+    g = conv.geometry(*case)
+    assert conv_blocks.is_faster(g, LARGE_CHANNELS, SMALL_CHANNELS)
+    assert not conv_blocks.is_faster(conv.geometry((13, 11), (9, 9), (1, 1), "SAME"), 3, 32)
+    x, _, w = arrays_of(g)
+    found = conv_blocks.pixels(conv_cpu.convolve(x, conv_blocks.kernel(w), conv_blocks.geometry(g)))
+    assert_all_close(found, slide(x, w, 1, g.padding))
+    np.testing.assert_array_equal(conv_blocks.taps(conv_blocks.kernel(w)), 4 * w)
 
 
 def both_spellings(x, y, w, g):

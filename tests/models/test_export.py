@@ -32,8 +32,10 @@ NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
     "unet": ("unet_generator", dict(width=32, downs=3)),
     "unet nearest": ("unet_generator", dict(width=8, downs=2, upsampling="nearest", norm="batch")),
     "patchgan": ("patchgan_discriminator", dict(width=32, layers=1)),
+    "srresnet": ("srresnet_generator", dict(width=16, blocks=1, scale=2, skip="bicubic")),
+    "sr critic": ("sr_discriminator", dict(width=4)),
 }
-TRANSLATORS = ("unet_generator",)
+TRANSLATORS = ("unet_generator", "srresnet_generator")
 
 
 def build(name: str, **more: Any) -> Any:

@@ -422,6 +422,8 @@ def test_every_network_hands_its_epsilon_to_all_of_its_norms(name, monkeypatch):
     of_images: dict[str, Any] = dict(
         unet_generator=dict(image_shape=(8, 8, 1), width=4, downs=3),
         patchgan_discriminator=dict(width=4, layers=1),
+        srresnet_generator=dict(image_shape=(8, 8, 1), width=4, blocks=2),
+        sr_discriminator=dict(width=4),
     )
     others = dict(image_shape=(8, 8, 1)) if "generator" in name else dict(auxiliary=1, auxiliary_hidden=2)
     fields = of_images.get(name, dict(widths=(4, 4), **others))

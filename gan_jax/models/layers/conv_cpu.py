@@ -8,6 +8,7 @@ autodiff makes of a strided convolution is none of that, so here
 - the transposed convolution is a plain one for each phase of the stride (the sub-pixel form, Shi et al. 2016,
   arXiv:1609.07009): a dilated one costs a matrix product and a scatter on one core. To few channels it is one
   matrix product, and a sum of shifted maps;
+- a large kernel between few channels and many makes blocks of pixels (`gan_jax.models.layers.conv_blocks`);
 - the weight gradient exchanges batch and channels, and the output gradient is a dilated kernel; it is summed
   over parts of the batch where that kernel would leave the cache.
 
@@ -28,7 +29,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from gan_jax.models.layers import conv_fourier
+from gan_jax.models.layers import conv_blocks, conv_fourier
 from gan_jax.models.layers.geometry import LAYOUT, Geometry, Pair
 
 Array = jax.Array
@@ -67,6 +68,8 @@ def convolve(x: Array, w: Array, g: Geometry) -> Array:
     """x [B, *large, I], w [kh, kw, I, O] -> y [B, *small, O]."""
     if _by_fourier(x, g, *w.shape[2:]):
         return conv_fourier.convolve(x, w, g)
+    if conv_blocks.is_faster(g, *w.shape[2:]):
+        return conv_blocks.pixels(convolve(x, conv_blocks.kernel(w), conv_blocks.geometry(g)))
     if g.stride == (1, 1) and w.shape[3] < FEW_CHANNELS:
         rows, columns = (
             (k - 1 - low, k - 1 - high) for k, (low, high) in zip(g.kernel, g.padding, strict=True)
@@ -80,6 +83,8 @@ def transpose(y: Array, w: Array, g: Geometry) -> Array:
     """y [B, *small, O], w [kh, kw, I, O] -> x [B, *large, I]."""
     if _by_fourier(y, g, *w.shape[2:]):
         return conv_fourier.transpose(y, w, g)
+    if conv_blocks.is_faster(g, *w.shape[2:]):
+        return transpose(conv_blocks.blocks(y), conv_blocks.kernel(w), conv_blocks.geometry(g))
     rows, columns = (
         phases(*sizes)
         for sizes in zip(g.large, g.small, g.kernel, g.stride, (low for low, _ in g.padding), strict=True)
@@ -133,6 +138,8 @@ def weights(x: Array, y: Array, g: Geometry) -> Array:
     """x [B, *large, I], y [B, *small, O] -> w [kh, kw, I, O]."""
     if _by_fourier(x, g, x.shape[3], y.shape[3]):
         return conv_fourier.weights(x, y, g)
+    if conv_blocks.is_faster(g, x.shape[3], y.shape[3]):
+        return conv_blocks.taps(weights(x, conv_blocks.blocks(y), conv_blocks.geometry(g)))
     parts, dtype = _parts(y), x.dtype
     if parts == 1:
         return _weights(x, y, g).astype(dtype)
