@@ -30,6 +30,7 @@ from tests.variants import (
     BATCH,
     CALL,
     CONFIGS,
+    FROM_IMAGES,
     KEY,
     MINI,
     VARIANTS,
@@ -45,8 +46,6 @@ STEPS = 3
 # Whose examples meet in the most ways: batch statistics, a pool and minibatch layers, steps of the other
 # player, means of features and a top k.
 MEETING = "dcgan", "extragradient", "unrolled", "feature_matching"
-# Networks of methods that make pictures of pictures.
-FROM_IMAGES = {"unet_generator", "patchgan_discriminator", "srresnet_generator", "sr_discriminator"}
 
 
 def at(batches, index):
