@@ -1,6 +1,7 @@
 """SRResNet and SRGAN's discriminator: counts, the start of a training, the same networks in PyTorch."""
 
 import functools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -79,10 +80,11 @@ def test_icnr_starts_as_nearest_upsampling():
 def test_prelu_is_its_formula_and_learns_its_slope():
     x = jnp.array([[-2.0, -1.0, 0.0, 3.0]])
     params = {"params": {"slope": jnp.float32(0.25)}}
-    np.testing.assert_allclose(PReLU().apply(params, x), [[-0.5, -0.25, 0.0, 3.0]])
-    gradient = jax.grad(lambda p: PReLU().apply(p, x).sum())(params)
+    apply: Any = PReLU().apply
+    np.testing.assert_allclose(apply(params, x), np.array([[-0.5, -0.25, 0.0, 3.0]]))
+    gradient = jax.grad(lambda p: apply(p, x).sum())(params)
     assert float(gradient["params"]["slope"]) == -3.0
-    assert PReLU().apply(params, x.astype(jnp.bfloat16)).dtype == jnp.bfloat16
+    assert apply(params, x.astype(jnp.bfloat16)).dtype == jnp.bfloat16
 
 
 @pytest.mark.parametrize(
@@ -176,7 +178,7 @@ def test_pytorch_agrees_on_srresnet(norm_name):
     for index in range(2):
         x = prelu(conv(x, f"up_{index}", shuffle=2), f"prelu_up_{index}")
     expected = conv(x, "output").permute(0, 2, 3, 1).numpy()
-    found = network.apply(variables, low, None, train=False)
+    found: Any = network.apply(variables, low, None, train=False)
     np.testing.assert_allclose(found, expected, atol=2e-5 * np.abs(expected).max())
 
 
@@ -192,6 +194,6 @@ def test_pytorch_agrees_on_the_discriminator():
         x = torch.nn.functional.leaky_relu(x, 0.2)
     x = torch.nn.functional.leaky_relu(dense(x.permute(0, 2, 3, 1).flatten(1), "hidden"), 0.2)
     expected = dense(x, "dense")[:, 0].numpy()
-    found = network.apply(variables, image, None, train=False)
+    found: Any = network.apply(variables, image, None, train=False)
     assert found.shape == (2,)
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
