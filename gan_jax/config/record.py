@@ -25,6 +25,7 @@ FREE_FIELDS = frozenset(
         *COUNTS[1:],
         "data.dir",
         "data.folder",
+        "data.file",
         "data.placement",
         *(f"evaluation.{field.name}" for field in fields(EvaluationPlan)),
         *(f"execution.{field.name}" for field in fields(Execution) if field.name != "precision"),
@@ -34,7 +35,7 @@ FREE_FIELDS = frozenset(
 # What it meant that a record lacks a field, where the field's default is something else now: (where, field).
 ABSENT: dict[tuple[tuple[str, ...], str], Any] = {(("penalties", "lecam"), "start_step"): 0}
 
-_PART_FOLDER = re.compile(r"data\.parts\.\w+\.folder")
+_PART_FOLDER = re.compile(r"data\.parts\.\w+\.(folder|file)")
 
 
 def to_json(config: ml_collections.ConfigDict) -> dict[str, Any]:
@@ -75,7 +76,8 @@ def located(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
 def data_paths(config: ml_collections.ConfigDict) -> list[tuple[ml_collections.ConfigDict, str]]:
     """The fields of `data`, and of the parts of a zip, that say where data are: (their dict, the name)."""
     parts = config.data.get("parts") or {}
-    fields = [(config.data, "dir"), *((node, "folder") for node in (config.data, *parts.values()))]
+    nodes = (config.data, *parts.values())
+    fields = [(config.data, "dir"), *((node, name) for node in nodes for name in ("folder", "file"))]
     return [(node, field) for node, field in fields if node.get(field)]
 
 

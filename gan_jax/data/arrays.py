@@ -48,28 +48,10 @@ def from_arrays(
     Raises:
         UserError: other shapes or types, or labels that have no name.
     """
-    images = np.asarray(images)
-    if images.ndim == 3:
-        images = images[..., None]
-    if images.dtype != np.uint8 or images.ndim != 4 or 0 in images.shape:
-        raise UserError(
-            f"the images are {images.dtype} {list(images.shape)}: they must be uint8 [N, H, W, C] or grey "
-            "[N, H, W], from 0 to 255. Of x in [-1, 1] make np.rint((x + 1) * 127.5).astype(np.uint8)"
-        )
+    images = checked_images(images)
     arrays, names = {"image": images}, tuple(printable(name) for name in class_names)
     if labels is not None:
-        labels = np.asarray(labels)
-        if labels.shape != images.shape[:1] or labels.dtype.kind not in "iu":
-            raise UserError(
-                f"the labels are {labels.dtype} {list(labels.shape)}: they must be integers [{len(images)}]"
-            )
-        most = len(names) or MAX_CLASSES
-        if labels.min() < 0 or labels.max() >= most:
-            raise UserError(
-                f"the labels go from {labels.min()} to {labels.max()}: they must be 0 to {most - 1} at most"
-            )
-        names = names or tuple(map(str, range(int(labels.max()) + 1)))
-        arrays["label"] = labels.astype(np.int32)
+        arrays["label"], names = checked_labels(labels, len(images), names)
     elif names:
         raise UserError(f"names of {len(names)} classes are given, and no labels")
     dataset = Dataset(
@@ -82,3 +64,42 @@ def from_arrays(
         fingerprint="",
     )
     return replace(dataset, fingerprint=f"{ARRAYS} [train] {len(images)} examples {content_digest(dataset)}")
+
+
+def checked_images(images: np.ndarray, called: str = "the images") -> np.ndarray:
+    """The images uint8 [N, H, W, C], also of grey ones [N, H, W].
+
+    Args:
+        called: in messages.
+
+    Raises:
+        UserError: another type or shape.
+    """
+    images = np.asarray(images)
+    if images.ndim == 3:
+        images = images[..., None]
+    if images.dtype != np.uint8 or images.ndim != 4 or 0 in images.shape:
+        raise UserError(
+            f"{called} are {images.dtype} {list(images.shape)}: they must be uint8 [N, H, W, C] or grey "
+            "[N, H, W], from 0 to 255. Of x in [-1, 1] make np.rint((x + 1) * 127.5).astype(np.uint8)"
+        )
+    return images
+
+
+def checked_labels(
+    labels: np.ndarray, count: int, names: tuple[str, ...], called: str = "the labels"
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """The labels int32 [count] and what they mean: "0", "1", ... where no names are given.
+
+    Raises:
+        UserError: another type or shape, or labels that have no name.
+    """
+    labels = np.asarray(labels)
+    if labels.shape != (count,) or labels.dtype.kind not in "iu":
+        raise UserError(f"{called} are {labels.dtype} {list(labels.shape)}: they must be integers [{count}]")
+    most = len(names) or MAX_CLASSES
+    if labels.min() < 0 or labels.max() >= most:
+        raise UserError(
+            f"{called} go from {labels.min()} to {labels.max()}: they must be 0 to {most - 1} at most"
+        )
+    return labels.astype(np.int32), names or tuple(map(str, range(int(labels.max()) + 1)))

@@ -15,6 +15,7 @@ from gan_jax.data.builder import INFO_FILE, LocalBuilder
 from gan_jax.data.dataset import Dataset
 from gan_jax.data.idx import FashionMnist, IdxBuilder, Kmnist, Mnist
 from gan_jax.data.image_folder import ImageFolder
+from gan_jax.data.npz_pairs import NpzPairs
 from gan_jax.data.points import PointSet
 from gan_jax.data.prepared import data_dir_flag, data_root, find_folder, open_folder
 from gan_jax.data.shapes import Shapes
@@ -31,7 +32,9 @@ BUILDERS: dict[str, type[LocalBuilder]] = {  # prepared once, as files
     "kmnist": Kmnist,
     "image_folder": ImageFolder,
     "stacked_mnist": StackedMnist,
+    "npz_pairs": NpzPairs,
 }
+_OF_THE_USER = {"image_folder", "npz_pairs"}  # made of the user's own files
 POINTS = {name: PointSet(name, make) for name, make in DENSITIES.items()}  # drawn when they are read
 ZIP = "zip"  # of other data sets
 DATASETS: dict[str, type[LocalBuilder] | PointSet] = {**BUILDERS, **POINTS}
@@ -48,7 +51,7 @@ def options_of(name: str) -> Mapping[str, Any]:
 
 def picture_size(name: str, options: Mapping[str, Any]) -> tuple[int, int] | None:
     """Height and width of the pictures of one of the BUILDERS; None where only its files say it."""
-    if name not in BUILDERS or name == "image_folder":
+    if name not in BUILDERS or name in _OF_THE_USER:
         return None
     try:
         height, width, _ = _builder(name, Path(), dict(options)).fields()["image"].shape
@@ -60,10 +63,11 @@ def picture_size(name: str, options: Mapping[str, Any]) -> tuple[int, int] | Non
 def load(name: str, *, data_dir: str | Path | None = None, split: str = "train", **options: Any) -> Dataset:
     """Opens one split of a data set, without TensorFlow and without the network.
 
-    `shapes`, `image_folder` and, from a prepared `mnist`, `stacked_mnist` are prepared at their first use;
-    the others by `prepare`. The points of a density (`ring`, `swiss_roll`, ...) lie in no file: they need
-    neither, and no data folder. `zip` makes one of unpaired sets (see `zipped`): its option `parts` is
-    {"image": {"name": "mnist", "split": "train", ...}, "source": {...}}, with the options of each.
+    `mnist`, `fashion_mnist` and `kmnist` are prepared by `prepare`; the others at their first use, of which
+    `stacked_mnist` needs a prepared `mnist`. The points of a density (`ring`, `swiss_roll`, ...) lie in no
+    file: they need neither, and no data folder. `zip` makes one of unpaired sets (see `zipped`): its option
+    `parts` is {"image": {"name": "mnist", "split": "train", ...}, "source": {...}}, with the options of
+    each.
 
     Args:
         name: one of DATASETS, "zip", or a tfds name that has been prepared as array_record.

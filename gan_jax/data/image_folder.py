@@ -5,22 +5,19 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
-from PIL import Image, ImageOps
 
 from gan_jax.data.builder import LEFT_OUT, LocalBuilder
 from gan_jax.data.decoding import MAX_MEGAPIXELS, Reading, Unreadable, decoded
 from gan_jax.data.examination import Examination, decode_all, digest, examine, in_threads, warn_if_dark
 from gan_jax.data.picture_files import PictureFolder, find_pictures
+from gan_jax.data.resizing import Crop, Filter, Resizing, check_choice, check_resizing
 from gan_jax.data.spec import Field
 from gan_jax.utils.errors import UserError
 from gan_jax.utils.names import counted, listed, printable
 from gan_jax.utils.paths import expanded
-
-Crop = Literal["center", "none"]
-Filter = Literal["lanczos", "bicubic", "bilinear", "hamming", "box", "nearest"]
 
 _OPTION = "data."  # what messages put before an option's name
 _REMEDY = f"Mend or remove them, or leave them out with {_OPTION}skip_bad=True"
@@ -35,8 +32,7 @@ class ImageFolderOptions:
             way. See `picture_files.find_pictures`.
         height: of every picture of the set, in pixels.
         width: likewise; 0 is the same as the height.
-        crop: "center": shrink or enlarge until the picture covers height x width, then cut off what stands
-            over, evenly. "none": stretch to height x width.
+        crop: "center", "none" or "cut"; see `resizing.Resizing`.
         filter: Pillow's resampling filter.
         channels: 1 (grey), 3 (RGB) or 4 (RGBA). With 1 and 3 what is transparent becomes white.
         value_range: (low, high): the values in the files that become black and white, what is beyond is
@@ -58,20 +54,9 @@ class ImageFolderOptions:
     def __post_init__(self) -> None:
         if not self.folder:
             raise UserError("image_folder: no folder is given: set data.folder to one with pictures.")
-        if self.height < 1 or self.width < 0:
-            raise UserError(
-                f"image_folder: pictures of height {self.height} and width {self.width}; the height must be "
-                "at least 1, and the width at least 1 or 0 for a square."
-            )
-        for name, choices in (
-            ("crop", get_args(Crop)),
-            ("filter", get_args(Filter)),
-            ("channels", (1, 3, 4)),
-            ("skip_bad", (False, True)),
-        ):
-            if (value := getattr(self, name)) not in choices:
-                known = ", ".join(str(choice) for choice in choices)
-                raise UserError(f"image_folder: {name} is {value!r}; choose one of {known}.")
+        check_resizing("image_folder", self.height, self.width, self.crop, self.filter)
+        check_choice("image_folder", "channels", self.channels, (1, 3, 4))
+        check_choice("image_folder", "skip_bad", self.skip_bad, (False, True))
         self.reading()
 
     def reading(self) -> Reading:
@@ -96,8 +81,9 @@ class ImageFolder(LocalBuilder):
         super().__init__(options, data_dir=data_dir)
 
     @property
-    def _width(self) -> int:
-        return self.options.width or self.options.height
+    def _resizing(self) -> Resizing:
+        options = self.options
+        return Resizing(options.height, options.width or options.height, options.crop, options.filter)
 
     def config_name(self) -> str:
         # Without the place of the folder: the digest says what is in it, and a moved folder is the same set.
@@ -105,13 +91,13 @@ class ImageFolder(LocalBuilder):
         text = f"{options.crop} {options.filter} {self._digest}"
         if options.value_range or options.skip_bad:
             text += f" {tuple(options.value_range)} {options.skip_bad} {options.max_megapixels}"
-        return f"{options.height}x{self._width}x{options.channels}_" + _sha256(text.encode())[:16]
+        return f"{self._resizing}x{options.channels}_" + _sha256(text.encode())[:16]
 
     def content_digest(self) -> str:
         return self._digest
 
     def fields(self) -> dict[str, Field]:
-        return {"image": Field((self.options.height, self._width, self.options.channels))}
+        return {"image": Field((self._resizing.height, self._resizing.width, self.options.channels))}
 
     def class_names(self) -> tuple[str, ...] | None:
         return self._pictures.class_names
@@ -122,6 +108,7 @@ class ImageFolder(LocalBuilder):
     def collect(self, source: Path | None) -> None:
         """Looks at all files before the first is read."""
         self._look = examine(self._pictures, self.options.reading(), _OPTION, decode=self.options.skip_bad)
+        mark_too_small(self._look, self._resizing)
         if self._look.problems or (self._look.bad and not self.options.skip_bad):
             raise self._look.complaint(_REMEDY)
         if self._look.bad:
@@ -146,17 +133,14 @@ class ImageFolder(LocalBuilder):
 
     def _read(self, path: Path) -> np.ndarray:
         with decoded(path, self._look.reading) as image:
-            return fit(image, self.options.height, self._width, self.options)
+            return self._resizing(image)
 
 
-def fit(image: Image.Image, height: int, width: int, options: ImageFolderOptions) -> np.ndarray:
-    """A picture of any size, in the right mode, as uint8 [height, width, channels]."""
-    resample = Image.Resampling[options.filter.upper()]
-    if options.crop == "center":
-        image = ImageOps.fit(image, (width, height), resample)
-    else:
-        image = image.resize((width, height), resample)
-    return np.asarray(image).reshape(height, width, options.channels)
+def mark_too_small(look: Examination, resizing: Resizing) -> None:
+    """Adds to the bad pictures those from which this size cannot be cut."""
+    for path, header in look.headers.items():
+        if resizing.is_too_small(header.height, header.width):
+            look.bad[path] = f"smaller than {resizing}"
 
 
 def _without_bad(look: Examination) -> PictureFolder:

@@ -29,7 +29,7 @@ from gan_jax.utils.paths import expanded
 FILE = "study.py"
 # Free for a run that is continued, but part of what a study measures.
 MEASURED = frozenset(
-    {"data.folder", "num_steps", "evaluation.metrics", "evaluation.num", "evaluation.network"}
+    {"data.folder", "data.file", "num_steps", "evaluation.metrics", "evaluation.num", "evaluation.network"}
 )
 # Fields that results from before them do not know; at these values they change nothing.
 NEWER = {
