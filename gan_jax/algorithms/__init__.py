@@ -5,16 +5,20 @@ LSGAN, SNGAN, conditional GANs, ...) is a config of `gan`.
 """
 
 from gan_jax.algorithms.acgan import ACGAN
+from gan_jax.algorithms.cyclegan import CycleGAN
 from gan_jax.algorithms.feature_matching import FeatureMatching
 from gan_jax.algorithms.gan import GAN
 from gan_jax.algorithms.infogan import InfoGAN
+from gan_jax.algorithms.translator import Translator
 from gan_jax.algorithms.unrolled import UnrolledGAN
 from gan_jax.core.algorithm import Algorithm
 
 ALGORITHMS: dict[str, type[Algorithm]] = {
     "gan": GAN,
     "acgan": ACGAN,
+    "cyclegan": CycleGAN,
     "feature_matching": FeatureMatching,
     "infogan": InfoGAN,
+    "translator": Translator,
     "unrolled": UnrolledGAN,
 }

@@ -266,8 +266,8 @@ class GAN(Algorithm):
         """The generator's part, through the discriminator as it is now."""
         latent_key, fake_key, generator_key = jax.random.split(key, 3)
         latent, told = self.inputs(latent_key, batch, state)
-        fake, stats = self.apply(
-            self.generator, params, state.generator.stats, latent, told, key=generator_key, train=True
+        fake, stats = self.generate(
+            params, state.generator.stats, latent, told, key=generator_key, train=True
         )
         loss, metrics = self.content_loss(fake, state, batch)
         if self.adversarial_weight:
@@ -344,7 +344,13 @@ class GAN(Algorithm):
     def fakes(self, state: TrainState, latent: Array, told: PyTree, key: Key) -> Array:
         """Images from the generator as it trains; its statistics stay."""
         g = state.generator
-        return self.apply(self.generator, g.params, g.stats, latent, told, key=key, train=True)[0]
+        return self.generate(g.params, g.stats, latent, told, key=key, train=True)[0]
+
+    def generate(
+        self, params: PyTree, stats: PyTree, latent: Array, told: PyTree, *, key: Key | None, train: bool
+    ) -> tuple[Array, PyTree]:
+        """The generator's images, and its statistics afterwards."""
+        return self.apply(self.generator, params, stats, latent, told, key=key, train=train)
 
     def shown(self, state: TrainState, batch: Batch, fakes: Fakes, key: Key) -> tuple[Shown, Shown]:
         """The batch's reals and these fakes as a descent with this key shows them."""
@@ -374,7 +380,8 @@ class GAN(Algorithm):
     def discriminate(
         self, params: PyTree, stats: PyTree, view: Array, told: PyTree, key: Key
     ) -> tuple[Array, Array | None, PyTree]:
-        """The discriminator's logits, auxiliary outputs [B, n] if it has any, and statistics afterwards."""
+        """The discriminator's logits, [B] or of patches [B, h, w]; auxiliary outputs [B, n] if it has any;
+        statistics afterwards."""
         out, stats = self.apply(self.discriminator, params, stats, view, told, key=key, train=True)
         logits, side = out if isinstance(out, tuple) else (out, None)
         return logits, side, stats
@@ -427,7 +434,7 @@ class GAN(Algorithm):
         def critic(shown: Shown, packed: Array) -> Array:
             view = self.discriminator_view(state, unpack(packed, self.packing), shown.view_key)
             stats = state.discriminator.stats
-            return self.discriminate(params, stats, view, shown.told, network_key)[0]
+            return of_examples(self.discriminate(params, stats, view, shown.told, network_key)[0])
 
         real_critic, fake_critic = (partial(critic, one) for one in shown)
         real_logits, fake_logits = scores
@@ -439,7 +446,8 @@ class GAN(Algorithm):
         """Some pairs of the global batch exchanged, as if they had each other's labels."""
         if not self.label_flipping:
             return real_logits, fake_logits
-        swapped = jax.random.bernoulli(key, self.label_flipping, real_logits.shape)
+        swapped = jax.random.bernoulli(key, self.label_flipping, real_logits.shape[:1])
+        swapped = swapped.reshape(-1, *[1] * (real_logits.ndim - 1))  # all patches of an example
         return jnp.where(swapped, fake_logits, real_logits), jnp.where(swapped, real_logits, fake_logits)
 
     def objective(self, real_logits: Array, fake_logits: Array, step: Array) -> Array:
@@ -448,7 +456,7 @@ class GAN(Algorithm):
             return self.loss.generator(real_logits, fake_logits)
         count = jnp.ceil(as_schedule(self.top_k, "top_k")(step) * fake_logits.shape[0])
         each = jax.vmap(lambda logit: self.loss.generator(logit[None], logit[None]))(fake_logits)
-        rank = jnp.argsort(jnp.argsort(-fake_logits))
+        rank = jnp.argsort(jnp.argsort(-of_examples(fake_logits)))
         return jnp.sum(jnp.where(rank < count, each, 0.0)) / count
 
     def auxiliary_loss(
@@ -462,6 +470,11 @@ class GAN(Algorithm):
             latent: what the fakes were made from.
         """
         return 0.0, {}
+
+
+def of_examples(logits: Array) -> Array:
+    """Logits [B]: where a discriminator judges patches, [B, h, w], the mean of an example's."""
+    return logits if logits.ndim == 1 else jnp.mean(logits, axis=tuple(range(1, logits.ndim)))
 
 
 def with_penalties(

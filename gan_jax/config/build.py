@@ -80,7 +80,9 @@ def base_config() -> ml_collections.ConfigDict:
             checkpoint_every_steps=1_000,
             sample_every_steps=1_000,
             data=dict(DATA),  # and the options of the data set
-            **copy.deepcopy(DEFAULTS),  # loss, penalties, generator_penalties, augment
+            **copy.deepcopy(
+                DEFAULTS
+            ),  # loss, penalties, augment, ...; of these a method takes what it has use for
             game=dict(name="alternating"),
             ema=dict(name="none"),  # the moving average of the generator that pictures are drawn with
             evaluation=dict(metrics=""),  # measured while training: "fid,prdc"; see evaluation_plan.py
@@ -367,7 +369,7 @@ def build_algorithm(config: ml_collections.ConfigDict, spec: DataSpec, first_ste
         "execution": execution_of(config),
         "first_step": first_step,
         **penalties,
-        **{where: component(config, where) for where in ("loss", "augment") if where in taken},
+        **{where: component(config, where) for where in ("loss", "augment", "source") if where in taken},
     }
     if "discriminator" in taken:
         steps = config.algorithm.get("discriminator_steps", 1)  # an interval is one of train steps
@@ -375,6 +377,10 @@ def build_algorithm(config: ml_collections.ConfigDict, spec: DataSpec, first_ste
         given["discriminator"] = component(config, "discriminator", num_classes=spec.num_classes)
         given["discriminator_tx"] = optimizer(config, "discriminator", penalties.get("penalties", ()), steps)
     algorithm = component(config, "algorithm", **given)
+    try:
+        algorithm.check_fields(spec.fields)
+    except ValueError as error:
+        raise UserError(f"algorithm.name={config.algorithm.name}: {error}") from error
     absent = [name for name in algorithm.conditions if name not in spec.fields]
     if absent:
         raise UserError(

@@ -17,6 +17,7 @@ import ml_collections
 
 from gan_jax import data
 from gan_jax.algorithms import ALGORITHMS
+from gan_jax.algorithms.sources import SOURCES
 from gan_jax.augment import AUGMENTS
 from gan_jax.config.init_from import InitFrom
 from gan_jax.core.algorithm import Algorithm
@@ -25,6 +26,7 @@ from gan_jax.core.games import GAMES
 from gan_jax.data import DATASETS
 from gan_jax.evaluation.plan import EvaluationPlan
 from gan_jax.losses.adversarial import LOSSES
+from gan_jax.losses.contents import CONTENTS
 from gan_jax.losses.generator_penalties import GENERATOR_PENALTIES
 from gan_jax.losses.penalties import PENALTIES
 from gan_jax.models import MODELS
@@ -38,6 +40,7 @@ TABLES: dict[str, Mapping[str, Callable[..., Any]]] = {
     "algorithm": ALGORITHMS,
     "loss": LOSSES,
     "augment": AUGMENTS,
+    "source": SOURCES,
     "game": GAMES,
     "ema": EMAS,
     "generator": MODELS,
@@ -49,6 +52,7 @@ TABLES: dict[str, Mapping[str, Callable[..., Any]]] = {
 PENALTY_TABLES: dict[str, Mapping[str, Callable[..., Any]]] = {
     "penalties": PENALTIES,
     "generator_penalties": GENERATOR_PENALTIES,
+    "contents": CONTENTS,
 }
 _ALL_TABLES: dict[str, Mapping[str, Any]] = {
     **{where: table for where, table in TABLES.items() if "discriminator" not in where},
@@ -63,6 +67,8 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "penalties": {},
     "generator_penalties": {},
     "augment": {"name": "none"},
+    "source": {"name": "field"},
+    "contents": {},
 }
 # The fields that `data` has whatever its name; the others are the options of the data set with that name.
 DATA: dict[str, Any] = {
@@ -94,7 +100,7 @@ INJECTED = frozenset(
         "batch_size",
         "lazy_regularization_scale",
     }
-    | {"generator_tx", "discriminator_tx", "ema_decay", "execution", "first_step"}
+    | {"generator_tx", "discriminator_tx", "ema_decay", "execution", "first_step", "direction"}
     | set(TABLES)
     | set(PENALTY_TABLES)
 )

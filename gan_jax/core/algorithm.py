@@ -7,9 +7,9 @@ loop, devices, checkpoints, pictures, scores) sees only what is defined here.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self, cast
+from typing import Any, ClassVar, NamedTuple, Self, cast
 
 import flax.linen as nn
 import jax
@@ -74,6 +74,18 @@ def as_float32(tree: PyTree) -> PyTree:
     return jax.tree.map(lambda x: x.astype(jnp.float32) if x.dtype == jnp.bfloat16 else x, tree)
 
 
+class Geometry(NamedTuple):
+    """Of a translation: what the sides of its input must be, and of its output are.
+
+    Attributes:
+        multiple: the input's height and width are multiples of this.
+        scale: the output is so many times as high and as wide as the input.
+    """
+
+    multiple: int = 1
+    scale: int = 1
+
+
 @dataclass(frozen=True, kw_only=True)
 class Algorithm:
     """The static half of a run: networks, optimizers and the rules of the game.
@@ -83,7 +95,6 @@ class Algorithm:
 
     Attributes:
         roles: the players of this method; a method without a discriminator has ("generator",).
-        conditions: names of the batch's fields that `sample` reads, beside its size and its labels.
         generator: by default (latents [B, L], conditioning, train) -> images [B, H, W, C] in [-1, 1].
         generator_tx: the generator's optimizer.
         ema_decay: step -> decay of the generator's moving average; 0 is no averaging.
@@ -100,7 +111,6 @@ class Algorithm:
     """
 
     roles: ClassVar[tuple[Role, ...]] = ROLES
-    conditions: ClassVar[tuple[str, ...]] = ()
 
     generator: nn.Module
     generator_tx: optax.GradientTransformation
@@ -156,6 +166,11 @@ class Algorithm:
         return self.latent_size
 
     @property
+    def conditions(self) -> tuple[str, ...]:
+        """Names of the batch's fields that `sample` reads, beside its size and labels; none by default."""
+        return ()
+
+    @property
     def has_latent_path(self) -> bool:
         """Whether `draw` makes images of latents and labels alone: one can walk between two latents."""
         return not self.conditions and type(self).sample is Algorithm.sample
@@ -208,6 +223,10 @@ class Algorithm:
     def latents(self, key: Key, count: int) -> Array:
         """Latents [count, L] for the examples on this device."""
         return self.split(latents(example_keys(key, count, self.axis_name), self.latent_size, self.latent))
+
+    def check_fields(self, fields: Mapping[str, Any]) -> None:
+        """Raises a ValueError where the method cannot learn from data with these fields (`data.spec.Field` by
+        name); any will do here."""
 
     def init(self, key: Key, batch: Batch) -> TrainState:
         """The state before the first step; `batch` is one mini-batch and only its shapes matter."""
@@ -301,6 +320,58 @@ class Algorithm:
         """Images [B, H, W, C] in [-1, 1] of these latents [B, L] from the averaged generator."""
         params, stats = state.ema["params"], state.ema["stats"]
         return self.apply(self.generator, params, stats, latent, conditioning, key=None, train=False)[0]
+
+    # What a method can do that makes pictures of pictures: of the field "source" the field "image", which is
+    # the direction "a_to_b", or the other way.
+
+    @property
+    def directions(self) -> tuple[str, ...]:
+        """The directions in which `translate` can be asked; none by default."""
+        return ()
+
+    def turned(self, direction: str) -> Self:
+        """The same algorithm whose `sample` translates in this direction: the batch's "source" is then what
+        it makes pictures of, whichever side of the training data that was.
+
+        Raises:
+            ValueError: it does not translate in this direction.
+        """
+        self.check_direction(direction)
+        return self
+
+    def input_field(self, direction: str) -> str:
+        """The field of the data that a picture to be translated stands for, whose codec decodes it."""
+        self.check_direction(direction)
+        return "source" if direction == "a_to_b" else "image"
+
+    @property
+    def reads_alpha(self) -> bool:
+        """Whether a picture to be translated has a channel more: 1 where it is known, 0 where it is not."""
+        return False
+
+    def geometry(self, direction: str) -> Geometry:
+        """What sizes of pictures `translate` takes and makes."""
+        self.check_direction(direction)
+        return Geometry(getattr(self.generator, "multiple", 1), getattr(self.generator, "scale", 1))
+
+    def translate(self, state: TrainState, picture: Array, key: Key, direction: str) -> Array:
+        """Pictures [B, H * scale, W * scale, C'] made of pictures [B, H, W, C] of the field `input_field`.
+
+        From the averaged generator. Both as their codecs decode them; H and W as `geometry` says.
+
+        Args:
+            key: for what the network draws, by example.
+
+        Raises:
+            ValueError: the method does not translate in this direction.
+        """
+        raise NotImplementedError(f"{type(self).__name__} translates nothing")
+
+    def check_direction(self, direction: str) -> None:
+        """Raises a ValueError unless `translate` can be asked for this direction."""
+        if direction not in self.directions:
+            can = " and ".join(self.directions) or "nothing"
+            raise ValueError(f"direction={direction!r}: {type(self).__name__} translates {can}")
 
 
 def init_player(module: nn.Module, tx: optax.GradientTransformation, key: Key, *example: Any) -> Player:

@@ -1,0 +1,188 @@
+"""Unpaired pictures, translated both ways: each translation undoes the other.
+
+Zhu et al. 2017, arXiv:1703.10593. Each player is two networks in one module (`models.pair`): the generator
+has the methods `a_to_b` and `b_to_a`, the discriminator `a` and `b`. The fields of the data are "source",
+domain a, and "image", domain b.
+
+Both generators descend first and both discriminators after them, as in the official PyTorch code, on the
+very fakes of that step: the state keeps them, or the older ones that the pools exchanged them for, so
+nothing is made twice. One Adam over two networks that step together is two Adams.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any, Self
+
+import jax
+import jax.numpy as jnp
+
+from gan_jax.algorithms.image_pool import empty_pool, exchange
+from gan_jax.algorithms.sources import OfField
+from gan_jax.core.algorithm import Algorithm, Array, Batch, Key
+from gan_jax.core.state import Role, TrainState
+from gan_jax.core.update import LossOut, Update
+from gan_jax.losses.adversarial import LOSSES, AdversarialLoss
+from gan_jax.utils.checks import check_count, check_range
+from gan_jax.utils.tree import PyTree
+
+DOMAINS = ("a", "b")
+FIELDS = {"a": "source", "b": "image"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class CycleGAN(Algorithm):
+    """Two translators and two discriminators.
+
+    Attributes:
+        loss: of each discriminator, and of each generator against it. The official code halves least
+            squares for the discriminators only, ours for both: hence `adversarial_weight`.
+        adversarial_weight: of each generator's adversarial loss.
+        cycle: weight of E|back(there(x)) - x|, for both domains.
+        identity: weight of E|there(y) - y|, where y is of the target's domain already, as a share of
+            `cycle`; 0 leaves it out (the paper uses it for paintings, the official code always).
+        pool_size: earlier fakes of each domain to keep and show again.
+        direction: in which `sample` translates the field "source".
+    """
+
+    loss: AdversarialLoss = dataclasses.field(default_factory=LOSSES["least_squares"])
+    adversarial_weight: float = 2.0
+    cycle: float = 10.0
+    identity: float = 0.5
+    pool_size: int = 50
+    direction: str = "a_to_b"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("adversarial_weight", "cycle", "identity"):
+            check_range(getattr(self, name), name)
+        check_count(self.pool_size, "pool_size")
+        self.check_direction(self.direction)
+
+    @property
+    def conditions(self) -> tuple[str, ...]:
+        return ("source",)
+
+    def obstacles(self) -> list[str]:
+        """The pools exchange fakes of the whole mini-batch."""
+        return [*super().obstacles(), "the pools exchange fakes of the whole mini-batch: set accumulation=1"]
+
+    def updates(self) -> tuple[Update, ...]:
+        return Update("generator", self.generator_loss), Update("discriminator", self.discriminator_loss)
+
+    def examples(self, batch: Batch) -> dict[Role, tuple[Any, ...]]:
+        """Both domains, for both players.
+
+        Raises:
+            ValueError: an identity loss between pictures of different shapes.
+        """
+        shapes = [batch[FIELDS[domain]].shape[1:] for domain in DOMAINS]
+        if self.identity and shapes[0] != shapes[1]:
+            raise ValueError(
+                f"the identity loss compares pictures of both domains, which are {shapes[0]} and "
+                f"{shapes[1]}: set algorithm.identity=0.0"
+            )
+        both = (batch["source"], batch["image"], None)
+        return {"generator": both, "discriminator": both}
+
+    def init_extra(self, key: Key, batch: Batch) -> dict[str, PyTree]:
+        """The pools, and the fakes that the discriminators are shown in this step."""
+        shapes = {domain: batch[FIELDS[domain]].shape for domain in DOMAINS}
+        return {
+            "pools": {domain: empty_pool(self.pool_size, shapes[domain][1:]) for domain in DOMAINS},
+            "shown": {domain: jnp.zeros(shapes[domain]) for domain in DOMAINS},
+        }
+
+    def generator_loss(
+        self, params: PyTree, state: TrainState, batch: Batch, key: Key
+    ) -> tuple[Array, LossOut]:
+        """Both generators: adversarial, cycle and identity losses."""
+        stats = state.generator.stats
+        call = jax.random.split(key, 7)
+
+        def there(x: Array, way: str, number: int) -> Array:
+            nonlocal stats
+            made, stats = self.apply(
+                self.generator, params, stats, x, None, key=call[number], train=True, method=way
+            )
+            return made
+
+        a, b = batch["source"], batch["image"]
+        fake_b, fake_a = there(a, "a_to_b", 0), there(b, "b_to_a", 1)
+        fakes = {"a": fake_a, "b": fake_b}
+        judged = {domain: self._judge(None, state, fakes[domain], domain)[0] for domain in DOMAINS}
+        metrics = {
+            f"generator_{domain}": self.loss.generator(judged[domain], judged[domain]) for domain in DOMAINS
+        }
+        metrics["cycle_a"] = _distance(there(fake_b, "b_to_a", 2), a)
+        metrics["cycle_b"] = _distance(there(fake_a, "a_to_b", 3), b)
+        loss = self.adversarial_weight * (metrics["generator_a"] + metrics["generator_b"])
+        loss += self.cycle * (metrics["cycle_a"] + metrics["cycle_b"])
+        if self.identity:
+            metrics["identity_a"] = _distance(there(a, "b_to_a", 4), a)
+            metrics["identity_b"] = _distance(there(b, "a_to_b", 5), b)
+            loss += self.cycle * self.identity * (metrics["identity_a"] + metrics["identity_b"])
+        shown, pools = {}, {}
+        for domain, pool_key in zip(DOMAINS, jax.random.split(call[6]), strict=True):
+            shown[domain], pools[domain] = exchange(
+                state.extra["pools"][domain], fakes[domain], pool_key, self.axis_name
+            )
+        extra = jax.lax.stop_gradient({"shown": shown, "pools": pools})
+        return loss, LossOut(metrics=metrics, stats=stats, extra=extra)
+
+    def discriminator_loss(
+        self, params: PyTree, state: TrainState, batch: Batch, key: Key
+    ) -> tuple[Array, LossOut]:
+        """Both discriminators, on the fakes that this step's generators made or on older ones."""
+        loss, stats = jnp.zeros(()), state.discriminator.stats
+        metrics = {}
+        for domain in DOMAINS:
+            real, stats = self._judge(params, state, batch[FIELDS[domain]], domain, stats)
+            fake, stats = self._judge(params, state, state.extra["shown"][domain], domain, stats)
+            loss += self.loss.discriminator(real, fake)
+            metrics[f"discriminator_real_{domain}"] = jnp.mean(self.loss.output(real))
+            metrics[f"discriminator_fake_{domain}"] = jnp.mean(self.loss.output(fake))
+        return loss, LossOut(metrics=metrics, stats=stats)
+
+    def _judge(
+        self, params: PyTree | None, state: TrainState, image: Array, domain: str, stats: PyTree = None
+    ) -> tuple[Array, PyTree]:
+        """Logits of a domain's discriminator, with its parameters of now where none are given."""
+        d = state.discriminator
+        params, stats = (d.params if params is None else params), (d.stats if stats is None else stats)
+        return self.apply(self.discriminator, params, stats, image, None, key=None, train=True, method=domain)
+
+    def sample(self, state: TrainState, batch: Batch, key: Key) -> Array | dict[str, Array]:
+        """The translations of the field "source", and what the way back makes of them, from the average."""
+        there_key, back_key = jax.random.split(key)
+        source, back = batch["source"], _other(self.direction)
+        made = self.translate(state, source, there_key, self.direction)
+        shown = {"source": source, "cycle": self.translate(state, made, back_key, back)}
+        return {"image": made} | {
+            name: OfField().pictured(picture, made.shape[1:]) for name, picture in shown.items()
+        }
+
+    @property
+    def directions(self) -> tuple[str, ...]:
+        """Both."""
+        return ("a_to_b", "b_to_a")
+
+    def turned(self, direction: str) -> Self:
+        self.check_direction(direction)
+        return dataclasses.replace(self, direction=direction)
+
+    def translate(self, state: TrainState, picture: Array, key: Key, direction: str) -> Array:
+        self.check_direction(direction)
+        params, stats = state.ema["params"], state.ema["stats"]
+        return self.apply(
+            self.generator, params, stats, picture, None, key=key, train=False, method=direction
+        )[0]
+
+
+def _distance(x: Array, y: Array) -> Array:
+    return jnp.mean(jnp.abs(x - y))
+
+
+def _other(direction: str) -> str:
+    return "b_to_a" if direction == "a_to_b" else "a_to_b"
