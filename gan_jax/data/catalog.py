@@ -16,6 +16,7 @@ from gan_jax.data.dataset import Dataset
 from gan_jax.data.idx import FashionMnist, IdxBuilder, Kmnist, Mnist
 from gan_jax.data.image_folder import ImageFolder
 from gan_jax.data.npz_pairs import NpzPairs
+from gan_jax.data.photos import Photos
 from gan_jax.data.points import PointSet
 from gan_jax.data.prepared import data_dir_flag, data_root, find_folder, open_folder
 from gan_jax.data.shapes import Shapes
@@ -33,8 +34,9 @@ BUILDERS: dict[str, type[LocalBuilder]] = {  # prepared once, as files
     "image_folder": ImageFolder,
     "stacked_mnist": StackedMnist,
     "npz_pairs": NpzPairs,
+    "photos": Photos,
 }
-_OF_THE_USER = {"image_folder", "npz_pairs"}  # made of the user's own files
+_OF_THE_USER = {"image_folder", "npz_pairs", "photos"}  # made of the user's own files
 POINTS = {name: PointSet(name, make) for name, make in DENSITIES.items()}  # drawn when they are read
 ZIP = "zip"  # of other data sets
 DATASETS: dict[str, type[LocalBuilder] | PointSet] = {**BUILDERS, **POINTS}

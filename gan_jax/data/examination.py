@@ -18,8 +18,9 @@ from tqdm import tqdm
 
 from gan_jax.data.decoding import Header, Reading, Unreadable, Values, decoded, read_header, read_values
 from gan_jax.data.picture_files import PictureFolder
+from gan_jax.data.resizing import Resizing
 from gan_jax.utils.errors import UserError
-from gan_jax.utils.names import counted, printable
+from gan_jax.utils.names import counted, listed, printable
 
 AT_A_TIME = 64  # files in work at once
 _DEPTHS = (8, 10, 12, 14, 16)  # bits of what is stored in 16
@@ -121,6 +122,52 @@ def decode_all(result: Examination) -> None:
             del result.headers[path]
 
 
+def mark_too_small(look: Examination, resizing: Resizing) -> None:
+    """Adds to the bad pictures those from which this size cannot be cut."""
+    for path, header in look.headers.items():
+        if resizing.is_too_small(header.height, header.width):
+            look.bad[path] = f"smaller than {resizing}"
+
+
+def without_bad(look: Examination) -> PictureFolder:
+    """The folder's pictures but for the bad ones.
+
+    Raises:
+        UserError: a class or a split loses all of its pictures.
+    """
+    found = look.found
+    splits = {
+        split: [(path, label) for path, label in files if path not in look.bad]
+        for split, files in found.splits.items()
+    }
+    kept = {label for files in splits.values() for _, label in files}
+    gone = {label for files in found.splits.values() for _, label in files} - kept
+    names = [
+        (found.class_names or ())[label] for label in sorted(label for label in gone if label is not None)
+    ]
+    if names or not all(splits.values()):
+        what = f"no picture is left of {counted(len(names), 'class')} ({listed(names)})" if names else ""
+        look.problems.append(what or "no picture is left")
+        raise look.complaint("Mend them")
+    return replace(found, splits=splits)
+
+
+def read_all(
+    look: Examination, read: Callable[[Path], T], paths: Sequence[Path], remedy: str
+) -> Iterator[tuple[Path, T]]:
+    """Each path with what `read` makes of it, in order.
+
+    Raises:
+        UserError: files that cannot be used after all, with `remedy`.
+    """
+    for path, value in in_threads(read, paths):
+        if isinstance(value, Unreadable):  # its header was intact: now all are decoded before it is said
+            look.bad[path] = str(value)
+            decode_all(look)
+            raise look.complaint(remedy)
+        yield path, value
+
+
 def _look_for_range(result: Examination, deep: list[Path]) -> None:
     """Fills in the range of values of the pictures of more than 8 bits."""
     seen: dict[Path, Values] = {}
@@ -179,6 +226,18 @@ def digest(path: Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError:
         return "00" * 32
+
+
+def folder_digest(pictures: PictureFolder) -> str:
+    """sha256 over the name and the content of every file, and over what else says what they mean."""
+    whole = hashlib.sha256()
+    title = f"reading {printable(pictures.folder.name)}"
+    for path, content in in_threads(digest, pictures.paths, title):
+        whole.update(os.fsencode(f"{path.relative_to(pictures.folder).as_posix()}\0{content}\n"))
+    if pictures.sub_folders or pictures.num_labels:
+        labels = {split: [label for _, label in files] for split, files in pictures.splits.items()}
+        whole.update(f"{labels} {pictures.class_names}".encode())
+    return whole.hexdigest()
 
 
 def in_threads(
