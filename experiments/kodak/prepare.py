@@ -2,9 +2,9 @@
 
     python experiments/kodak/prepare.py --out kodak [--from FOLDER]
 
-Made are `train` (1 to 18) and `test` (19 to 24) for the data set photos, and `test_x2` and `test_x4`: the held-out
-photographs shrunk by Pillow's bicubic filter, for `gan-jax translate`. FOLDER has kodim01.png to kodim24.png;
-without it they are downloaded.
+Made are `photos/train` (1 to 18) and `photos/test` (19 to 24) for the data set photos, and for `gan-jax
+translate` the folders `x2` and `x4`: the held-out photographs shrunk by Pillow's bicubic filter. FOLDER has
+kodim01.png to kodim24.png; without it they are downloaded.
 """
 
 from __future__ import annotations
@@ -67,9 +67,9 @@ def main() -> None:
         for number in range(1, 25):
             content = photograph(number, given.folder)
             split = "test" if number in HELD_OUT else "train"
-            write(given.out / split / f"kodim{number:02d}.png", content)
+            write(given.out / "photos" / split / f"kodim{number:02d}.png", content)
             for factor in FACTORS if number in HELD_OUT else ():
-                small = given.out / f"test_x{factor}" / f"kodim{number:02d}.png"
+                small = given.out / f"x{factor}" / f"kodim{number:02d}.png"
                 write(small, shrunk(content, factor))
     except UserError as error:
         sys.exit(str(error))
