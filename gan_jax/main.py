@@ -21,7 +21,7 @@ from pathlib import Path
 
 from absl import flags, logging
 
-from gan_jax.cli import command_flags, evaluation_flags
+from gan_jax.cli import command_flags, evaluation_flags, translation_flags
 from gan_jax.config.config_flag import OVERRIDE
 from gan_jax.utils import compilation_cache, streams, uncaught
 from gan_jax.utils.errors import UserError
@@ -34,6 +34,7 @@ usage: gan-jax COMMAND [--flag=value ...]
 
   gan-jax train --config configs/dcgan_fashion_mnist.py --workdir runs/x [--config.seed=1 ...]
   gan-jax sample --workdir runs/x --num 64 --seed 0 --out grid.png [--label NAME]
+  gan-jax translate --workdir runs/x --input photos --out made [--direction b_to_a]
   gan-jax info --workdir runs/x
   gan-jax evaluate --fake runs/x --metrics fid,kid,prdc [--real fashion_mnist:test --num 10000]
   gan-jax scores runs/x runs/y
@@ -71,6 +72,11 @@ class Command:
 COMMANDS = {
     "train": Command("train a run, or continue it", command_flags.define_train, command_flags.train),
     "sample": Command("draw pictures from a run", command_flags.define_sample, command_flags.sample),
+    "translate": Command(
+        "make pictures of pictures with a run",
+        translation_flags.define_translate,
+        translation_flags.translate,
+    ),
     "info": Command(
         "show a run: config, networks, progress, checkpoints", command_flags.define_info, command_flags.info
     ),

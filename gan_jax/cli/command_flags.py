@@ -144,6 +144,18 @@ def _define_hosts(values: flags.FlagValues) -> None:
         define_integer(name, default, about, lower_bound=least, flag_values=values)
 
 
+def define_checkpoint(values: flags.FlagValues) -> None:
+    """Adds the flags that choose a run's checkpoint; the newest without them."""
+    define_integer("step", None, "The checkpoint of this step.", lower_bound=0, flag_values=values)
+    flags.DEFINE_bool("best", False, "The checkpoint with the best score.", flag_values=values)
+
+
+def check_checkpoint(values: flags.FlagValues) -> None:
+    """Raises flags.Error where `define_checkpoint`'s flags contradict each other."""
+    if values.best and values.step is not None:
+        raise flags.Error(f"--best and --step={values.step}: give one of them")
+
+
 def define_sample(values: flags.FlagValues, argv: list[str]) -> list[str]:
     """Adds the flags of `gan-jax sample`."""
     define_path(values, "workdir", "The run's folder.")
@@ -165,8 +177,7 @@ def define_sample(values: flags.FlagValues, argv: list[str]) -> list[str]:
         upper_bound=64,
         flag_values=values,
     )
-    define_integer("step", None, "The checkpoint of this step.", lower_bound=0, flag_values=values)
-    flags.DEFINE_bool("best", False, "The checkpoint with the best score.", flag_values=values)
+    define_checkpoint(values)
     flags.DEFINE_string(
         "label",
         None,
@@ -181,8 +192,7 @@ def sample(values: flags.FlagValues, rest: list[str]) -> None:
     """Runs `gan-jax sample`."""
     no_arguments(rest)
     workdir, out = Path(required(values, "workdir")), required(values, "out")
-    if values.best and values.step is not None:
-        raise flags.Error(f"--best and --step={values.step}: give one of them")
+    check_checkpoint(values)
     from gan_jax.cli import commands
 
     commands.sample(

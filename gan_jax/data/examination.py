@@ -55,12 +55,14 @@ class Examination:
         said = list(self.problems)
         if self.bad:
             total = counted(len(self.found.paths), "picture")
-            said.append(
-                f"{len(self.bad)} of {total} cannot be used: {'; '.join(self._by_kind(self.bad))}. {remedy}"
-            )
+            said.append(f"{len(self.bad)} of {total} cannot be used: {self.reasons()}. {remedy}")
             if any("megapixels" in reason for reason in self.bad.values()):
                 said[-1] += f", or allow larger ones with {self.option}max_megapixels"
         return UserError(f"the folder of pictures {printable(self.found.folder)}: {'; '.join(said)}")
+
+    def reasons(self) -> str:
+        """Why files cannot be used: for each reason how many, and the first of them."""
+        return "; ".join(self._by_kind(self.bad))
 
     def bad_names(self) -> dict[str, str]:
         """For each file that cannot be used why, as a record keeps it."""

@@ -121,6 +121,28 @@ def find_pictures(folder: str | Path) -> PictureFolder:
     return found
 
 
+def all_pictures(given: str | Path) -> PictureFolder:
+    """The pictures in a folder and below it, in the order of their names, whatever the sub-folders mean.
+
+    Of a file it alone, whatever its ending. What is left out of a folder is as in `find_pictures`.
+
+    Raises:
+        UserError: nothing of this name, no pictures in it, or it cannot be read.
+    """
+    path = expanded(given)
+    if path.is_file():
+        return PictureFolder(path.parent, splits={"": [(path, None)]})
+    if not path.is_dir():
+        raise UserError(f"{printable(path)} is neither a picture nor a folder of pictures")
+    with disk_errors(f"read {printable(path)}"):
+        listing = _Listing(path)
+    found = PictureFolder(path, splits={"": [(picture, None) for picture in listing.pictures]})
+    if not listing.pictures:
+        raise UserError(f"no pictures in {printable(path)} or below it")
+    _warn(found, [listing])
+    return found
+
+
 # Files and the names of their classes; None without classes.
 _Part = list[tuple[Path, str | None]]
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
 
 from gan_jax.data.codecs import Codec
 from gan_jax.summaries.point_pictures import PICTURED_POINTS, points_picture
@@ -130,9 +130,16 @@ def with_row_names(picture: np.ndarray, names: Sequence[str]) -> np.ndarray:
     return np.concatenate([text, picture], axis=1)
 
 
-def encode_png(image: np.ndarray) -> bytes:
-    """The PNG file of a picture, uint8 [H, W, C] with C = 1, 3 or 4."""
-    return _encoded(_opened(image), "PNG")
+def encode_png(image: np.ndarray, texts: Mapping[str, str] | None = None) -> bytes:
+    """The PNG file of a picture, uint8 [H, W, C] with C = 1, 3 or 4.
+
+    Args:
+        texts: what else is written into it, by keyword.
+    """
+    kept = PngImagePlugin.PngInfo()
+    for keyword, text in (texts or {}).items():
+        kept.add_text(keyword, text)
+    return _encoded(_opened(image), "PNG", pnginfo=kept)
 
 
 def _opened(image: np.ndarray) -> Image.Image:

@@ -60,6 +60,9 @@ FLAGS = {
         *("--coordinator=", "--num_processes=", "--process_id="),
     ),
     "sample": ("--workdir=", "--num=", "--seed=", "--out=", "--label="),
+    "translate": (
+        *("--workdir=", "--input=", "--out=", "--direction=", "--seed=", "--tile=", "--step=", "--best"),
+    ),
     "info": ("--workdir=",),
     "evaluate": (
         *("--fake=", "--real=", "--metrics=", "--network=", "--num=", "--num_real=", "--seed="),
@@ -123,7 +126,7 @@ def test_no_command_is_wrong_usage(capsys):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["tain"], "unknown command 'tain'; the commands are train, sample, info, evaluate"),
+        (["tain"], "unknown command 'tain'; the commands are train, sample, translate, info, evaluate"),
         (["train", "--workdir", "w"], "--config is missing; see gan-jax train --help"),
         (["train", "--config=", "--workdir", "w"], "--config is missing"),
         (["train", "--config.seed=1", "--workdir", "w"], "--config is missing"),
