@@ -18,10 +18,12 @@ class Conditions:
     Attributes:
         name: where they come from, for the protocol: "mnist:test".
         rows: (first, count) -> the fields as the networks see them, leaves [count, ...].
+        dataset: whose rows they are, in order; None where they are no data set's.
     """
 
     name: str
     rows: Callable[[int, int], Mapping[str, np.ndarray]]
+    dataset: Dataset | None = None
 
 
 def dataset_conditions(dataset: Dataset, fields: Sequence[str]) -> Conditions:
@@ -33,4 +35,16 @@ def dataset_conditions(dataset: Dataset, fields: Sequence[str]) -> Conditions:
         decoded = {name: np.asarray(c.decode(jnp.asarray(stored[name]))) for name, c in codecs.items()}
         return decoded | ({} if dataset.num_classes is None else {"label": stored["label"]})
 
-    return Conditions(f"{dataset.name}:{dataset.split}", rows)
+    return Conditions(f"{dataset.name}:{dataset.split}", rows, dataset)
+
+
+def true_rows(conditions: Conditions | None, first: int, count: int) -> np.ndarray | None:
+    """What should be made of rows, decoded: float32 [count, H, W, C]; None where the data do not say it.
+
+    It is the field "image", where all fields show the same.
+    """
+    dataset = None if conditions is None else conditions.dataset
+    if dataset is None or not all(field.aligned for field in dataset.fields.values()):
+        return None
+    stored = dataset.gather(np.arange(first, first + count) % len(dataset))["image"]
+    return np.asarray(dataset.fields["image"].codec.decode(jnp.asarray(stored)))

@@ -320,9 +320,10 @@ class GroupTrainer:
     def picture(self, state: TrainState, path: Path) -> None:
         """Draws samples of one state, as `sampled_state` makes them; the same latents for every state."""
         phase = self.plan.phase_before(int(state.step))
-        sampler = make_sampler(phase.algorithm, self.plan.spec, self.plan.conditions(phase))
-        pictures = samples_pictures(self.plan, sampler, state)
-        save_png(path, compared_kind(pictures) if "" not in pictures else pictures[""])
+        conditions = self.plan.conditions(phase)
+        sampler = make_sampler(phase.algorithm, self.plan.spec, conditions)
+        pictures = samples_pictures(self.plan, sampler, state, conditions)
+        save_png(path, compared_kind(pictures).pixels)
 
     def forget(self) -> None:
         """Deletes the group's folder, once its results are written."""

@@ -27,6 +27,8 @@ def overview(
     path: Path | str,
     title: str,
     rows: Sequence[str] = (),
+    columns: Sequence[str] = (),
+    columns_of_reals: Sequence[str] = (),
 ) -> None:
     """Draws samples on the left, reals on the right and the loss curves below, as a PNG.
 
@@ -39,6 +41,8 @@ def overview(
         path: the file to write, atomically.
         title: over the samples.
         rows: names of the classes, one for each row of the samples; empty without such rows.
+        columns: names, one for each column of the samples; empty where they have none.
+        columns_of_reals: likewise of the reals.
 
     Raises:
         UserError: the disk is full or the folder cannot be written to.
@@ -47,19 +51,23 @@ def overview(
     height = (_WIDTH / 2 - 0.5) * tall
     figure = new_figure(_WIDTH, height + 5.0)
     axes = figure.subplots(2, 2, height_ratios=[height + 0.5, 4.5])
-    _show(axes[0, 0], samples, title, rows)
-    _show(axes[0, 1], reals, "real examples", ())
+    _show(axes[0, 0], samples, title, rows, columns)
+    _show(axes[0, 1], reals, "real examples", (), columns_of_reals)
     _curves(axes[1, 0], axes[1, 1], losses)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=_DPI)
     files.write_atomically(path, buffer.getvalue())
 
 
-def _show(axes: Axes, picture: np.ndarray, title: str, rows: Sequence[str]) -> None:
-    """A picture without a frame, with names beside its rows."""
+def _show(axes: Axes, picture: np.ndarray, title: str, rows: Sequence[str], columns: Sequence[str]) -> None:
+    """A picture without a frame, with names beside its rows and above its columns."""
     axes.imshow(picture[..., 0] if picture.shape[-1] == 1 else picture, cmap="gray", vmin=0, vmax=255)
     axes.set_title(title)
     axes.set_xticks([])
+    if columns:
+        width = picture.shape[1] / len(columns)
+        axes.set_xticks([width * (column + 0.5) for column in range(len(columns))], labels=list(columns))
+        axes.xaxis.tick_top()
     height = picture.shape[0] / max(1, len(rows))
     axes.set_yticks([height * (row + 0.5) for row in range(len(rows))], labels=list(rows))
     axes.tick_params(length=0)

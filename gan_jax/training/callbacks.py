@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import numpy as np
 
 from gan_jax.config.build import Plan
 from gan_jax.core.loop import StepMetrics
@@ -27,14 +26,15 @@ from gan_jax.evaluation.networks import open_network
 from gan_jax.evaluation.protocol import WHILE_TRAINING, Record, column, from_row
 from gan_jax.evaluation.requirements import Given, check, chosen
 from gan_jax.evaluation.sources.sources import dataset_source
+from gan_jax.inference.conditions import Conditions
 from gan_jax.inference.sample import ImageSampler, compared_kind, make_sampler
 from gan_jax.summaries.logs import NoLog, RunLog, read_losses, read_metrics
 from gan_jax.summaries.overview import overview
-from gan_jax.summaries.pictures import save_png, with_row_names
+from gan_jax.summaries.pictures import save_png
 from gan_jax.training.best import BestCheckpoint, Note
 from gan_jax.training.checkpoint import Checkpoints
 from gan_jax.training.divergence import check_finite, check_state
-from gan_jax.training.pictures import reals_like_samples, row_names, samples_pictures
+from gan_jax.training.pictures import Picture, reals_like_samples, samples_pictures
 from gan_jax.utils.errors import UserError
 
 SEED = 0  # of the latents: the same at every evaluation, so that their noise does not hide a trend
@@ -75,8 +75,9 @@ class SamplePictures:
         self._folder = folder
         self._log = log
         self._hosts = hosts
-        self._samplers: dict[int, ImageSampler] = {}  # by the first step of the phase
-        self._reals: np.ndarray | None = None  # their picture, drawn once
+        # By the first step of the phase, with what it makes images of.
+        self._samplers: dict[int, tuple[ImageSampler, Conditions | None]] = {}
+        self._reals: Picture | None = None  # drawn once
 
     def __call__(self, step: int, state: TrainState, metrics: StepMetrics) -> None:
         """Draws them."""
@@ -87,8 +88,16 @@ class SamplePictures:
             return
         if self._reals is None:
             self._reals = reals_like_samples(self._plan)
-        title = f"samples at step {step:,}"
-        overview(samples, self._reals, losses, self.overview, title, row_names(self._plan))
+        overview(
+            samples.pixels,
+            self._reals.pixels,
+            losses,
+            self.overview,
+            f"samples at step {step:,}",
+            samples.rows,
+            samples.columns,
+            self._reals.columns,
+        )
 
     def draw(self, step: int, state: TrainState) -> Any:
         """Draws the samples, and returns the picture of those that are compared with the data."""
@@ -97,12 +106,13 @@ class SamplePictures:
             return None
         phase = self._plan.phase_before(step)
         if phase.start not in self._samplers:
-            self._samplers[phase.start] = make_sampler(
-                phase.algorithm, self._plan.spec, self._plan.conditions(phase)
-            )
-        drawn = samples_pictures(self._plan, self._samplers[phase.start], state)
-        for name, bare in drawn.items():
-            picture = with_row_names(bare, row_names(self._plan))
+            conditions = self._plan.conditions(phase)
+            sampler = make_sampler(phase.algorithm, self._plan.spec, conditions)
+            self._samplers[phase.start] = sampler, conditions
+        sampler, conditions = self._samplers[phase.start]
+        drawn = samples_pictures(self._plan, sampler, state, conditions)
+        for name, found in drawn.items():
+            picture = found.named()
             save_png(self.file(step, name), picture)
             self._log.picture(step, f"samples_{name}" if name else "samples", picture)
         return compared_kind(drawn)

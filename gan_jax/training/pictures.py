@@ -1,7 +1,9 @@
-"""The pictures of a run: some of the data, and samples from the run's fixed latents."""
+"""The pictures of a run: some of the data, and samples from the run's fixed latents, or of held-out rows."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import jax
@@ -13,14 +15,41 @@ from gan_jax.core.modules import is_conditional
 from gan_jax.core.randomness import PICTURES
 from gan_jax.core.state import TrainState
 from gan_jax.data.codecs import Codec
+from gan_jax.inference.conditions import Conditions, true_rows
 from gan_jax.inference.sample import ImageSampler, class_rows
-from gan_jax.summaries.pictures import examples_picture, pictured_examples, save_png
+from gan_jax.summaries.columns import beside_truth, strips_picture, with_column_names
+from gan_jax.summaries.pictures import examples_picture, pictured_examples, save_png, with_row_names
 
 _SEARCHED_BYTES = 2**28  # of reals that are read to fill the rows of classes
+_ROWS = 16  # examples of which several pictures are shown
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture of examples.
+
+    Attributes:
+        pixels: uint8 [h, w, C].
+        rows, columns: the names of its rows and columns; empty where they have none.
+    """
+
+    pixels: np.ndarray
+    rows: Sequence[str] = ()
+    columns: Sequence[str] = ()
+
+    def named(self) -> np.ndarray:
+        """With the names beside it."""
+        return with_row_names(with_column_names(self.pixels, self.columns), self.rows)
 
 
 def picture_of_reals(plan: Plan, folder: Path) -> None:
-    """Writes the first of the data that are drawn: reals.png, and reals_NAME.png of every other field."""
+    """Writes the first of the data that are drawn: reals.png, and reals_NAME.png of every other field.
+
+    Fields that show the same are beside each other in reals.png, where the method makes one of another.
+    """
+    if (together := _reals_beside(plan)) is not None:
+        save_png(folder / "reals.png", together.named())
+        return
     count = min(pictured_examples(plan.dataset.fields["image"].codec), len(plan.dataset))
     stored = _first_drawn(plan, count)
     for name, field in plan.dataset.fields.items():
@@ -28,12 +57,28 @@ def picture_of_reals(plan: Plan, folder: Path) -> None:
         save_png(folder / ("reals.png" if name == "image" else f"reals_{name}.png"), picture)
 
 
-def reals_like_samples(plan: Plan) -> np.ndarray:
-    """Reals to look at beside `samples_pictures`, uint8 [h, w, C]: as many, in the same rows of classes."""
+def _reals_beside(plan: Plan) -> Picture | None:
+    """Some of the data, the fields of each example beside each other; None where that would say nothing."""
+    fields = plan.dataset.fields
+    alone = len(fields) < 2 or not plan.algorithm.conditions
+    if alone or not all(field.aligned and field.codec.pictured for field in fields.values()):
+        return None
+    stored = _first_drawn(plan, min(_ROWS, len(plan.dataset)))
+    decoded = {
+        name: np.asarray(field.codec.decode(jnp.asarray(stored[name]))) for name, field in fields.items()
+    }
+    pixels, names = strips_picture({name: fields[name].codec.picture(x) for name, x in decoded.items()})
+    return Picture(pixels, columns=names)
+
+
+def reals_like_samples(plan: Plan) -> Picture:
+    """Reals to look at beside `samples_pictures`: as many, in the same rows of classes."""
+    if (together := _reals_beside(plan)) is not None:
+        return together
     codec = plan.dataset.fields["image"].codec
     labels, columns = class_rows(plan.algorithm, _pictured(plan))
     if labels is None or columns is None or plan.dataset.num_classes != plan.algorithm.num_classes:
-        return _picture(_first_drawn(plan, min(_pictured(plan), len(plan.dataset)))["image"], codec)
+        return Picture(_picture(_first_drawn(plan, min(_pictured(plan), len(plan.dataset)))["image"], codec))
     # So many that a class of a usual share is there often enough; a rare one's row repeats what was found.
     searched = max(len(labels), min(8 * len(labels), _SEARCHED_BYTES // plan.dataset.example_bytes))
     stored = _first_drawn(plan, min(searched, len(plan.dataset)))
@@ -41,7 +86,7 @@ def reals_like_samples(plan: Plan) -> np.ndarray:
     for label, wanted in zip(*np.unique(labels, return_counts=True), strict=True):
         found = np.flatnonzero(stored["label"] == label)
         rows.append(np.resize(found if len(found) else np.arange(len(stored["label"])), wanted))
-    return _picture(stored["image"][np.concatenate(rows)], codec, columns)
+    return Picture(_picture(stored["image"][np.concatenate(rows)], codec, columns))
 
 
 def row_names(plan: Plan) -> tuple[str, ...]:
@@ -68,14 +113,27 @@ def _picture(stored: np.ndarray, codec: Codec, columns: int | None = None) -> np
     return examples_picture(np.asarray(codec.decode(jnp.asarray(stored))), codec, columns)
 
 
-def samples_pictures(plan: Plan, sampler: ImageSampler, state: TrainState) -> dict[str, np.ndarray]:
-    """Samples from the run's fixed latents, uint8 [h, w, C], a row for each class if there are any.
+def samples_pictures(
+    plan: Plan, sampler: ImageSampler, state: TrainState, conditions: Conditions | None = None
+) -> dict[str, Picture]:
+    """Samples from the run's fixed latents, a row for each class if there are any.
 
-    By the name of their kind, "" where the method makes one kind.
+    By the name of their kind, "" where the method makes one kind. Of a method that makes images of rows all
+    kinds are in one picture, beside what should have been made.
+
+    Args:
+        conditions: the sampler's.
     """
-    codec = plan.spec.fields["image"].codec
+    codec, key = plan.spec.fields["image"].codec, jax.random.fold_in(plan.key, PICTURES)
+    if conditions is not None and codec.pictured:
+        kinds = beside_truth(sampler(state, _ROWS, key), true_rows(conditions, 0, _ROWS))
+        pixels, names = strips_picture({name: codec.picture(images) for name, images in kinds.items()})
+        return {"": Picture(pixels, columns=names)}
     count = _pictured(plan)
     labels, columns = class_rows(plan.algorithm, count)
-    made = sampler(state, count, jax.random.fold_in(plan.key, PICTURES), labels)
+    made = sampler(state, count, key, labels)
     kinds = made if isinstance(made, dict) else {"": made}
-    return {name: examples_picture(images, codec, columns) for name, images in kinds.items()}
+    return {
+        name: Picture(examples_picture(images, codec, columns), row_names(plan))
+        for name, images in kinds.items()
+    }

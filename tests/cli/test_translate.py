@@ -29,7 +29,7 @@ def made() -> Any:
 
 @pytest.fixture
 def translate(monkeypatch, tmp_path, capsys, caplog, made):
-    """translate(input, out, *flags) -> (exit code, what was said, errors and warnings), of an untrained run."""
+    """translate(input, out, *flags) -> (exit code, output, errors and warnings), of an untrained run."""
     restored = {"run": made}
     monkeypatch.setattr(translation, "restored_run", lambda workdir, folder, step: restored["run"])
 
@@ -105,7 +105,7 @@ def test_what_is_made_of_a_picture_is_not_changed_by_others(translate, folder, t
 def test_after_an_interrupt_the_rest_is_made_with_the_same_bytes(translate, folder, tmp_path, monkeypatch):
     given, seen = folder
     translate(given, tmp_path / "whole")
-    written = []
+    written: list[Path] = []
 
     def stop(path: Path, *others: Any) -> None:
         if len(written) == 3:
