@@ -45,20 +45,44 @@ class Classifier(nn.Module):
     @nn.compact
     def __call__(self, image: Array, train: bool = False, dropout: float = 0.0) -> tuple[Array, Array, list]:
         he = nn.initializers.he_normal()
-        x, maps = image, []
-        for index, (width, size, stride) in enumerate(layers_of(image.shape[1:3])):
-            x = Conv(width, size, stride, use_bias=False, kernel_init=he, name=f"conv_{index}")(x)
-            x = nn.relu(Norm("batch", momentum=_MOMENTUM, name=f"norm_{index}")(x, None, train))
-            maps.append(x)
-        x = Dropout(dropout)(x.reshape(x.shape[0], -1), train)
+        maps = _maps(image, layers_of(image.shape[1:3]), train)
+        x = Dropout(dropout)(maps[-1].reshape(image.shape[0], -1), train)
         features = nn.relu(Dense(NUM_FEATURES, kernel_init=he, name="features")(x))
         logits = Dense(self.num_classes, name="logits")(Dropout(dropout)(features, train))
         return features, logits, maps
 
 
+class ClassifierMaps(nn.Module):
+    """The maps of a `Classifier` alone, with its weights, of images of any size.
+
+    Attributes:
+        count: of the convolutions.
+    """
+
+    count: int
+
+    @nn.compact
+    def __call__(self, image: Array) -> list[Array]:
+        return _maps(image, layers(self.count - 1), train=False)
+
+
+def _maps(image: Array, layers: list[tuple[int, int, int]], train: bool) -> list[Array]:
+    """What each convolution makes; they become parts of the module in whose compact method this is."""
+    x, maps, he = image, [], nn.initializers.he_normal()
+    for index, (width, size, stride) in enumerate(layers):
+        x = Conv(width, size, stride, use_bias=False, kernel_init=he, name=f"conv_{index}")(x)
+        x = nn.relu(Norm("batch", momentum=_MOMENTUM, name=f"norm_{index}")(x, None, train))
+        maps.append(x)
+    return maps
+
+
 def layers_of(size: tuple[int, ...]) -> list[tuple[int, int, int]]:
     """(width, kernel size, stride) of the convolutions for images of this (height, width)."""
-    halvings = max(2, math.ceil(math.log2(max(size) / SMALLEST_SIDE)))
+    return layers(max(2, math.ceil(math.log2(max(size) / SMALLEST_SIDE))))
+
+
+def layers(halvings: int) -> list[tuple[int, int, int]]:
+    """Those of a classifier that halves the image so often."""
     widths = [_WIDTHS[min(index, len(_WIDTHS) - 1)] for index in range(halvings + 1)]
     first, *halving, last = widths
     return [(first, 5, 2), *((width, 3, 2) for width in halving), (last, 3, 1)]

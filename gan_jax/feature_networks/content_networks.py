@@ -1,0 +1,108 @@
+"""The frozen networks in whose features a content compares pictures, by name.
+
+What a network has learned from is a part of what it calls near, so its name says it: "vgg19" is VGG19 with
+the weights of a file of the user's, "classifier photos" was trained by this library on that data set,
+"random" has learned nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+
+from gan_jax.feature_networks.classifier import ClassifierMaps
+from gan_jax.feature_networks.classifier_cache import classifier, load_classifier
+from gan_jax.feature_networks.network import FeatureNetwork
+from gan_jax.feature_networks.simple_networks import random_network
+from gan_jax.feature_networks.vgg19 import read_vgg19, vgg19_maps
+from gan_jax.utils.errors import UserError
+from gan_jax.utils.paths import expanded
+from gan_jax.utils.tree import PyTree
+
+Array = jax.Array
+Maps = Callable[[PyTree, Array, tuple[str, ...]], list[Array]]
+
+NETWORKS = ("vgg19", "classifier:NAME", "classifier:FILE", "random")
+RANDOM_SHAPE = (64, 64, 3)  # of the pictures for which the random network has its layers, four of them
+
+
+@dataclass(frozen=True)
+class ContentNetwork:
+    """A network as a content needs it.
+
+    Attributes:
+        name: under which its weights are in a run's frozen constants, and their digest in its record.
+        load: its weights, NumPy arrays.
+        maps: (weights, pictures [B, H, W, C] in [-1, 1], names of layers) -> their activations
+            [B, h, w, c]. Pure; raises a ValueError that lists the layers if one is unknown.
+    """
+
+    name: str
+    load: Callable[[], PyTree]
+    maps: Maps
+
+
+def content_network(text: str, weights: str, where: str) -> ContentNetwork:
+    """The network that `text` names.
+
+    Args:
+        text: "vgg19", with layers "conv1_1", "relu1_1" ... "relu5_4"; "classifier:NAME" (of a data set; it is
+            trained where it is not in the cache) or "classifier:FILE" (which `gan-jax train-classifier`
+            wrote); "random". The layers of these are "relu_0", "relu_1", ..., after the rectifiers.
+        weights: of vgg19: the file; "" for the others.
+        where: the content, for messages.
+
+    Raises:
+        ValueError: an unknown name; weights for a network that has its own.
+    """
+    kind, _, which = text.partition(":")
+    if weights and text != "vgg19":
+        raise ValueError(f"weights={weights!r}: network={text!r} has its own; they are vgg19's")
+    if text == "vgg19":
+        return ContentNetwork(text, partial(read_vgg19, weights, f"{where}.weights"), vgg19_maps)
+    if text == "random":
+        return ContentNetwork(text, lambda: random_network(RANDOM_SHAPE).params, _random_maps)
+    if kind == "classifier" and which:
+        is_file = which.endswith(".npz")
+        name = expanded(which).stem if is_file else which
+        return ContentNetwork(f"classifier {name}", lambda: _classifier(which, is_file).params, _classifier_maps)
+    raise ValueError(f"network={text!r}: choose one of {', '.join(NETWORKS)}")
+
+
+def _classifier(which: str, is_file: bool) -> FeatureNetwork:
+    return load_classifier(which) if is_file else classifier(which)
+
+
+def _classifier_maps(params: PyTree, image: Array, layers: tuple[str, ...]) -> list[Array]:
+    kernels = params["params"]
+    count = sum(name.startswith("conv_") for name in kernels)
+    image = _with_channels(image, kernels["conv_0"]["kernel"].shape[2])
+    maps = ClassifierMaps(count).apply(params, image)
+    return _chosen(maps, layers)  # type: ignore[arg-type]
+
+
+def _random_maps(params: PyTree, image: Array, layers: tuple[str, ...]) -> list[Array]:
+    maps = random_network(RANDOM_SHAPE).maps
+    assert maps is not None
+    return _chosen(maps(params, (_with_channels(image, 3) + 1.0) * 127.5), layers)
+
+
+def _chosen(maps: list[Array], layers: tuple[str, ...]) -> list[Array]:
+    """The maps with these names."""
+    names = [f"relu_{index}" for index in range(len(maps))]
+    if not layers or not set(layers) <= set(names):
+        raise ValueError(f"layers={layers!r}: choose some of {', '.join(names)}")
+    return [maps[names.index(name)] for name in layers]
+
+
+def _with_channels(image: Array, channels: int) -> Array:
+    """One channel is repeated where a network sees three."""
+    if image.shape[3] == 1 and channels == 3:
+        return jnp.repeat(image, 3, axis=3)
+    if image.shape[3] != channels:
+        raise ValueError(f"the network takes pictures of {channels} channels, not of {image.shape[3]}")
+    return image
