@@ -25,8 +25,8 @@ from gan_jax.core.execution import Execution
 from gan_jax.core.games import GAMES
 from gan_jax.data import DATASETS
 from gan_jax.evaluation.plan import EvaluationPlan
+from gan_jax.feature_networks.perceptual import ALL_CONTENTS
 from gan_jax.losses.adversarial import LOSSES
-from gan_jax.losses.contents import CONTENTS
 from gan_jax.losses.generator_penalties import GENERATOR_PENALTIES
 from gan_jax.losses.penalties import PENALTIES
 from gan_jax.models import MODELS
@@ -52,7 +52,7 @@ TABLES: dict[str, Mapping[str, Callable[..., Any]]] = {
 PENALTY_TABLES: dict[str, Mapping[str, Callable[..., Any]]] = {
     "penalties": PENALTIES,
     "generator_penalties": GENERATOR_PENALTIES,
-    "contents": CONTENTS,
+    "contents": ALL_CONTENTS,
 }
 _ALL_TABLES: dict[str, Mapping[str, Any]] = {
     **{where: table for where, table in TABLES.items() if "discriminator" not in where},

@@ -17,9 +17,8 @@ import jax.numpy as jnp
 from gan_jax.feature_networks.classifier import ClassifierMaps
 from gan_jax.feature_networks.classifier_cache import classifier, load_classifier
 from gan_jax.feature_networks.network import FeatureNetwork
-from gan_jax.feature_networks.simple_networks import random_network
+from gan_jax.feature_networks.simple_networks import random_maps, random_network
 from gan_jax.feature_networks.vgg19 import read_vgg19, vgg19_maps
-from gan_jax.utils.errors import UserError
 from gan_jax.utils.paths import expanded
 from gan_jax.utils.tree import PyTree
 
@@ -63,13 +62,16 @@ def content_network(text: str, weights: str, where: str) -> ContentNetwork:
     if weights and text != "vgg19":
         raise ValueError(f"weights={weights!r}: network={text!r} has its own; they are vgg19's")
     if text == "vgg19":
-        return ContentNetwork(text, partial(read_vgg19, weights, f"{where}.weights"), vgg19_maps)
+        name = f"vgg19 {expanded(weights).stem}".strip()
+        return ContentNetwork(name, partial(read_vgg19, weights, f"{where}.weights"), vgg19_maps)
     if text == "random":
         return ContentNetwork(text, lambda: random_network(RANDOM_SHAPE).params, _random_maps)
     if kind == "classifier" and which:
         is_file = which.endswith(".npz")
         name = expanded(which).stem if is_file else which
-        return ContentNetwork(f"classifier {name}", lambda: _classifier(which, is_file).params, _classifier_maps)
+        return ContentNetwork(
+            f"classifier {name}", lambda: _classifier(which, is_file).params, _classifier_maps
+        )
     raise ValueError(f"network={text!r}: choose one of {', '.join(NETWORKS)}")
 
 
@@ -86,9 +88,7 @@ def _classifier_maps(params: PyTree, image: Array, layers: tuple[str, ...]) -> l
 
 
 def _random_maps(params: PyTree, image: Array, layers: tuple[str, ...]) -> list[Array]:
-    maps = random_network(RANDOM_SHAPE).maps
-    assert maps is not None
-    return _chosen(maps(params, (_with_channels(image, 3) + 1.0) * 127.5), layers)
+    return _chosen(random_maps(params, (_with_channels(image, 3) + 1.0) * 127.5), layers)
 
 
 def _chosen(maps: list[Array], layers: tuple[str, ...]) -> list[Array]:

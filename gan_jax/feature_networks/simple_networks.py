@@ -52,18 +52,8 @@ def random_network(image_shape: tuple[int, int, int], seed: int = 0) -> FeatureN
         raise UserError(f"the random network's seed is {seed}: it must be an integer from 0 to 2**64 - 1")
     params = _random_kernels(image_shape, seed)
 
-    def maps(params: PyTree, images: Array) -> list[Array]:
-        x, found = _unit(images) * 2.0 - 1.0, []
-        with jax.default_matmul_precision("highest"):
-            for name in sorted(params):
-                kernel = params[name]
-                geometry = conv.geometry((x.shape[1], x.shape[2]), (3, 3), (2, 2), "SAME")
-                x = jax.nn.relu(conv.convolve(x, kernel, geometry))
-                found.append(x)
-        return found
-
     def apply(params: PyTree, images: Array) -> Outputs:
-        last = maps(params, images)[-1]
+        last = random_maps(params, images)[-1]
         return Outputs(jnp.concatenate([last.mean((1, 2)), last.max((1, 2))], axis=-1))
 
     return FeatureNetwork(
@@ -75,8 +65,19 @@ def random_network(image_shape: tuple[int, int, int], seed: int = 0) -> FeatureN
         num_classes=None,
         params=params,
         apply=apply,
-        maps=maps,
+        maps=random_maps,
     )
+
+
+def random_maps(params: PyTree, images: Array) -> list[Array]:
+    """The activations of a random network's layers, of images of any size, uint8 or float32 in 0 to 255."""
+    x, found = _unit(images) * 2.0 - 1.0, []
+    with jax.default_matmul_precision("highest"):
+        for name in sorted(params):
+            geometry = conv.geometry((x.shape[1], x.shape[2]), (3, 3), (2, 2), "SAME")
+            x = jax.nn.relu(conv.convolve(x, params[name], geometry))
+            found.append(x)
+    return found
 
 
 def pixel_network(image_shape: tuple[int, int, int]) -> FeatureNetwork:

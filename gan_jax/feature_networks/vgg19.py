@@ -108,5 +108,7 @@ def _entry(
     """A tensor of this shape as float32."""
     if name not in state or state[name].shape != shape:
         found = f"has the shape {state[name].shape}" if name in state else "is absent"
-        raise UserError(f"{path} is no VGG19 of torchvision: {name}, {shape} there, {found}; get it from {URL}")
+        raise UserError(
+            f"{path} is no VGG19 of torchvision: {name}, {shape} there, {found}; get it from {URL}"
+        )
     return state[name].astype(np.float32)

@@ -1,0 +1,162 @@
+"""Contents in the features of frozen networks: by hand, their gradients, and their constants in a run."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from PIL import Image
+
+from gan_jax.config.build import build
+from gan_jax.config.components import PENALTY_TABLES, construct
+from gan_jax.feature_networks.classifier import Classifier, classifier_network
+from gan_jax.feature_networks.content_networks import content_network
+from gan_jax.feature_networks.perceptual import Features, Gram, gram_matrix
+from gan_jax.feature_networks.simple_networks import random_network
+from gan_jax.losses.contents import ContentInputs
+from gan_jax.utils.errors import UserError
+from tests.shipped import dataset
+from tests.variants import SGD, config_of
+
+RANDOM = dict(network="random", layers=("relu_0", "relu_2"))
+
+
+def pictures(seed, *shape):
+    return jax.random.uniform(jax.random.key(seed), shape or (2, 16, 12, 3), minval=-1.0)
+
+
+def inputs(content, made, real):
+    return ContentInputs(made, real, made, content.load())
+
+
+def maps_of(image):
+    network = random_network((64, 64, 3))
+    assert network.maps is not None
+    return [np.asarray(network.maps(network.params, (image + 1) * 127.5)[index]) for index in (0, 2)]
+
+
+def test_features_are_the_mean_square_between_activations():
+    """Ledig et al. 2017, equation 5."""
+    content, made, real = Features(weight=1.0, **RANDOM), pictures(0), pictures(1)
+    expected = sum(np.mean((a - b) ** 2) for a, b in zip(maps_of(made), maps_of(real), strict=True))
+    np.testing.assert_allclose(content(inputs(content, made, real)), expected, rtol=1e-4)
+    assert float(content(inputs(content, real, real))) == 0
+
+
+def gram_by_hand(activations):
+    """Johnson et al. 2016, equation 3, of one picture [h, w, C]."""
+    height, width, channels = activations.shape
+    found = np.zeros((channels, channels))
+    for i in range(height):
+        for j in range(width):
+            found += np.outer(activations[i, j], activations[i, j])
+    return found / (channels * height * width)
+
+
+def test_gram_is_its_formula():
+    """Equation 4, of the true pictures' styles."""
+    content, made, real = Gram(weight=1.0, **RANDOM), pictures(0), pictures(1)
+    expected = 0.0
+    for a, b in zip(maps_of(made), maps_of(real), strict=True):
+        pairs = zip(a.astype(np.float64), b.astype(np.float64), strict=True)
+        expected += np.mean([np.sum((gram_by_hand(x) - gram_by_hand(y)) ** 2) for x, y in pairs])
+    np.testing.assert_allclose(content(inputs(content, made, real)), expected, rtol=1e-3)
+    np.testing.assert_allclose(gram_matrix(jnp.asarray(a))[0], gram_by_hand(a[0]), rtol=1e-4)
+
+
+def test_a_style_is_that_of_a_picture_file_of_any_size(tmp_path):
+    style = np.random.default_rng(0).integers(0, 256, (20, 30, 3), np.uint8)
+    Image.fromarray(style).save(tmp_path / "style.png")
+    content = Gram(weight=1.0, style=str(tmp_path / "style.png"), **RANDOM)
+    of_style = jnp.asarray(style[None] / np.float32(127.5) - 1)
+    assert float(content(inputs(content, of_style, pictures(1)))) < 1e-9
+    assert float(content(inputs(content, pictures(1), of_style))) > 1e-3
+    assert sorted(content.load()) == ["random", "style"]
+    content = Gram(weight=1.0, style=str(tmp_path / "none.png"), **RANDOM)
+    with pytest.raises(UserError, match=r"contents\.gram\.style='.*none.png' cannot be read"):
+        content.load()
+
+
+@pytest.mark.parametrize("kind", [Features, Gram])
+def test_gradients_are_those_of_differences(kind):
+    content, made, real = kind(weight=1.0, **RANDOM), pictures(0, 1, 8, 8, 3), pictures(1, 1, 8, 8, 3)
+    given = inputs(content, made, real)
+    value = jax.jit(lambda made: content(given._replace(made=made)))
+    gradient = jax.grad(value)(made)
+    direction = gradient / jnp.linalg.norm(gradient)
+    step = 1e-2
+    found = (value(made + step * direction) - value(made - step * direction)) / (2 * step)
+    np.testing.assert_allclose(found, jnp.sum(gradient * direction), rtol=2e-2)
+    assert float(jnp.linalg.norm(gradient)) > 0
+
+
+def test_a_classifiers_maps_are_of_pictures_of_any_size():
+    image = np.random.default_rng(0).integers(0, 256, (2, 24, 24, 3), np.uint8)
+    weights = Classifier(4).init(jax.random.key(0), jnp.zeros((1, 24, 24, 3)))
+    whole = classifier_network(weights, (24, 24, 3), 4)
+    assert whole.maps is not None
+    maps = content_network("classifier:photos.npz", "", "contents.features").maps
+    found = maps(weights, jnp.asarray(image / np.float32(127.5) - 1), ("relu_2", "relu_0"))
+    of_all = whole.maps(weights, image)
+    for a, b in zip(found, (of_all[2], of_all[0]), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-4)
+    (wide,) = maps(weights, pictures(0, 1, 40, 64, 3), ("relu_1",))
+    assert wide.shape == (1, 10, 16, 64)
+    with pytest.raises(ValueError, match="choose some of relu_0, relu_1, relu_2$"):
+        maps(weights, pictures(0), ("conv_0",))
+    with pytest.raises(ValueError, match="3 channels, not of 2"):
+        maps(weights, pictures(0, 1, 8, 8, 2), ("relu_0",))
+
+
+def test_names_say_what_the_networks_are():
+    name = lambda text, weights="": content_network(text, weights, "contents.features").name
+    assert name("vgg19", "weights/vgg19-dcbb9e9d.pth") == "vgg19 vgg19-dcbb9e9d"
+    assert name("classifier:nets/photos.npz") == "classifier photos"
+    assert name("classifier:mnist") == "classifier mnist"
+    assert name("random") == "random"
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        (dict(network="vgg16", layers=("a",)), "network='vgg16': choose one of vgg19, classifier:NAME"),
+        (dict(network="classifier:", layers=("a",)), "network='classifier:'"),
+        (dict(network="random", layers=("a",), weights="x.pth"), "weights='x.pth': network='random' has"),
+        (dict(network="random"), "lacks layers"),
+    ],
+)
+def test_impossible_fields_are_refused(fields, message):
+    with pytest.raises(UserError, match=message):
+        construct(PENALTY_TABLES["contents"], dict(name="features", weight=1.0, **fields), "contents")
+
+
+def translator_config():
+    config = config_of("dcgan")
+    config.data.update(name="tiny")
+    config.algorithm = dict(name="translator", adversarial_weight=0.0)
+    config.source = dict(name="field", field="image")
+    config.contents = dict(features=dict(weight=1.0, **RANDOM), gram=dict(weight=2.0, **RANDOM))
+    config.generator = dict(name="unet_generator", width=4, downs=1)
+    config.discriminator = dict(name="patchgan_discriminator", width=4, layers=0)
+    config.generator_optimizer = config.discriminator_optimizer = SGD
+    return config
+
+
+def test_constants_are_recorded_and_do_not_move():
+    config = translator_config()
+    plan = build(config, dataset(labelled=False))
+    assert sorted(plan.frozen_digests) == ["random"]
+    algorithm = plan.algorithm
+    batch = {"image": pictures(0, 4, 12, 10, 3)}
+    state = algorithm.init(jax.random.key(0), batch).replace(frozen=plan.frozen)
+    after, metrics = jax.jit(algorithm.step)(state, jax.tree.map(lambda x: x[None], batch))
+    jax.tree.map(np.testing.assert_array_equal, after.frozen, plan.frozen)
+    np.testing.assert_allclose(
+        metrics["generator_loss"], metrics["features"] + 2 * metrics["gram"], rtol=1e-5
+    )
+
+
+def test_an_unknown_layer_is_refused_before_anything_is_compiled():
+    config = translator_config()
+    config.contents.gram.layers = ("relu_9",)
+    with pytest.raises(UserError, match=r"layers=\('relu_9',\): choose some of relu_0, relu_1"):
+        build(config, dataset(labelled=False))
