@@ -101,7 +101,7 @@ def test_a_classifiers_maps_are_of_pictures_of_any_size():
         np.testing.assert_allclose(a, b, atol=1e-4)
     (wide,) = maps(weights, pictures(0, 1, 40, 64, 3), ("relu_1",))
     assert wide.shape == (1, 10, 16, 64)
-    with pytest.raises(ValueError, match="choose some of relu_0, relu_1, relu_2$"):
+    with pytest.raises(ValueError, match=r"choose some of relu_0, relu_1, relu_2$"):
         maps(weights, pictures(0), ("conv_0",))
     with pytest.raises(ValueError, match="3 channels, not of 2"):
         maps(weights, pictures(0, 1, 8, 8, 2), ("relu_0",))
