@@ -1,5 +1,7 @@
 """Contents in the features of frozen networks: by hand, their gradients, and their constants in a run."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,6 +10,7 @@ from PIL import Image
 
 from gan_jax.config.build import build
 from gan_jax.config.components import PENALTY_TABLES, construct
+from gan_jax.data.codecs import to_float
 from gan_jax.feature_networks.classifier import Classifier, classifier_network
 from gan_jax.feature_networks.content_networks import content_network
 from gan_jax.feature_networks.perceptual import Features, Gram, gram_matrix
@@ -17,7 +20,7 @@ from gan_jax.utils.errors import UserError
 from tests.shipped import dataset
 from tests.variants import SGD, config_of
 
-RANDOM = dict(network="random", layers=("relu_0", "relu_2"))
+RANDOM: dict[str, Any] = dict(network="random", layers=("relu_0", "relu_2"))
 
 
 def pictures(seed, *shape):
@@ -95,8 +98,8 @@ def test_a_classifiers_maps_are_of_pictures_of_any_size():
     whole = classifier_network(weights, (24, 24, 3), 4)
     assert whole.maps is not None
     maps = content_network("classifier:photos.npz", "", "contents.features").maps
-    found = maps(weights, jnp.asarray(image / np.float32(127.5) - 1), ("relu_2", "relu_0"))
-    of_all = whole.maps(weights, image)
+    found = maps(weights, to_float(jnp.asarray(image)), ("relu_2", "relu_0"))
+    of_all = whole.maps(weights, jnp.asarray(image))
     for a, b in zip(found, (of_all[2], of_all[0]), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-4)
     (wide,) = maps(weights, pictures(0, 1, 40, 64, 3), ("relu_1",))

@@ -1,6 +1,9 @@
 """VGG19 from a file: against PyTorch with random weights, and what a wrong file is told."""
 
+from typing import Any
+
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -61,12 +64,14 @@ def test_wrong_files_are_named(tmp_path):
         read_vgg19("", "contents.features.weights")
     with pytest.raises(UserError, match=r"looked for in weights, and there is no file .*none.pth: get"):
         read_vgg19(tmp_path / "none.pth", "weights")
-    np.savez(tmp_path / "other.npz", **{"features.0.weight": np.zeros((64, 3, 3, 3), np.float32)})
+    first: dict[str, Any] = {"features.0.weight": np.zeros((64, 3, 3, 3), np.float32)}
+    np.savez(tmp_path / "other.npz", **first)
     with pytest.raises(
         UserError, match=r"no VGG19 of torchvision: features\.0\.bias, \(64,\) there, is absent"
     ):
         read_vgg19(tmp_path / "other.npz", "weights")
-    np.savez(tmp_path / "narrow.npz", **{"features.0.weight": np.zeros((32, 3, 3, 3), np.float32)})
+    first["features.0.weight"] = first["features.0.weight"][:32]
+    np.savez(tmp_path / "narrow.npz", **first)
     with pytest.raises(UserError, match=r"has the shape \(32, 3, 3, 3\)"):
         read_vgg19(tmp_path / "narrow.npz", "weights")
 
@@ -77,4 +82,4 @@ def test_wrong_files_are_named(tmp_path):
 )
 def test_impossible_requests_are_refused(layers, channels, message):
     with pytest.raises(ValueError, match=message):
-        vgg19_maps({}, np.zeros((1, 8, 8, channels), np.float32), layers)
+        vgg19_maps({}, jnp.zeros((1, 8, 8, channels)), layers)
