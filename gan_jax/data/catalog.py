@@ -21,12 +21,13 @@ from gan_jax.data.points import PointSet
 from gan_jax.data.prepared import data_dir_flag, data_root, find_folder, open_folder
 from gan_jax.data.shapes import Shapes
 from gan_jax.data.stacked_mnist import StackedMnist
+from gan_jax.data.unpaired import UnpairedSets
 from gan_jax.data.zipped import zipped
 from gan_jax.densities import DENSITIES
 from gan_jax.utils.errors import UserError
 from gan_jax.utils.paths import expanded
 
-BUILDERS: dict[str, type[LocalBuilder]] = {  # prepared once, as files
+BUILDERS: dict[str, type[LocalBuilder] | type[UnpairedSets]] = {  # prepared once, as files
     "shapes": Shapes,
     "mnist": Mnist,
     "fashion_mnist": FashionMnist,
@@ -34,12 +35,13 @@ BUILDERS: dict[str, type[LocalBuilder]] = {  # prepared once, as files
     "image_folder": ImageFolder,
     "stacked_mnist": StackedMnist,
     "npz_pairs": NpzPairs,
+    "unpaired": UnpairedSets,
     "photos": Photos,
 }
-_OF_THE_USER = {"image_folder", "npz_pairs", "photos"}  # made of the user's own files
+_OF_THE_USER = {"image_folder", "npz_pairs", "unpaired", "photos"}  # made of the user's own files
 POINTS = {name: PointSet(name, make) for name, make in DENSITIES.items()}  # drawn when they are read
 ZIP = "zip"  # of other data sets
-DATASETS: dict[str, type[LocalBuilder] | PointSet] = {**BUILDERS, **POINTS}
+DATASETS: dict[str, type[LocalBuilder] | type[UnpairedSets] | PointSet] = {**BUILDERS, **POINTS}
 
 
 def options_of(name: str) -> Mapping[str, Any]:
@@ -56,7 +58,9 @@ def picture_size(name: str, options: Mapping[str, Any]) -> tuple[int, int] | Non
     if name not in BUILDERS or name in _OF_THE_USER:
         return None
     try:
-        height, width, _ = _builder(name, Path(), dict(options)).fields()["image"].shape
+        builder = _builder(name, Path(), dict(options))
+        assert isinstance(builder, LocalBuilder)
+        height, width, _ = builder.fields()["image"].shape
     except UserError:  # said when the data set is opened
         return None
     return height, width
@@ -156,8 +160,10 @@ def prepare(
     return folder
 
 
-def _open(builder: LocalBuilder, split: str) -> Dataset:
+def _open(builder: LocalBuilder | UnpairedSets, split: str) -> Dataset:
     """One split of a prepared set of ours."""
+    if isinstance(builder, UnpairedSets):
+        return builder.joined(split, {side: _open(part, split) for side, part in builder.parts.items()})
     return open_folder(
         Path(builder.data_dir),
         name=builder.name,
@@ -168,7 +174,7 @@ def _open(builder: LocalBuilder, split: str) -> Dataset:
     )
 
 
-def _builder(name: str, root: Path, options: dict[str, Any]) -> LocalBuilder:
+def _builder(name: str, root: Path, options: dict[str, Any]) -> LocalBuilder | UnpairedSets:
     cls, known = BUILDERS[name], options_of(name)
     if unknown := sorted(set(options) - set(known)):
         raise UserError(

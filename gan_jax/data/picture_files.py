@@ -24,7 +24,7 @@ _MAX_LABELS_BYTES = 2**30
 # as the first frame of a film (MPEG).
 _NO_RASTER = {"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"}
 _OF_SYSTEMS = {"__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information", "lost+found"}
-_SPLITS = {"train": "train", "training": "train", "test": "test", "testing": "test"} | dict.fromkeys(
+SPLIT_NAMES = {"train": "train", "training": "train", "test": "test", "testing": "test"} | dict.fromkeys(
     ("val", "valid", "validation", "dev"), "validation"
 )
 
@@ -100,17 +100,14 @@ def find_pictures(folder: str | Path) -> PictureFolder:
         UserError: no such folder, no pictures in it, or it cannot be read. Other problems are in the result.
     """
     folder = expanded(folder)
-    if not folder.is_dir():
-        raise UserError(
-            f"the folder of pictures {printable(folder)} is {'no folder' if folder.exists() else 'not there'}"
-        )
+    _check_folder(folder)
     found = PictureFolder(folder)
     with disk_errors(f"read {printable(folder)}"):
         top = _Listing(folder, deep=False)
         inside = {name: _Listing(path) for name, path in top.folders.items()}
         filled = [name for name, listing in inside.items() if listing.pictures]
         is_labelled = (folder / LABELS).is_file()
-        if filled and not top.pictures and not is_labelled and all(n.lower() in _SPLITS for n in filled):
+        if filled and not top.pictures and not is_labelled and all(n.lower() in SPLIT_NAMES for n in filled):
             parts = _splits(found, [top.folders[name] for name in filled])
         else:
             parts = {"train": _part(found, top, inside)}
@@ -141,6 +138,25 @@ def all_pictures(given: str | Path) -> PictureFolder:
         raise UserError(f"no pictures in {printable(path)} or below it")
     _warn(found, [listing])
     return found
+
+
+def folders_of_pictures(folder: Path) -> tuple[dict[str, Path], list[Path]]:
+    """The sub-folders with pictures in them or below, by name in natural order, and the pictures beside them.
+
+    Raises:
+        UserError: no such folder, or it cannot be read.
+    """
+    _check_folder(folder)
+    with disk_errors(f"read {printable(folder)}"):
+        top = _Listing(folder, deep=False)
+        return {name: path for name, path in top.folders.items() if _Listing(path).pictures}, top.pictures
+
+
+def _check_folder(folder: Path) -> None:
+    if not folder.is_dir():
+        raise UserError(
+            f"the folder of pictures {printable(folder)} is {'no folder' if folder.exists() else 'not there'}"
+        )
 
 
 # Files and the names of their classes; None without classes.
@@ -204,7 +220,7 @@ def _identity(folder: Path) -> tuple[int, int]:
 def _splits(found: PictureFolder, folders: list[Path]) -> dict[str, _Part]:
     parts: dict[str, _Part] = {}
     for folder in folders:
-        split = _SPLITS[folder.name.lower()]
+        split = SPLIT_NAMES[folder.name.lower()]
         if split in parts:
             names = f"{found.sub_folders[split].name} and {folder.name}"
             found.problems.append(f"{names} both are the split {split}: keep one of them")
@@ -322,8 +338,8 @@ def _warn(found: PictureFolder, listings: list[_Listing]) -> None:
             printable(found.folder),
             found.named(known),
         )
-    alike = [name for name in found.class_names or () if name.lower() in _SPLITS and not found.num_labels]
-    if not found.sub_folders and len({_SPLITS[name.lower()] for name in alike}) > 1:
+    alike = [name for name in found.class_names or () if name.lower() in SPLIT_NAMES and not found.num_labels]
+    if not found.sub_folders and len({SPLIT_NAMES[name.lower()] for name in alike}) > 1:
         logging.warning(
             "%s of %s are taken as classes, because there are others beside them: if they are splits, move "
             "others away",

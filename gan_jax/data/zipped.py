@@ -12,7 +12,9 @@ from gan_jax.data.dataset import Dataset
 from gan_jax.utils.errors import UserError
 
 
-def zipped(parts: Mapping[str, Dataset], options: dict[str, Any]) -> Dataset:
+def zipped(
+    parts: Mapping[str, Dataset], options: dict[str, Any], *, name: str = "zip", paired: bool = False
+) -> Dataset:
     """Data sets of any lengths as the fields of one.
 
     The field NAME holds the images of the part NAME; the labels are those of the part "image", whose length
@@ -22,32 +24,43 @@ def zipped(parts: Mapping[str, Dataset], options: dict[str, Any]) -> Dataset:
     Args:
         parts: by the names of the fields; "image" and at least one more.
         options: that the whole was made with; a run records them.
+        name: of the whole.
+        paired: whether example i of every part shows the same: then the fields are aligned, and a feed draws
+            from all parts together.
 
     Raises:
-        UserError: no part "image", no other part, or a part with further fields.
+        UserError: no part "image", no other part, a part with further fields, or pairs of other lengths.
     """
     if "image" not in parts or "label" in parts or len(parts) < 2:
         raise UserError(
             f"A zip of {', '.join(parts) or 'nothing'}: give the part image, which is generated, and at "
             "least one more, none of them called label."
         )
-    for name, part in parts.items():
+    for field, part in parts.items():
         if set(part.fields) != {"image"}:
             raise UserError(
-                f"The part {name} of a zip is {part.name}, with the fields {', '.join(part.fields)}: it must "
-                "be a data set whose only field is image."
+                f"The part {field} of a zip is {part.name}, with the fields {', '.join(part.fields)}: it "
+                "must be a data set whose only field is image."
             )
     first = parts["image"]
+    if paired and len({len(part) for part in parts.values()}) > 1:
+        lengths = ", ".join(f"{field} {len(part)}" for field, part in parts.items())
+        raise UserError(f"A zip of pairs whose parts have other lengths: {lengths}.")
     return Dataset(
-        name="zip",
+        name=name,
         split=first.split,
         source=ZipSource(parts),
-        fields={name: replace(part.fields["image"], aligned=name == "image") for name, part in parts.items()},
+        fields={
+            field: replace(part.fields["image"], aligned=paired or field == "image")
+            for field, part in parts.items()
+        },
         num_classes=first.num_classes,
         class_names=first.class_names,
-        fingerprint="zip of " + "; ".join(f"{name}: {parts[name].fingerprint}" for name in sorted(parts)),
+        fingerprint=("pairs of " if paired else "zip of ")
+        + "; ".join(f"{field}: {parts[field].fingerprint}" for field in sorted(parts)),
         options=options,
-        parts=parts,
+        left_out={file: why for part in parts.values() for file, why in part.left_out.items()},
+        parts={} if paired else parts,
     )
 
 

@@ -3,11 +3,17 @@
 import gzip
 import hashlib
 import struct
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from gan_jax.data.idx import Mnist
+
+SHARED = Path(__file__).parents[3] / "shared" / "data"  # beside the checkout, on some machines
+EXPERIMENTS = Path(__file__).parents[2] / "experiments"
 
 
 @pytest.fixture(autouse=True)
@@ -37,3 +43,14 @@ def tiny_mnist(tmp_path, monkeypatch):
             (folder / f"{name}-{kind}-ubyte.gz").write_bytes(gzip.compress(content))
     monkeypatch.setattr(Mnist, "DIGESTS", digests)
     return folder
+
+
+@pytest.fixture(scope="session")
+def emoji(tmp_path_factory):
+    """The folder that experiments/emoji/prepare.py makes of the archives."""
+    if not (SHARED / "openmoji").is_dir():
+        pytest.skip("the emoji are not in ../shared/data")
+    out = tmp_path_factory.mktemp("emoji")
+    script = EXPERIMENTS / "emoji" / "prepare.py"
+    subprocess.run([sys.executable, script, "--from", SHARED, "--out", out], check=True, capture_output=True)
+    return out

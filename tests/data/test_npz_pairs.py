@@ -9,6 +9,7 @@ from PIL import Image
 from gan_jax import data
 from gan_jax.evaluation.evaluate import held_out_split
 from gan_jax.utils.errors import UserError
+from tests.data.conftest import SHARED
 
 NAMES = [f"{family:x}-{member}" for family in range(40) for member in range(3)]
 
@@ -117,3 +118,24 @@ def test_no_such_file_and_no_npz(tmp_path):
     (tmp_path / "text.npz").write_text("no zip")
     with pytest.raises(UserError, match=r"text.npz is no .npz file that can be read"):
         data.load("npz_pairs", file=str(tmp_path / "text.npz"))
+
+
+@pytest.mark.slow
+def test_openmoji(emoji):
+    file = str(emoji / "openmoji_pairs.npz")
+    train = data.load("npz_pairs", file=file, family="[^-]+", height=64, crop="cut")
+    test = held_out_split(train, None)
+    assert test is not None
+    assert (len(train), len(test)) == (1696, 180)
+    packed = np.load(SHARED / "openmoji" / "openmoji.npz")
+    names = packed["codepoints"].tolist()
+    kept = np.load(emoji / "openmoji_pairs.npz")["name"].tolist()
+    held_out = [zlib.crc32(name.split("-")[0].encode()) % 10 == 0 for name in kept]
+    rows = [names.index(name) for name, is_out in zip(kept, held_out, strict=True) if is_out]
+    pairs = test.arrays()
+    np.testing.assert_array_equal(pairs["image"], packed["images"][rows][:, 4:-4, 4:-4])
+    np.testing.assert_array_equal(pairs["source"][..., 0], packed["line"][rows][:, 4:-4, 4:-4])
+    groups = [test.class_names[label] for label in pairs["label"]]
+    assert groups == packed["group"][rows].tolist()
+    distance = np.abs(pairs["image"].astype(float) - pairs["source"]).mean() / 255
+    np.testing.assert_allclose(distance, 0.098, atol=5e-4)  # of the line itself

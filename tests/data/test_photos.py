@@ -1,7 +1,6 @@
 """Photographs cut into tiles: which pixels, which labels, which are held out, and what is refused."""
 
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,8 +9,9 @@ from PIL import Image
 from gan_jax import data
 from gan_jax.evaluation.evaluate import held_out_split
 from gan_jax.utils.errors import UserError
+from tests.data.conftest import SHARED
 
-KODAK = Path(__file__).parents[3] / "shared" / "data" / "kodak"
+KODAK = SHARED / "kodak"
 SIZES = {"p1": (20, 30), "p2": (30, 20), "p10": (17, 16)}  # height, width
 
 

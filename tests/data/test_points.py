@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gan_jax import data
-from gan_jax.data import feed, points
+from gan_jax.data import catalog, feed, points
 from gan_jax.densities import DENSITIES, Mixture, ring
 from gan_jax.utils.errors import UserError
 
@@ -30,7 +30,8 @@ def test_every_density_is_a_data_set(name, data_dir):
     assert drawn.shape == (30, 1, 1, dimension)
     assert drawn.dtype == np.float32
     assert name in data.DATASETS
-    assert data.DATASETS[name].SPLITS == ("train", "test")
+    assert data.DATASETS[name] is catalog.POINTS[name]
+    assert catalog.POINTS[name].SPLITS == ("train", "test")
     assert not data_dir.exists()
 
 

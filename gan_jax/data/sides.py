@@ -1,0 +1,129 @@
+"""The two sides of a folder of pictures for translators: sources, and images that are made of them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from gan_jax.data.picture_files import SPLIT_NAMES, PictureFolder, find_pictures, folders_of_pictures
+from gan_jax.utils.errors import UserError
+from gan_jax.utils.names import listed, natural_order, printable
+
+_SPLIT_AND_SIDE = re.compile(rf"({'|'.join(SPLIT_NAMES)})[_-]?([ab])", re.IGNORECASE)  # trainA
+_LAYOUTS = "A and B, trainA and trainB (testA and testB), or train/A and train/B (test/A and test/B)"
+
+
+def find_sides(folder: Path, source: str = "", image: str = "") -> tuple[PictureFolder, PictureFolder] | None:
+    """The sources and the images of a folder; None where it has no two sides.
+
+    The sides are two sub-folders, the only ones with pictures, of which the first by name is the source; or
+    trainA, trainB, testA and testB, as of CycleGAN's data; or sub-folders train and test with two sides each.
+    In a side, sub-folders are splits and classes as in `find_pictures`.
+
+    Args:
+        source, image: the names of the two sub-folders, for other layouts; both or none.
+
+    Raises:
+        UserError: no such folders, or only some of the splits have two sides.
+    """
+    folders, pictures = folders_of_pictures(folder)
+    if source or image:
+        return _named(folder, source, image)
+    if pictures:
+        return None
+    matches = {name: _SPLIT_AND_SIDE.fullmatch(name) for name in folders}
+    if folders and all(matches.values()):
+        places = {
+            (SPLIT_NAMES[match[1].lower()], match[2].lower()): folders[name]
+            for name, match in matches.items()
+            if match
+        }
+        return _of_splits(folder, places)
+    if folders and all(name.lower() in SPLIT_NAMES for name in folders):
+        inner = {name: folders_of_pictures(path) for name, path in folders.items()}
+        if any(beside or len(sides) != 2 for sides, beside in inner.values()):
+            return None
+        return _of_splits(
+            folder,
+            {
+                (SPLIT_NAMES[name.lower()], letter): path
+                for name, (sides, _) in inner.items()
+                for letter, path in zip("ab", sides.values(), strict=True)
+            },
+        )
+    if len(folders) != 2:
+        return None
+    first, second = folders.values()
+    return find_pictures(first), find_pictures(second)
+
+
+def names_of(found: PictureFolder) -> dict[Path, str]:
+    """The names of the pictures of one side, by which two sides are compared: below their split's folder,
+    without the ending."""
+    return {
+        path: printable(path.relative_to(found.sub_folders.get(split, found.folder)).with_suffix(""))
+        for split, files in found.splits.items()
+        for path, _ in files
+    }
+
+
+def no_sides(name: str, folder: Path) -> UserError:
+    """The error of a folder that has no two sides.
+
+    Args:
+        name: of the data set.
+    """
+    folders, pictures = folders_of_pictures(folder)
+    held = "pictures" if pictures else f"the sub-folders {listed(list(folders), 5)}" if folders else "nothing"
+    return UserError(
+        f"{name}: {printable(folder)} holds {held}, and no two sides: give them as {_LAYOUTS}, or name two "
+        "sub-folders with data.source and data.image."
+    )
+
+
+def _named(folder: Path, source: str, image: str) -> tuple[PictureFolder, PictureFolder]:
+    if not (source and image):
+        lacking = "image" if source else "source"
+        raise UserError(
+            f"data.{lacking} is not given: name both sub-folders of {printable(folder)}, or none."
+        )
+    return find_pictures(folder / source), find_pictures(folder / image)
+
+
+def _of_splits(folder: Path, places: dict[tuple[str, str], Path]) -> tuple[PictureFolder, PictureFolder]:
+    """The sides from the folder of each (split, side)."""
+    splits = list(dict.fromkeys(split for split, _ in places))
+    for split in splits:
+        for letter in "ab":
+            if (split, letter) not in places:
+                there = printable(places[split, "b" if letter == "a" else "a"].name)
+                raise UserError(
+                    f"{printable(folder)} has {there} and no side {letter.upper()} of the same split."
+                )
+    source, image = ({split: places[split, letter] for split in splits} for letter in "ab")
+    return _side(folder, source), _side(folder, image)
+
+
+def _side(folder: Path, parts: dict[str, Path]) -> PictureFolder:
+    """One side from the folder of each of its splits."""
+    found = {split: find_pictures(path) for split, path in parts.items()}
+    for split, part in found.items():
+        if part.sub_folders:
+            raise UserError(
+                f"{printable(part.folder)} is the split {split} and has splits itself: remove one level."
+            )
+    names = natural_order({name for part in found.values() for name in part.class_names or ()})
+    splits = {
+        split: [
+            (path, None if label is None else names.index((part.class_names or ())[label]))
+            for path, label in part.splits["train"]
+        ]
+        for split, part in found.items()
+    }
+    return PictureFolder(
+        folder,
+        class_names=tuple(names) or None,
+        splits=splits,
+        sub_folders={split: part.folder for split, part in found.items()},
+        problems=[problem for part in found.values() for problem in part.problems],
+    )

@@ -1,0 +1,198 @@
+"""Two folders of pictures that do not belong together in pairs, as for CycleGAN."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, ClassVar, Literal, get_args
+
+import numpy as np
+from absl import logging
+
+from gan_jax.data.dataset import Dataset
+from gan_jax.data.decoding import decoded
+from gan_jax.data.examination import Examination, mark_too_small, read_all, warn_if_dark
+from gan_jax.data.families import check_family, split_by_family
+from gan_jax.data.folder_builder import REMEDY, FolderBuilder, FolderOptions
+from gan_jax.data.picture_files import PictureFolder
+from gan_jax.data.resizing import Crop, Filter, Resizing, check_choice, check_resizing
+from gan_jax.data.sides import find_sides, names_of, no_sides
+from gan_jax.data.spec import Field
+from gan_jax.data.zipped import zipped
+from gan_jax.utils.errors import UserError
+from gan_jax.utils.names import printable
+from gan_jax.utils.paths import expanded
+
+Side = Literal["source", "image"]
+
+
+@dataclass(frozen=True)
+class UnpairedOptions(FolderOptions):
+    """Which pictures the two sides are, and their size; `folder` has both, see `sides.find_sides`.
+
+    Attributes:
+        source: the sub-folder of what is translated, where its name does not say it.
+        image: likewise of what it is translated to.
+        height: of every picture of the set, in pixels.
+        width: likewise; 0 is the same as the height.
+        crop: "center", "none" or "cut"; see `resizing.Resizing`.
+        filter: Pillow's resampling filter.
+        source_channels: 1 (grey), 3 (RGB) or 4 (RGBA).
+        channels: of the images, likewise.
+        family: a regular expression that finds the family in a picture's name, where the folder does not say
+            which pictures are held out; see `families`.
+        truth: whether held-out pictures of one name on both sides show the same, so that what is made of the
+            one can be compared with the other. Only where all of their names are the same.
+    """
+
+    NAME = "unpaired"
+
+    source: str = ""
+    image: str = ""
+    height: int = 64
+    width: int = 0
+    crop: Crop = "center"
+    filter: Filter = "lanczos"
+    source_channels: int = 3
+    channels: int = 3
+    family: str = ""
+    truth: bool = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_resizing(self.NAME, self.height, self.width, self.crop, self.filter)
+        check_choice(self.NAME, "source_channels", self.source_channels, (1, 3, 4))
+        check_choice(self.NAME, "channels", self.channels, (1, 3, 4))
+        check_choice(self.NAME, "truth", self.truth, (False, True))
+        check_family(self.NAME, self.family)
+
+    @property
+    def resizing(self) -> Resizing:
+        """To the size of the set."""
+        return Resizing(self.height, self.width or self.height, self.crop, self.filter)
+
+
+class Unpaired(FolderBuilder):
+    """The builder of one side."""
+
+    OPTIONS = UnpairedOptions
+    options: UnpairedOptions
+
+    def __init__(self, options: UnpairedOptions, found: PictureFolder, side: Side, *, data_dir: Path) -> None:
+        self._side = side
+        channels = options.channels if side == "image" else options.source_channels
+        super().__init__(options, _held_out(found, options), channels, data_dir=data_dir)
+
+    def config_name(self) -> str:
+        options, splits = self.options, {name: len(part) for name, part in self._pictures.splits.items()}
+        size = f"{self._side}_{options.resizing}x{self._channels}"
+        return self.name_of(size, options.crop, options.filter, options.family, splits)
+
+    def fields(self) -> dict[str, Field]:
+        size = self.options.resizing
+        return {"image": Field((size.height, size.width, self._channels))}
+
+    def judge(self, look: Examination) -> None:
+        mark_too_small(look, self.options.resizing)
+
+    def num_examples(self, split: str) -> int:
+        return len(self._pictures.splits[split])
+
+    def names(self, split: str, left_out: Collection[str]) -> list[str]:
+        """Of the pictures of a split, in order, but for the files that were left out."""
+        names, folder = names_of(self._pictures), self._pictures.folder
+        paths = [path for path, _ in self._pictures.splits[split]]
+        return [names[path] for path in paths if printable(path.relative_to(folder)) not in left_out]
+
+    def records(self, split: str) -> Iterator[dict[str, Any]]:
+        brightest = 0
+        paths = [path for path, _ in self._pictures.splits[split]]
+        for _, image in read_all(self._look, self._read, paths, REMEDY):
+            brightest = max(brightest, int(image[..., :3].max()))
+            yield {"image": image}
+        warn_if_dark(self._look, brightest)
+
+    def _read(self, path: Path) -> np.ndarray:
+        with decoded(path, self._look.reading) as image:
+            return self.options.resizing(image)
+
+
+class UnpairedSets:
+    """Both sides, and what they are together: like a builder, but each side is prepared by itself.
+
+    Attributes:
+        parts: the builders of the sides, by the names of their fields.
+    """
+
+    OPTIONS: ClassVar[type] = UnpairedOptions
+    name = "unpaired"
+
+    def __init__(self, options: UnpairedOptions, *, data_dir: Path) -> None:
+        folder = expanded(options.folder).absolute()
+        sides = find_sides(folder, options.source, options.image)
+        if sides is None:
+            raise no_sides(self.name, folder)
+        self._options = options
+        self.parts = {
+            side: Unpaired(options, found, side, data_dir=data_dir)
+            for side, found in zip(get_args(Side), sides, strict=True)
+        }
+        if not self.splits():
+            own = " and ".join(", ".join(part.splits()) for part in self.parts.values())
+            raise UserError(
+                f"unpaired: the two sides of {printable(folder)} have no split in common ({own})."
+            )
+
+    @property
+    def is_prepared(self) -> bool:
+        """Whether both sides are."""
+        return all(part.is_prepared for part in self.parts.values())
+
+    @property
+    def data_dir(self) -> Path:
+        """Of the images."""
+        return Path(self.parts["image"].data_dir)
+
+    def prepare(self, source: Path | None = None) -> Path:
+        """Prepares both sides; as `LocalBuilder.prepare`."""
+        return [part.prepare(source) for part in self.parts.values()][-1]
+
+    def splits(self) -> tuple[str, ...]:
+        """Those that both sides have."""
+        return tuple(
+            split for split in self.parts["image"].splits() if split in self.parts["source"].splits()
+        )
+
+    def joined(self, split: str, sides: Mapping[str, Dataset]) -> Dataset:
+        """The two sides of a split as one data set: pairs where there is truth, else two lengths.
+
+        Args:
+            split: "train", "test", or a part of one, "test[:10]".
+            sides: the opened parts.
+        """
+        whole = split.partition("[")[0]
+        names = [part.names(whole, sides[side].left_out) for side, part in self.parts.items()]
+        has_truth = whole != "train" and self._options.truth and names[0] == names[1]
+        if has_truth:
+            logging.info(
+                "unpaired: the pictures of %s have the same names on both sides and are taken as pairs; if "
+                "they are none, set data.truth=False",
+                whole,
+            )
+        return zipped(sides, self.parts["image"].recorded_options, name=self.name, paired=has_truth)
+
+
+def _held_out(found: PictureFolder, options: UnpairedOptions) -> PictureFolder:
+    """The pictures of a side without classes, those of each split in the order of their names."""
+    names = names_of(found)
+    splits = {split: [path for path, _ in files] for split, files in found.splits.items()}
+    if not found.sub_folders and not found.problems:
+        paths = found.paths
+        by_family = split_by_family(options.NAME, [names[path] for path in paths], options.family)
+        splits = {split: [paths[index] for index in indices] for split, indices in by_family.items()}
+    ordered: dict[str, list[tuple[Path, int | None]]] = {
+        split: [(path, None) for path in sorted(paths, key=lambda path: (names[path], path))]
+        for split, paths in splits.items()
+    }
+    return replace(found, class_names=None, num_labels=0, splits=ordered)
