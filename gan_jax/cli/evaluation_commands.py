@@ -14,8 +14,8 @@ from gan_jax.core.state import TrainState
 from gan_jax.data.decoding import MAX_MEGAPIXELS
 from gan_jax.evaluation.evaluate import Evaluator, held_out_of
 from gan_jax.evaluation.generated import GeneratedSet, GeneratedSetMaker, not_averaged
-from gan_jax.evaluation.metric import Metric
-from gan_jax.evaluation.names import DEFAULT, USUAL_METRICS
+from gan_jax.evaluation.metric import Metric, uses_network
+from gan_jax.evaluation.names import DEFAULT, OF_PAIRS, USUAL_METRICS
 from gan_jax.evaluation.neighbours import check_pictured, neighbours_picture
 from gan_jax.evaluation.networks import open_network
 from gan_jax.evaluation.protocol import WHILE_TRAINING, Record, from_row, table
@@ -29,7 +29,8 @@ from gan_jax.evaluation.sources.sources import (
     open_source,
 )
 from gan_jax.feature_networks.classifier_cache import prepare_classifier
-from gan_jax.feature_networks.network import digest_of
+from gan_jax.feature_networks.network import FeatureNetwork, digest_of
+from gan_jax.feature_networks.simple_networks import no_network
 from gan_jax.summaries.logs import METRICS as ROWS
 from gan_jax.summaries.logs import append_row, check_appendable, read_rows
 from gan_jax.summaries.pictures import FORMATS, save_picture
@@ -64,6 +65,7 @@ class Request:
         neighbours: a PNG to write, of the first fakes and the reals that are nearest to them.
         held_out: reals that were not trained on, as `real`; None for the test split of the reals' data set.
         kid_subset_size: images in each of KID's subsets; None for 1000.
+        border: rows and columns that metrics of pairs leave out on each side; None for their own.
         value_range, max_megapixels: how folders are read, as `folder_source` takes them.
     """
 
@@ -87,6 +89,7 @@ class Request:
     changed_reals: bool = False
     held_out: str | None = None
     kid_subset_size: int | None = None
+    border: int | None = None
 
     def open(self, text: str) -> ImageSource:
         """A folder, a file or a data set that a flag names."""
@@ -104,7 +107,7 @@ def evaluate(request: Request) -> None:
         UserError: something is missing or does not fit; said before anything is computed where it can be.
     """
     if request.metrics:
-        chosen(_names(request.metrics), kid_subset_size=request.kid_subset_size)
+        chosen(_names(request.metrics), kid_subset_size=request.kid_subset_size, border=request.border)
     rows = request.out or (Path(request.fake) / ROWS if is_run(request.fake) else None)
     if rows is not None:
         if not rows.is_dir():
@@ -185,8 +188,12 @@ def _evaluator(request: Request, real: ImageSource, fake: GeneratedSet) -> Evalu
     num_reals = real.size if request.num_real is None else request.num_real
     if num_reals is None:
         raise UserError(f"{real.name} has no end: say with --num_real how many images are the real ones")
-    usual = USUAL_METRICS.get(real.codec.name, DEFAULT)
-    metrics = chosen(_names(request.metrics or usual), kid_subset_size=request.kid_subset_size)
+    metrics = chosen(
+        _names(request.metrics or _usual_metrics(real, fake)),
+        kid_subset_size=request.kid_subset_size,
+        border=request.border,
+        scale=fake.scale,
+    )
     held_out = _held_out(request, real)
     if request.held_out is not None and held_out is not None:
         metrics = held_out_named(metrics, held_out)
@@ -201,17 +208,11 @@ def _evaluator(request: Request, real: ImageSource, fake: GeneratedSet) -> Evalu
     if request.neighbours is not None:
         check_pictured(fake.source)
     metrics, left_out = _allowed(request, metrics, given)
-    network = open_network(
-        request.network,
-        real,
-        data_dir=_data_dir(request),
-        resizer=request.resizer,
-        inception_weights=request.inception_weights,
-    )
+    metrics, network, without = _seen_with(request, metrics, real)
     seen = replace(given, real=seen_by(real, network.codec), network=network)
     metrics, others = _allowed(request, metrics, seen)
-    if left_out or others:
-        sys.stderr.write(f"gan-jax: left out: {'; '.join([*left_out, *others])}\n")
+    if left_out or without or others:
+        sys.stderr.write(f"gan-jax: left out: {'; '.join([*left_out, *without, *others])}\n")
     return Evaluator(
         metrics,
         real,
@@ -220,6 +221,42 @@ def _evaluator(request: Request, real: ImageSource, fake: GeneratedSet) -> Evalu
         num_reals=given.num_reals,
         held_out=held_out,
     )
+
+
+def _usual_metrics(real: ImageSource, fake: GeneratedSet) -> str:
+    """What is measured where no metric is named."""
+    usual = USUAL_METRICS.get(real.codec.name, DEFAULT)
+    paired = [OF_PAIRS] if fake.truth is not None and real.codec.is_image else []
+    return ",".join([*paired, *(["cycle_error"] if fake.cycle else []), usual])
+
+
+def _seen_with(
+    request: Request, metrics: dict[str, Metric], real: ImageSource
+) -> tuple[dict[str, Metric], FeatureNetwork, list[str]]:
+    """The metrics, the network, and what was left out of the usual metrics because there is no network.
+
+    Raises:
+        UserError: there is no network, and it was asked for, or nothing can be measured without one.
+    """
+
+    def opened(metrics: dict[str, Metric]) -> FeatureNetwork:
+        if request.neighbours is None and not uses_network(metrics):
+            return no_network(real.codec)
+        return open_network(
+            request.network,
+            real,
+            data_dir=_data_dir(request),
+            resizer=request.resizer,
+            inception_weights=request.inception_weights,
+        )
+
+    free = {name: metric for name, metric in metrics.items() if not metric.uses_network}
+    try:
+        return metrics, opened(metrics), []
+    except UserError as error:
+        if not free or request.metrics or request.network != "auto" or request.neighbours:
+            raise
+        return free, opened(free), [f"{', '.join(name for name in metrics if name not in free)}: {error}"]
 
 
 def _allowed(

@@ -11,7 +11,15 @@ from typing import Any
 from absl import flags
 
 from gan_jax.cli.command_flags import DATA_DIR, define_integer, define_path, no_arguments, path_of, required
-from gan_jax.evaluation.names import DEFAULT, METRICS, OF_OTHERS, OF_POINTS, RESIZERS
+from gan_jax.evaluation.names import (
+    BORDERED,
+    DEFAULT,
+    METRICS,
+    OF_OTHERS,
+    OF_PAIRS,
+    OF_POINTS,
+    RESIZERS,
+)
 from gan_jax.utils.paths import expanded
 
 
@@ -35,7 +43,8 @@ def define_evaluate(values: flags.FlagValues, argv: list[str]) -> list[str]:
         "metrics",
         "",
         f"Of {', '.join(METRICS)}, with commas between. Default, as far as the network and the numbers of "
-        f"images allow: {DEFAULT}; for points: {OF_POINTS}; for tiles and sounds: {OF_OTHERS}.",
+        f"images allow: {DEFAULT}, before them {OF_PAIRS} for a run whose images have a truth; for points: "
+        f"{OF_POINTS}; for tiles and sounds: {OF_OTHERS}.",
         flag_values=values,
     )
     flags.DEFINE_string(
@@ -50,7 +59,8 @@ def define_evaluate(values: flags.FlagValues, argv: list[str]) -> list[str]:
         "resizer", "legacy", list(RESIZERS), f"Of inception: {', '.join(RESIZERS)}.", flag_values=values
     )
     counts = {
-        "num": "How many fakes. Default: 50,000 of a generator, all of files.",
+        "num": "How many fakes. Default: 50,000 of a generator, one of each held-out row of a method that "
+        "makes its images of rows, all of files.",
         "num_real": "How many reals, always the same random ones. Default: all.",
     }
     for name, text in counts.items():
@@ -60,6 +70,14 @@ def define_evaluate(values: flags.FlagValues, argv: list[str]) -> list[str]:
         None,
         "Images in each of KID's 100 subsets. Default: 1000, as papers have it.",
         lower_bound=2,
+        flag_values=values,
+    )
+    define_integer(
+        "border",
+        None,
+        f"Rows and columns that {', '.join(BORDERED)} leave out on each side. Default: 0; of the luma, where "
+        "a run enlarges pictures, its factor.",
+        lower_bound=0,
         flag_values=values,
     )
     define_integer("seed", 0, "Of latents and subsets.", lower_bound=0, flag_values=values)

@@ -20,10 +20,10 @@ from gan_jax.core.algorithm import Algorithm
 from gan_jax.data import Dataset, load
 from gan_jax.evaluation.extract import BATCH, MOST_VALUES, PRECISION, VALUES, ExtractedSet, Extractor
 from gan_jax.evaluation.generated import Generate, GeneratedSet
-from gan_jax.evaluation.metric import ALL, Comparison, Metric, Need
+from gan_jax.evaluation.metric import ALL, Comparison, Metric, Need, Pairs, uses_network
 from gan_jax.evaluation.protocol import Record, Score, Setting
 from gan_jax.evaluation.requirements import Given, check, check_sides, chosen
-from gan_jax.evaluation.sources.image_source import class_numbers, like, relabelled, seen_by
+from gan_jax.evaluation.sources.image_source import class_numbers, like, relabelled, seen_by, subset
 from gan_jax.evaluation.sources.sources import ImageSource, dataset_source
 from gan_jax.feature_networks.network import FeatureNetwork
 from gan_jax.inference.conditions import Conditions, dataset_conditions
@@ -69,6 +69,8 @@ class Evaluator:
         self._held_out_source = held_out
         self._known: dict[str, Any] = {}
         self._images = _most(metric.images for metric in self.metrics.values())
+        self._pairs = any("pairs" in metric.needs for metric in self.metrics.values())
+        self._sets = any(metric.of_sets for metric in self.metrics.values())
         available = real.size if num_reals is None else num_reals
         if available is None:
             raise UserError(f"{real.name} has no end: say how many images are the real ones (num_real)")
@@ -100,11 +102,15 @@ class Evaluator:
             resizer=network.resizer,
             precision=PRECISION,
         )
+        if not uses_network(self.metrics):
+            self.setting = without_network(self.setting)
 
     @cached_property
     def real(self) -> ExtractedSet:
         """The reals, seen with the network: from this machine's cache, or now."""
         count = self.setting.num_reals
+        if not self._sets:
+            return _nothing(self.real_source)
         return self.extract.cached(self.real_source, count, images=_count(self._images, count))
 
     @cached_property
@@ -126,7 +132,7 @@ class Evaluator:
         """Does all that can be done without fakes."""
         _ = self.real, self.held_out
 
-    def _scores(self, comparison: Comparison) -> dict[str, Score]:
+    def _scores(self, comparison: Comparison, fake: GeneratedSet) -> dict[str, Score]:
         """Of all metrics; NaN for one that these images do not allow, unless it is the only one."""
         scores = {}
         for name, metric in self.metrics.items():
@@ -137,10 +143,29 @@ class Evaluator:
                     raise
                 logging.warning("%s cannot be measured: %s", name, error)
                 found = dict.fromkeys(metric.scores, math.nan)
+            own = self._setting_of(metric, fake)
+            setting = None if own == self.setting else own
             for score, value in found.items():
                 better = metric.scores.get(score, "detail")
-                scores[score] = Score(float(value), name, metric.version, metric.protocol, better)
+                scores[score] = Score(float(value), name, metric.version, metric.protocol, better, setting)
         return scores
+
+    def _setting_of(self, metric: Metric, fake: GeneratedSet) -> Setting:
+        """What a metric's scores depend on, whatever else is measured."""
+        setting = self.setting
+        if not metric.uses_network:
+            setting = without_network(setting)
+        if metric.of_sets:
+            return setting
+        own = fake.truth if "pairs" in metric.needs else fake.rows and dataset_source(fake.rows)
+        assert own is not None
+        return dataclasses.replace(
+            setting,
+            num_reals=self.num_fakes,
+            real=own.name,
+            real_fingerprint=own.fingerprint or "",
+            paired=True,
+        )
 
     def _of_reals(self, name: str, make: Callable[[], np.ndarray]) -> np.ndarray:
         """`metric.Comparison.of_reals`, kept in memory and on the disk."""
@@ -202,7 +227,8 @@ class Evaluator:
         source, generate = self._in_classes_of_reals(seen), fake.generate
         if generate is not None and source is not seen:
             generate = _relabelled(generate, np.argsort(class_numbers(seen, self.real_source)[0]))
-        sample = self.extract(source, self.num_fakes, images=_count(self._images, self.num_fakes))
+        kept = self.num_fakes if self._pairs else _count(self._images, self.num_fakes)
+        sample = self.extract(source, self.num_fakes, images=kept)
         comparison = Comparison(
             real=self.real,
             fake=sample,
@@ -213,6 +239,8 @@ class Evaluator:
             latent=fake.latent,
             of_reals=self._of_reals,
             density=self.real_source.density,
+            pairs=self._paired(sample, fake),
+            cycle_errors=self._cycle_errors(fake),
             once=self._once,
         )
         return Record(
@@ -224,10 +252,40 @@ class Evaluator:
             labels=fake.labels,
             seed=fake.seed,
             setting=self.setting,
-            scores=self._scores(comparison),
+            scores=self._scores(comparison, fake),
             seconds=round(time.monotonic() - begun, 3),
             environment={**self._environment, "time": _now()},
         )
+
+    def _paired(self, sample: ExtractedSet, fake: GeneratedSet) -> Pairs | None:
+        """The fakes beside their truths, where a metric needs them."""
+        if not self._pairs:
+            return None
+        assert fake.truth is not None
+        truth = self.extract.images(self.seen(fake.truth), self.num_fakes)
+        return Pairs(fake=sample.images, truth=truth, network=self.network)
+
+    def _cycle_errors(self, fake: GeneratedSet) -> Mapping[str, np.ndarray] | None:
+        """The errors of the fakes' own sources, where a metric needs them."""
+        if not any("cycle" in metric.needs for metric in self.metrics.values()):
+            return None
+        assert fake.cycle is not None
+        size = fake.source.size or self.num_fakes
+        return fake.cycle(fake.seed, subset(size, self.num_fakes))
+
+
+def without_network(setting: Setting) -> Setting:
+    """The setting of a metric that looks at images alone."""
+    return dataclasses.replace(
+        setting, network="none", network_digest="", resizer="none", precision="8-bit images"
+    )
+
+
+def _nothing(source: ImageSource) -> ExtractedSet:
+    """In the place of reals that no metric reads."""
+    shape = (0, *source.codec.stored_shape(source.image_shape))
+    images = np.empty(shape, source.codec.dtype)
+    return ExtractedSet(source.name, np.empty((0, 0), np.float32), None, None, images, None, None)
 
 
 def _relabelled(generate: Generate, own: np.ndarray) -> Generate:

@@ -138,9 +138,7 @@ class Extractor:
             sample = self(source, count, images=images)
             _write(path, {"features": sample.features, "logits": sample.logits, "labels": sample.labels})
             return sample
-        kept = _Kept(count, images, source)
-        for batch, _ in source.batches(count, self._batch_size) if images else ():
-            kept.offer(batch)
+        kept = self._kept(source, count, images)
         labels = found.get("labels")
         return ExtractedSet(
             name=source.name,
@@ -152,6 +150,16 @@ class Extractor:
             num_classes=source.num_classes,
             class_names=source.class_names,
         )
+
+    def images(self, source: ImageSource, count: int) -> np.ndarray:
+        """All `count` images of a source, in the order in which an `ExtractedSet` of as many has them."""
+        return self._kept(source, count, count).images
+
+    def _kept(self, source: ImageSource, count: int, images: int) -> _Kept:
+        kept = _Kept(count, images, source)
+        for batch, _ in source.batches(count, self._batch_size) if images else ():
+            kept.offer(batch)
+        return kept
 
     def kept(self, source: ImageSource, count: int, name: str, make: Callable[[], np.ndarray]) -> np.ndarray:
         """An array that follows from the features of a source alone, kept beside them.

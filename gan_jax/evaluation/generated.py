@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import jax
@@ -12,12 +12,14 @@ from gan_jax.core.algorithm import Algorithm
 from gan_jax.core.randomness import Latent
 from gan_jax.core.state import TrainState
 from gan_jax.data.codecs import Pixels
+from gan_jax.data.dataset import Dataset
 from gan_jax.data.spec import DataSpec
-from gan_jax.evaluation.sources.sources import ImageSource, generator_source
+from gan_jax.evaluation.sources.sources import ImageSource, dataset_source, generator_source
 from gan_jax.feature_networks.network import digest_of
 from gan_jax.inference.conditions import Conditions
 from gan_jax.inference.sample import drawable, make_chunks
 
+CycleErrors = Callable[[int, np.ndarray], Mapping[str, np.ndarray]]
 Generate = Callable[[np.ndarray, np.ndarray | None], np.ndarray]
 
 
@@ -28,12 +30,23 @@ class GeneratedSet:
     Attributes:
         source: the images.
         identity: as `protocol.Record.fake_id`; "" for the source's fingerprint.
+        rows: the data set that the fakes are made of, image i of row i; None where they are of no data.
+        truth: image i is what fake i should have been; None where nothing says it.
+        no_truth: why that is so, in words.
+        cycle: (seed, rows int64 [N]) -> for each kind of `pair_scores.CYCLES` the errors float64 [N] of these
+            of the examples that the fakes are made of; None where nothing goes there and back.
+        scale: how many times as large the fakes are as what they were made of.
         step, which, averaged, labels, seed: as in `protocol.Record`.
         generate, latent: as in `metric.Comparison`; None where no generator makes pixels of latents alone.
     """
 
     source: ImageSource
     identity: str = ""
+    rows: Dataset | None = None
+    truth: ImageSource | None = None
+    no_truth: str = "nothing says which truth belongs to which image"
+    cycle: CycleErrors | None = None
+    scale: int = 1
     step: int | None = None
     which: str = ""
     averaged: bool | None = None
@@ -66,6 +79,9 @@ class GeneratedSetMaker:
         self._spec = spec
         self._devices = devices
         self._conditions = conditions
+        self._rows = None if conditions is None else conditions.dataset
+        paired = self._rows is not None and all(field.aligned for field in self._rows.fields.values())
+        self._truth = dataset_source(self._rows) if self._rows is not None and paired else None
         self._chunks = make_chunks(algorithm, spec, conditions)
         self._draw = jax.jit(algorithm.draw)
 
@@ -86,6 +102,7 @@ class GeneratedSetMaker:
             seed=seed,
             devices=self._devices,
             chunks=self._chunks,
+            size=None if self._rows is None else len(self._rows),
         )
         # InfoGAN's generator takes codes beside the noise: there is no one path between two of its inputs.
         plain = source.codec == Pixels() and algorithm.has_latent_path
@@ -94,6 +111,9 @@ class GeneratedSetMaker:
             identity=digest_of(state.ema, "generator"),
             step=int(state.step),
             which=which,
+            rows=self._rows,
+            truth=self._truth,
+            no_truth=self._no_truth(),
             averaged=averaged,
             labels=self._labels(),
             seed=seed,
@@ -106,6 +126,12 @@ class GeneratedSetMaker:
         if self._conditions is not None:
             return f"of {self._conditions.name}"
         return "none" if self._algorithm.num_classes is None else "balanced"
+
+    def _no_truth(self) -> str:
+        """Why there is no truth, where there is none."""
+        if self._rows is None:
+            return f"{type(self._algorithm).__name__} makes its images of nothing that has a truth"
+        return f"the fields of {self._rows.name}:{self._rows.split} are of different examples"
 
     def _generate(self, state: TrainState) -> Generate:
         return lambda latents, labels: self._draw(state, latents, labels)

@@ -15,7 +15,22 @@ from gan_jax.feature_networks.network import FeatureNetwork
 
 ALL = -1  # images: every one
 Better = Literal["lower", "higher", "neither"]
-Need = Literal["logits", "labels", "held_out", "generator", "maps", "density"]
+Need = Literal["logits", "labels", "held_out", "generator", "maps", "density", "pairs", "cycle", "colour"]
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Fakes and what each of them should have been.
+
+    Attributes:
+        fake: as stored, images uint8 [N, H, W, C].
+        truth: likewise, number i that of fake i.
+        network: what features are seen with; its codec is that of both.
+    """
+
+    fake: np.ndarray
+    truth: np.ndarray
+    network: FeatureNetwork
 
 
 @dataclass(frozen=True)
@@ -34,6 +49,8 @@ class Comparison:
         of_reals: (name, make) -> make(), or what it gave before for the same reals and network; an array with
             a row for each real.
         density: the known density that the reals are drawn from; None where there is none.
+        pairs: the fakes and their truths, where a metric needs them.
+        cycle_errors: of each fake's source and by kind, float64 [N], where a metric needs them.
         once: (name, make) -> make(), or what it gave before for the same reals and network: anything that is
             quicker made anew than kept on a disk.
     """
@@ -47,6 +64,8 @@ class Comparison:
     latent: tuple[Latent, int] | None = None
     of_reals: Callable[[str, Callable[[], np.ndarray]], np.ndarray] = lambda name, make: make()
     density: Density | None = None
+    pairs: Pairs | None = None
+    cycle_errors: Mapping[str, np.ndarray] | None = None
     once: Callable[[str, Callable[[], Any]], Any] = lambda name, make: make()
 
 
@@ -63,6 +82,9 @@ class Metric:
         least: images needed on each side.
         images: how many images of each side it reads, besides features.
         needs: what else it needs.
+        features: whether it reads features; one that reads none needs no network but for "maps".
+        of_sets: whether it compares the fakes with the reals, and not each fake with something of its own.
+        each: from pairs to a value for each, float64 [N] by score, where scores are means of such.
     """
 
     version: int
@@ -72,3 +94,16 @@ class Metric:
     least: int = 2
     images: int = 0
     needs: frozenset[Need] = frozenset()
+    features: bool = True
+    of_sets: bool = True
+    each: Callable[[Pairs], dict[str, np.ndarray]] | None = None
+
+    @property
+    def uses_network(self) -> bool:
+        """Whether its scores depend on the network."""
+        return self.features or bool(self.needs & {"logits", "maps"})
+
+
+def uses_network(metrics: Mapping[str, Metric]) -> bool:
+    """Whether any of the metrics looks at a network."""
+    return any(metric.uses_network for metric in metrics.values())

@@ -3,9 +3,12 @@
 METRICS = (
     *("fid", "kid", "inception_score", "prdc", "intra_class_fid", "classification_accuracy", "modes"),
     *("sliced_wasserstein", "ms_ssim", "path_length", "memorisation", "duplicates", "density"),
+    *("l1", "psnr", "ssim", "psnr_luma", "ssim_luma", "lpips_paired", "cycle_error", "colourfulness"),
 )
+BORDERED = ("l1", "psnr", "ssim", "psnr_luma", "ssim_luma")  # those that can leave a border out
 RESIZERS = ("legacy", "legacy_tf", "clean")
 DEFAULT = "fid,kid,inception_score,prdc"  # the metrics, where none are named
+OF_PAIRS = "l1,psnr,ssim"  # likewise, before those, where the truth of each fake is known
 OF_POINTS = "density,fid,prdc"  # likewise, where the reals are points
 OF_OTHERS = "fid,prdc"  # likewise, where they are no images
 # By the codec of the reals, where they are no images: the metrics and the network, where none are named.

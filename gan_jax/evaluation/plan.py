@@ -15,7 +15,8 @@ class EvaluationPlan:
     Attributes:
         metrics: names with commas between: "fid,prdc". "" measures nothing.
         every_steps: steps between two evaluations; the last step is always measured.
-        num: generated images, against all reals of the training split.
+        num: generated images, against all reals of the training split; of a method that makes each image of
+            a row of the data at most one of each held-out row.
         network: the feature network, as `gan-jax evaluate --network` takes it.
         best: the score whose best checkpoint is kept in the run's folder best/; "": the first metric's first.
     """

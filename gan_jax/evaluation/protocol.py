@@ -26,6 +26,7 @@ class Setting:
         network_digest: of its weights, architecture and preprocessing.
         resizer: "none", or what brings images to the network's size.
         precision: of the network.
+        paired: whether each fake is compared with the one real that belongs to it.
     """
 
     num_fakes: int
@@ -36,18 +37,22 @@ class Setting:
     network_digest: str
     resizer: str
     precision: str
+    paired: bool = False
 
     @property
     def id(self) -> str:
         """8 hex digits; equal only for equal settings."""
-        return _digest(asdict(self))
+        # Those of sets have the digits that they had before there were pairs.
+        return _digest({name: value for name, value in asdict(self).items() if name != "paired" or value})
 
     def __str__(self) -> str:
-        return (
-            f"{self.num_fakes:,} fakes against {self.num_reals:,} reals of {self.real} "
-            f"({_digest(self.real_fingerprint)}), network {self.network} ({self.network_digest}), "
-            f"resizer {self.resizer}, {self.precision}"
-        )
+        reals = f"{self.num_fakes:,} fakes against {self.num_reals:,} reals of {self.real}"
+        if self.paired:
+            reals = f"{self.num_fakes:,} fakes, each against its own of {self.real}"
+        network = f"network {self.network} ({self.network_digest}), resizer {self.resizer}"
+        if not self.network_digest:
+            network = "no network"
+        return f"{reals} ({_digest(self.real_fingerprint)}), {network}, {self.precision}"
 
 
 def _digest(value: Any) -> str:
@@ -64,6 +69,7 @@ class Score:
         version: the metric's.
         protocol: the metric's own parameters.
         better: "lower", "higher", "neither", or "detail": of no interest in a table.
+        setting: what it was measured with, where that is not the record's setting.
     """
 
     value: float
@@ -71,6 +77,7 @@ class Score:
     version: int
     protocol: str
     better: str = "neither"
+    setting: Setting | None = None
 
     @property
     def described(self) -> str:
@@ -113,10 +120,20 @@ class Record:
     seconds: float
     environment: Mapping[str, Any]
 
+    def setting_of(self, name: str) -> Setting:
+        """What this score was measured with."""
+        return self.scores[name].setting or self.setting
+
+    def column(self, name: str) -> str:
+        """8 hex digits that say which scores may stand in one column with this one."""
+        return column(self.setting_of(name), name, self.scores[name])
+
     def row(self) -> dict[str, Any]:
         """The record as a row of metrics.jsonl; `step` stands on top."""
         content = asdict(self)
         for score in content["scores"].values():
+            if score["setting"] is None:
+                del score["setting"]
             if not math.isfinite(score["value"]):
                 score["value"] = str(score["value"])  # JSON has no infinity
         return {"step": content.pop("step"), "evaluation": {**content, "setting_id": self.setting.id}}
@@ -130,13 +147,15 @@ def from_row(row: Mapping[str, Any]) -> Record | None:
     try:
         content = {name: value for name, value in content.items() if name != "setting_id"}
         content["setting"] = Setting(**content["setting"])
-        content["scores"] = {
-            name: Score(**{**score, "value": float(score["value"])})
-            for name, score in content["scores"].items()
-        }
+        content["scores"] = {name: _score(**score) for name, score in content["scores"].items()}
         return Record(step=row["step"], **content)
     except (KeyError, TypeError, AttributeError, ValueError):
         return None
+
+
+def _score(value: Any, setting: Mapping[str, Any] | None = None, **others: Any) -> Score:
+    """A score from the fields of a row."""
+    return Score(float(value), setting=None if setting is None else Setting(**setting), **others)
 
 
 def table(records: Iterable[Record], only: Sequence[str] | None = None) -> str:
@@ -156,9 +175,8 @@ def table(records: Iterable[Record], only: Sequence[str] | None = None) -> str:
         cells = rows.setdefault(_row_of(record), {})
         for name in only or [name for name, score in record.scores.items() if score.better != "detail"]:
             if name in record.scores:
-                score = record.scores[name]
-                key = column(record.setting, name, score)
-                columns.setdefault(key, (name, record.setting, score))
+                score, key = record.scores[name], record.column(name)
+                columns.setdefault(key, (name, record.setting_of(name), score))
                 cells.setdefault(key, {})[record.seed] = score.value
     settings = list(dict.fromkeys(setting.id for _, setting, _ in columns.values()))
     letters = {identity: _letter(index) for index, identity in enumerate(settings)}

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from gan_jax.data.codecs import Pixels
 from gan_jax.densities import DENSITIES
 from gan_jax.evaluation.generated import GeneratedSet
 from gan_jax.evaluation.metric import Metric
+from gan_jax.evaluation.names import BORDERED
+from gan_jax.evaluation.pair_scores import pair_metrics
 from gan_jax.evaluation.scores import METRICS, kid_of_subsets
 from gan_jax.evaluation.sources.image_source import ImageSource, class_numbers, spelled
 from gan_jax.feature_networks.network import FeatureNetwork
@@ -43,14 +44,21 @@ class Problem(NamedTuple):
     remedy: str
 
 
-def chosen(names: tuple[str, ...], *, kid_subset_size: int | None = None) -> dict[str, Metric]:
+def chosen(
+    names: tuple[str, ...],
+    *,
+    kid_subset_size: int | None = None,
+    border: int | None = None,
+    scale: int = 1,
+) -> dict[str, Metric]:
     """The metrics with these names.
 
     Args:
         kid_subset_size: images in each of KID's subsets; None for 1000.
+        border, scale: as `pair_metrics` takes them.
 
     Raises:
-        UserError: none, or one that is not there; a size without KID.
+        UserError: none, or one that is not there; a size without KID, or a border without metrics of pairs.
     """
     unknown = [name for name in names if name not in METRICS]
     if unknown or not names:
@@ -64,7 +72,9 @@ def chosen(names: tuple[str, ...], *, kid_subset_size: int | None = None) -> dic
         if "kid" not in found:
             raise UserError(f"kid_subset_size={kid_subset_size} is of use to kid alone: leave it out")
         found["kid"] = kid_of_subsets(kid_subset_size)
-    return found
+    if border is not None and not found.keys() & set(BORDERED):
+        raise UserError(f"border={border} is of use to {', '.join(BORDERED)} alone: leave it out")
+    return found | {name: metric for name, metric in pair_metrics(border, scale).items() if name in found}
 
 
 def held_out_named(metrics: Mapping[str, Metric], held_out: ImageSource) -> dict[str, Metric]:
@@ -127,9 +137,11 @@ def check_sides(given: Given) -> None:
         return
     source = given.fake.source
     if source.size is not None and source.size < given.num_fakes:
+        holds, rows = f"holds {source.size} images", given.fake.rows
+        if rows is not None:
+            holds = f"makes {source.size} images, one of each example of {rows.name}:{rows.split}"
         raise UserError(
-            f"{source.name} holds {source.size} images, and {given.num_fakes} are asked for: ask for "
-            f"{source.size} or fewer"
+            f"{source.name} {holds}, and {given.num_fakes} are asked for: ask for {source.size} or fewer"
         )
     _check_alike(source, real)
 
@@ -182,8 +194,15 @@ def _reals(name: str, metric: Metric, given: Given) -> Problem | None:
             f"leave it out, or take one of {', '.join(DENSITIES)} as the reals",
         )
     seen = given.network is not None or not real.codec.pictured  # a network of pictures may see it as such
-    if seen and real.codec != Pixels() and (metric.images or metric.needs & {"logits", "maps"}):
+    of_images = metric.images or metric.needs & {"logits", "maps", "pairs"}
+    if seen and not real.codec.is_image and of_images:
         return Problem(f"is for images, and {real.name} holds {real.codec.noun}", "leave it out")
+    if "colour" in metric.needs and real.image_shape[2] != 3:
+        return Problem(
+            f"is for pictures of red, green and blue, and those of {real.name} are "
+            f"{spelled(real.image_shape)}",
+            "leave it out",
+        )
     if "labels" in metric.needs and real.num_classes is None:
         return Problem(f"needs labelled reals, and {real.name} has no labels", "leave it out")
     if "held_out" not in metric.needs:
@@ -224,6 +243,13 @@ def _fakes(name: str, metric: Metric, given: Given) -> Problem | None:
         return Problem(
             f"needs a generator, and {fake.source.name} is not a run of one of images whose latents are all "
             "it takes",
+            "leave it out",
+        )
+    if "pairs" in metric.needs and fake.truth is None:
+        return Problem(f"needs pairs, and {fake.no_truth}", "leave it out")
+    if "cycle" in metric.needs and fake.cycle is None:
+        return Problem(
+            f"needs a method that translates there and back, and {fake.source.name} is no run of one",
             "leave it out",
         )
     if "labels" not in metric.needs:

@@ -14,11 +14,13 @@ from gan_jax.data.classes import plain_names
 from gan_jax.densities.density import NEAR as MODE
 from gan_jax.evaluation.extract import ExtractedSet
 from gan_jax.evaluation.metric import ALL, Better, Comparison, Metric
+from gan_jax.evaluation.pair_scores import CYCLE_ERROR, pair_metrics
 from gan_jax.evaluation.sources.image_source import subset
 from gan_jax.feature_networks.classifier import VERSION
 from gan_jax.feature_networks.classifier_cache import MIRRORED, default_recipe
 from gan_jax.feature_networks.classifier_training import Recipe
 from gan_jax.metrics.classification_accuracy import classification_accuracy
+from gan_jax.metrics.colourfulness import colourfulness
 from gan_jax.metrics.density_scores import density_scores, projected
 from gan_jax.metrics.duplicates import duplicate_threshold, duplicates
 from gan_jax.metrics.frechet import fid, intra_class_fid
@@ -41,6 +43,7 @@ NEAR = 0.01  # quantile of the reals' nearest distances below which two fakes ar
 PYRAMIDS = 8_192  # images of the sliced Wasserstein distance
 PATCHES, PROJECTIONS = 128, 512  # of each image and level, and directions
 PAIRS, PAIRED = 5_000, 10_000  # pairs and images of MS-SSIM
+COLOURED = 10_000  # images whose colourfulness is measured
 PATHS = 10_000
 SAMPLING: Sampling = "full"  # of the paths
 # Directions, and reals projected on them. An odd number has few symmetries in common with a ring or a grid:
@@ -212,6 +215,11 @@ def _density(given: Comparison) -> dict[str, float]:
     return {name: float(value) for name, value in asdict(found).items()}
 
 
+def _colourfulness(given: Comparison) -> dict[str, float]:
+    sides = {"colourfulness": given.fake, "colourfulness_real": given.real}
+    return {name: float(colourfulness(side.images[:COLOURED]).mean()) for name, side in sides.items()}
+
+
 def _recipe_in_words() -> str:
     """Describes the classifiers that `_classification_accuracy` trains."""
     fields = ", ".join(f"{name} {value}" for name, value in asdict(Recipe()).items() if name != "flip")
@@ -327,5 +335,17 @@ METRICS: dict[str, Metric] = {
         },
         _density,
         needs=frozenset({"density"}),
+    ),
+    **pair_metrics(),
+    "cycle_error": CYCLE_ERROR,
+    "colourfulness": Metric(
+        1,
+        f"at most {COLOURED:,} images",
+        {"colourfulness": "neither", "colourfulness_real": "neither"},
+        _colourfulness,
+        least=1,
+        images=COLOURED,
+        needs=frozenset({"colour"}),
+        features=False,
     ),
 }

@@ -99,6 +99,21 @@ def pixel_network(image_shape: tuple[int, int, int]) -> FeatureNetwork:
     )
 
 
+def no_network(codec: Codec) -> FeatureNetwork:
+    """What stands in for a network where no metric looks at features: it has none, of any images."""
+    return FeatureNetwork(
+        name="none",
+        digest="",
+        resizer="none",
+        image_shape=(None, None, None),
+        num_features=0,
+        num_classes=None,
+        params={},
+        apply=lambda params, images: Outputs(jnp.zeros((images.shape[0], 0))),
+        codec=codec,
+    )
+
+
 def point_network(dimension: int) -> FeatureNetwork:
     """Points of R^D as they are: the features are the coordinates.
 
@@ -120,12 +135,16 @@ def point_network(dimension: int) -> FeatureNetwork:
 
 
 def decoding_network(network: FeatureNetwork, codec: Codec) -> FeatureNetwork:
-    """A network of this module that takes what another codec stores, and sees it as `as_pixels`."""
+    """A network of this module that takes what another codec stores, and sees it as `as_pixels`.
+
+    Only of images it has maps: perceptual distances are between pictures.
+    """
+    maps = network.maps if codec.is_image else None
     return replace(
         network,
         digest=digest_of({}, f"{network.digest} of {codec.name} {codec.digest}"),
         apply=lambda params, stored: network.apply(params, as_pixels(stored, codec)),
-        maps=None,
+        maps=None if maps is None else lambda params, stored: maps(params, as_pixels(stored, codec)),
         codec=codec,
     )
 

@@ -298,7 +298,8 @@ class GroupTrainer:
         if self.last is not None:
             better = {name: score.better for name, score in self.last.scores.items()}
             protocol = {
-                name: f"{self.last.setting}; {score.described}" for name, score in self.last.scores.items()
+                name: f"{self.last.setting_of(name)}; {score.described}"
+                for name, score in self.last.scores.items()
             }
         return [
             Result(

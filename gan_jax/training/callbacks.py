@@ -22,10 +22,12 @@ from gan_jax.distributed import parallel
 from gan_jax.distributed.hosts import ALONE, Hosts
 from gan_jax.evaluation.evaluate import Evaluator, held_out_of
 from gan_jax.evaluation.generated import GeneratedSet, GeneratedSetMaker
+from gan_jax.evaluation.metric import uses_network
 from gan_jax.evaluation.networks import open_network
-from gan_jax.evaluation.protocol import WHILE_TRAINING, Record, column, from_row
+from gan_jax.evaluation.protocol import WHILE_TRAINING, Record, from_row
 from gan_jax.evaluation.requirements import Given, check, chosen
 from gan_jax.evaluation.sources.sources import dataset_source
+from gan_jax.feature_networks.simple_networks import no_network
 from gan_jax.inference.conditions import Conditions
 from gan_jax.inference.sample import ImageSampler, compared_kind, make_sampler
 from gan_jax.summaries.logs import NoLog, RunLog, read_losses, read_metrics
@@ -174,14 +176,21 @@ def open_evaluator(plan: Plan, mesh: jax.sharding.Mesh, fake: GeneratedSet | Non
     """
     asked = plan.evaluation
     real = dataset_source(plan.dataset)
-    metrics, held_out = chosen(asked.names), held_out_of(real, plan.data_dir)
+    held_out = held_out_of(real, plan.data_dir)
+    metrics = chosen(asked.names, scale=1 if fake is None else fake.scale)
+    rows = plan.conditions(plan.phases[-1])
+    num = asked.num if rows is None or rows.dataset is None else min(asked.num, len(rows.dataset))
     if real.size is not None:  # before a classifier is trained
-        check(metrics, Given(real, asked.num, real.size, fake=fake, held_out=held_out))
+        check(metrics, Given(real, num, real.size, fake=fake, held_out=held_out))
+    if uses_network(metrics):
+        network = open_network(asked.network, real, data_dir=plan.data_dir)
+    else:
+        network = no_network(real.codec)
     return Evaluator(
         metrics,
         real,
-        open_network(asked.network, real, data_dir=plan.data_dir),
-        num_fakes=asked.num,
+        network,
+        num_fakes=num,
         held_out=held_out,
         mesh=mesh,
         progress=False,
@@ -312,6 +321,5 @@ class PeriodicEvaluator:
 
 def note_of(record: Record, score: str) -> Note:
     """What best.json says of a checkpoint with these scores, of which this one ranks it."""
-    found = record.scores[score]
-    identity = column(record.setting, score, found)
-    return {"score": score, "value": found.value, "step": record.step, "column": identity}
+    value = record.scores[score].value
+    return {"score": score, "value": value, "step": record.step, "column": record.column(score)}

@@ -30,8 +30,9 @@ def generator_source(
     seed: int,
     devices: Sequence[jax.Device] | None = None,
     chunks: Chunks | None = None,
+    size: int | None = None,
 ) -> ImageSource:
-    """Images from the averaged generator, without an end.
+    """Images from the averaged generator, without an end unless a size is given.
 
     Image number i is that of `gan-jax sample --seed` for the same label, encoded as the data are stored:
     pixels are rounded to uint8 as in its PNG, points are not rounded. A conditional generator gets the
@@ -47,6 +48,8 @@ def generator_source(
         seed: of the latents.
         devices: draw in turn, 64 images at a time; None is all of this process. The images stay the same.
         chunks: of `make_chunks` for this algorithm and spec, kept to compile once for many states.
+
+        size: how many there are, for a method that makes each of a row of a data set.
 
     Raises:
         UserError, while reading: images that are not finite.
@@ -69,7 +72,7 @@ def generator_source(
         fingerprint=None,
         image_shape=spec.image_shape,
         num_classes=classes if labelled else None,
-        size=None,
+        size=size,
         read=read,
         codec=codec,
         class_names=(spec.class_names or None) if labelled else None,
