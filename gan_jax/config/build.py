@@ -6,6 +6,7 @@ import contextlib
 import copy
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -39,10 +40,10 @@ from gan_jax.core.state import Role
 from gan_jax.data.feed import Placement
 from gan_jax.data.spec import DataSpec
 from gan_jax.data.transforms import Transform, enlarge_and_crop, flip
-from gan_jax.evaluation.evaluate import held_out_conditions
+from gan_jax.evaluation.evaluate import held_out_rows
 from gan_jax.evaluation.plan import EvaluationPlan
 from gan_jax.feature_networks.network import digest_of
-from gan_jax.inference.conditions import Conditions
+from gan_jax.inference.conditions import Conditions, dataset_conditions
 from gan_jax.inference.sample import compared_kind
 from gan_jax.optim.optimizers import lazy_regularization_scale
 from gan_jax.utils.checks import MOST, is_count, whole
@@ -162,7 +163,13 @@ class Plan:
 
     def conditions(self, phase: Phase) -> Conditions | None:
         """What samples of a phase are made of, where its method reads source batches."""
-        return held_out_conditions(phase.algorithm, self.dataset, self.data_dir)
+        fields = phase.algorithm.conditions
+        return dataset_conditions(self._held_out, fields) if fields else None
+
+    @cached_property
+    def _held_out(self) -> data.Dataset:
+        """The rows that a method which reads source batches is sampled with, opened once."""
+        return held_out_rows(self.dataset, self.data_dir)
 
     @property
     def spec(self) -> DataSpec:

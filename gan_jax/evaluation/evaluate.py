@@ -16,7 +16,6 @@ import jax
 import numpy as np
 from absl import logging
 
-from gan_jax.core.algorithm import Algorithm
 from gan_jax.data import Dataset, load
 from gan_jax.evaluation.extract import BATCH, MOST_VALUES, PRECISION, VALUES, ExtractedSet, Extractor
 from gan_jax.evaluation.generated import Generate, GeneratedSet
@@ -26,7 +25,6 @@ from gan_jax.evaluation.requirements import Given, check, check_sides, chosen
 from gan_jax.evaluation.sources.image_source import class_numbers, like, relabelled, seen_by, subset
 from gan_jax.evaluation.sources.sources import ImageSource, dataset_source
 from gan_jax.feature_networks.network import FeatureNetwork
-from gan_jax.inference.conditions import Conditions, dataset_conditions
 from gan_jax.utils.errors import UserError
 from gan_jax.utils.provenance import describe_environment
 
@@ -324,13 +322,6 @@ def held_out_split(dataset: Dataset, data_dir: str | Path | None) -> Dataset | N
     return None
 
 
-def held_out_conditions(
-    algorithm: Algorithm, dataset: Dataset, data_dir: str | Path | None
-) -> Conditions | None:
-    """What a method that reads source batches makes images of: held-out rows, or the data's own without any.
-
-    None for a method that reads none.
-    """
-    if not algorithm.conditions:
-        return None
-    return dataset_conditions(held_out_split(dataset, data_dir) or dataset, algorithm.conditions)
+def held_out_rows(dataset: Dataset, data_dir: str | Path | None) -> Dataset:
+    """What a method that reads source batches makes images of: held-out rows; the data's own without any."""
+    return held_out_split(dataset, data_dir) or dataset

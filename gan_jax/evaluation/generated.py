@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import jax
 import numpy as np
@@ -14,6 +15,7 @@ from gan_jax.core.state import TrainState
 from gan_jax.data.codecs import Pixels
 from gan_jax.data.dataset import Dataset
 from gan_jax.data.spec import DataSpec
+from gan_jax.evaluation.cycles import make_cycle
 from gan_jax.evaluation.sources.sources import ImageSource, dataset_source, generator_source
 from gan_jax.feature_networks.network import digest_of
 from gan_jax.inference.conditions import Conditions
@@ -64,6 +66,8 @@ class GeneratedSetMaker:
         algorithm, spec: the run's.
         devices: that draw; None is all of this process.
         conditions: what a method that reads source batches makes its images of.
+        direction: in which it translates, where it does. For another than the training's give the algorithm
+            turned, and the spec and the conditions of data turned likewise.
     """
 
     def __init__(
@@ -73,6 +77,7 @@ class GeneratedSetMaker:
         spec: DataSpec,
         devices: Sequence[jax.Device] | None = None,
         conditions: Conditions | None = None,
+        direction: str = "a_to_b",
     ) -> None:
         self._name = name
         self._algorithm = algorithm
@@ -84,6 +89,8 @@ class GeneratedSetMaker:
         self._truth = dataset_source(self._rows) if self._rows is not None and paired else None
         self._chunks = make_chunks(algorithm, spec, conditions)
         self._draw = jax.jit(algorithm.draw)
+        self._scale = scale_of(algorithm, direction)
+        self._cycle = None if self._rows is None else make_cycle(algorithm, self._rows, direction)
 
     def __call__(self, state: TrainState, *, seed: int, which: str, averaged: bool) -> GeneratedSet:
         """The images of a state. Where other processes hold parts of it, all must call this together.
@@ -114,6 +121,8 @@ class GeneratedSetMaker:
             rows=self._rows,
             truth=self._truth,
             no_truth=self._no_truth(),
+            cycle=None if self._cycle is None else partial(self._cycle, state),
+            scale=self._scale,
             averaged=averaged,
             labels=self._labels(),
             seed=seed,
@@ -135,6 +144,11 @@ class GeneratedSetMaker:
 
     def _generate(self, state: TrainState) -> Generate:
         return lambda latents, labels: self._draw(state, latents, labels)
+
+
+def scale_of(algorithm: Algorithm, direction: str = "a_to_b") -> int:
+    """How many times as large an image is as what it is made of; 1 where it is made of no picture."""
+    return algorithm.geometry(direction).scale if direction in algorithm.directions else 1
 
 
 def not_averaged(state: TrainState) -> TrainState:

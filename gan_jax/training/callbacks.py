@@ -21,7 +21,7 @@ from gan_jax.core.state import TrainState
 from gan_jax.distributed import parallel
 from gan_jax.distributed.hosts import ALONE, Hosts
 from gan_jax.evaluation.evaluate import Evaluator, held_out_of
-from gan_jax.evaluation.generated import GeneratedSet, GeneratedSetMaker
+from gan_jax.evaluation.generated import GeneratedSet, GeneratedSetMaker, scale_of
 from gan_jax.evaluation.metric import uses_network
 from gan_jax.evaluation.networks import open_network
 from gan_jax.evaluation.protocol import WHILE_TRAINING, Record, from_row
@@ -177,9 +177,10 @@ def open_evaluator(plan: Plan, mesh: jax.sharding.Mesh, fake: GeneratedSet | Non
     asked = plan.evaluation
     real = dataset_source(plan.dataset)
     held_out = held_out_of(real, plan.data_dir)
-    metrics = chosen(asked.names, scale=1 if fake is None else fake.scale)
-    rows = plan.conditions(plan.phases[-1])
-    num = asked.num if rows is None or rows.dataset is None else min(asked.num, len(rows.dataset))
+    metrics = chosen(asked.names, scale=scale_of(plan.phases[-1].algorithm))
+    made_of = plan.conditions(plan.phases[-1])
+    rows = None if made_of is None else made_of.dataset
+    num = asked.num if rows is None else min(asked.num, len(rows))
     if real.size is not None:  # before a classifier is trained
         check(metrics, Given(real, num, real.size, fake=fake, held_out=held_out))
     if uses_network(metrics):

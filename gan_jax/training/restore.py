@@ -17,8 +17,8 @@ from gan_jax.data import Dataset, DataSpec
 from gan_jax.data.prepared import is_same_data
 from gan_jax.distributed import parallel
 from gan_jax.distributed.memory import check_devices
-from gan_jax.evaluation.evaluate import held_out_conditions
-from gan_jax.inference.conditions import Conditions
+from gan_jax.evaluation.evaluate import held_out_rows
+from gan_jax.inference.conditions import Conditions, dataset_conditions
 from gan_jax.training.best import BEST, best_note
 from gan_jax.training.checkpoint import Checkpoints
 from gan_jax.training.workdir import recorded_run
@@ -100,7 +100,8 @@ def run_conditions(
     if not algorithm.conditions:
         return None
     dataset = run_data(workdir, data_dir, changed=True)
-    return held_out_conditions(algorithm, dataset, data_dir or data_folder(recorded_run(workdir)[0]))
+    rows = held_out_rows(dataset, data_dir or data_folder(recorded_run(workdir)[0]))
+    return dataset_conditions(rows, algorithm.conditions)
 
 
 def run_data(

@@ -79,10 +79,17 @@ TOY = Toy(
 )
 
 
+TOY.config.evaluation.metrics = "fid,l1,psnr"
+
+
 def test_a_translator_lives_in_one_file(monkeypatch, tmp_path):
     check_alone(TOY, monkeypatch, tmp_path, [1])
     scored = [record for record in map(from_row, read_metrics(tmp_path / "whole")) if record]
     assert {record.labels for record in scored} == {"of toy:test"}
+    (record,) = scored
+    assert record.setting.num_fakes == 16  # one of each held-out row, though 64 are allowed
+    assert record.setting_of("l1").real == "toy:test"
+    assert 0 < record.scores["l1"].value < 1
 
 
 def test_samples_are_made_of_held_out_sources(monkeypatch):
