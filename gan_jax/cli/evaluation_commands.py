@@ -6,9 +6,12 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
+
+import ml_collections
 
 from gan_jax.config.build import data_folder, is_averaged
-from gan_jax.config.components import complete
+from gan_jax.config.components import check_data, complete, data_options
 from gan_jax.core.algorithm import Algorithm
 from gan_jax.core.state import TrainState
 from gan_jax.data.decoding import MAX_MEGAPIXELS
@@ -366,9 +369,17 @@ def _recorded(path: Path, everything: bool) -> list[Record]:
     return found
 
 
-def train_classifier(name: str, *, data_dir: str | None, seed: int, out: Path | None) -> None:
-    """gan-jax train-classifier: the in-domain network of a data set, trained and kept."""
-    sys.stdout.write(prepare_classifier(name, data_dir=data_dir, seed=seed, out=out).summary())
+def train_classifier(
+    which: str | ml_collections.ConfigDict, *, data_dir: str | None, seed: int, out: Path | None
+) -> None:
+    """gan-jax train-classifier: the in-domain network of a data set, or of a config's, trained and kept."""
+    options: dict[str, Any] = {}
+    if isinstance(which, ml_collections.ConfigDict):
+        check_data(which)
+        options, data_dir = data_options(which), data_dir or data_folder(which)
+        which = which.data.name
+    stored = prepare_classifier(which, data_dir=data_dir, seed=seed, options=options, out=out)
+    sys.stdout.write(stored.summary())
 
 
 def _say(text: str) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 from absl import flags
 
 from gan_jax.cli.command_flags import DATA_DIR, define_integer, define_path, no_arguments, path_of, required
+from gan_jax.config.config_flag import define_config
 from gan_jax.evaluation.names import (
     BORDERED,
     DEFAULT,
@@ -146,14 +147,18 @@ def define_train_classifier(values: flags.FlagValues, argv: list[str]) -> list[s
     define_path(values, "data_dir", DATA_DIR)
     define_integer("seed", 0, "Of the training.", lower_bound=0, flag_values=values)
     define_path(values, "out", "The file to write. Default: one in the cache.")
-    return argv
+    return define_config(values, argv)
 
 
 def train_classifier(values: flags.FlagValues, rest: list[str]) -> None:
-    """Runs `gan-jax train-classifier NAME`."""
-    if len(rest) != 1:
-        raise flags.Error("usage: gan-jax train-classifier NAME [--data_dir FOLDER] [--seed 0] [--out FILE]")
+    """Runs `gan-jax train-classifier NAME`, or with --config of a config's data set."""
+    if len(rest) != (0 if values.config else 1):
+        raise flags.Error(
+            "usage: gan-jax train-classifier NAME [--data_dir FOLDER] [--seed 0] [--out FILE]; or, for a "
+            "data set with options, --config=FILE [--config.data.folder=...] in the place of NAME"
+        )
     from gan_jax.cli import evaluation_commands
 
-    out = path_of(values, "out")
-    evaluation_commands.train_classifier(rest[0], data_dir=values.data_dir, seed=values.seed, out=out)
+    evaluation_commands.train_classifier(
+        values.config or rest[0], data_dir=values.data_dir, seed=values.seed, out=path_of(values, "out")
+    )

@@ -35,7 +35,13 @@ from gan_jax.utils.provenance import describe_environment
 from gan_jax.utils.tree import PyTree
 from gan_jax.utils.untrusted import parse_json, plain, read_npz
 
-MIRRORED = ("fashion_mnist", "cifar10", "cifar100", "shapes")  # whose mirrored images are of the same class
+MIRRORED = (
+    "fashion_mnist",
+    "cifar10",
+    "cifar100",
+    "shapes",
+    "photos",
+)  # whose mirrored images are of the same class
 POOR = 0.8  # of the test images: a classifier below is named in a warning
 _ABOUT = "about"
 _WEIGHTS = "weights"
@@ -60,14 +66,15 @@ class StoredClassifier:
 
     @property
     def test_accuracy(self) -> float | None:
-        """The share of the test split that it gets right; None where the set has no labelled test split."""
+        """The share of the test split that it gets right; None where that has no labels, or other classes."""
         return self.about["test_accuracy"]
 
     def summary(self) -> str:
         """The test accuracy, the digest and the path, a line each."""
         rate = self.test_accuracy
         if rate is None:
-            tested = f"{self.about['dataset']} has no labelled test split: its accuracy is unknown"
+            lacking = "no test split with labels of these classes"
+            tested = f"{self.about['dataset']} has {lacking}: its accuracy is unknown"
         else:
             tested = f"right on {rate:.2%} of the {self.about['num_test_images']:,} test images"
         return f"classifier of {self.about['dataset']}: {tested}\ndigest {self.network.digest}\n{self.path}\n"
@@ -237,25 +244,33 @@ def _trained(
     key: Mapping[str, Any],
     progress: bool,
 ) -> bytes:
-    """The file of a new classifier."""
+    """The file of a new classifier.
+
+    Where the test split has none of the train split's classes, as where whole photographs are held out, it is
+    of those in the train split alone (exemplar networks: Dosovitskiy et al. 2014, arXiv:1406.6909), and its
+    accuracy is unknown.
+    """
     assert reals.num_classes is not None
     arrays = reals.arrays()
+    images, labels, classes, names = arrays["image"], arrays["label"], reals.num_classes, reals.class_names
+    tested = held_out.arrays() if held_out is not None and held_out.num_classes is not None else None
+    if tested is not None and not np.isin(tested["label"], labels).any():
+        # Each class is one thing, and other things are held out: the classes here are those to be learnt.
+        present, labels = np.unique(labels, return_inverse=True)
+        classes, names, tested = len(present), tuple(names[number] for number in present), None
     if progress:
         sys.stderr.write(f"{_announcement(reals, recipe)}\n")
     begun = time.monotonic()
-    params = train_classifier(
-        arrays["image"], arrays["label"], reals.num_classes, recipe=recipe, seed=seed, progress=progress
-    )
+    params = train_classifier(images, labels, classes, recipe=recipe, seed=seed, progress=progress)
     params = jax.device_get(params)
     seconds = time.monotonic() - begun
-    network = classifier_network(params, reals.image_shape, reals.num_classes)
-    tested = held_out.arrays() if held_out is not None and held_out.num_classes is not None else None
+    network = classifier_network(params, reals.image_shape, classes)
     about = {
         "dataset": reals.name,
         "options": reals.options,
-        "class_names": reals.class_names,
+        "class_names": names,
         "image_shape": reals.image_shape,
-        "num_classes": reals.num_classes,
+        "num_classes": classes,
         "num_images": len(reals),
         **key,
         "test_accuracy": accuracy(network, tested["image"], tested["label"]) if tested else None,

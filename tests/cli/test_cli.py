@@ -78,7 +78,7 @@ FLAGS = {
     ),
     "scores": ("--only=", "--all"),
     "study": ("--out=", "--shard=", "--merge", "--seeds=", "--only=", "--dry_run"),
-    "train-classifier": ("--data_dir=", "--seed=", "--out="),
+    "train-classifier": ("--data_dir=", "--seed=", "--out=", "--config="),
     "data": ("--from=", "--data_dir="),
 }
 

@@ -11,6 +11,7 @@ from gan_jax import data
 from gan_jax.config.choices import with_components
 from gan_jax.evaluation.evaluate import Evaluator
 from gan_jax.evaluation.protocol import from_row
+from gan_jax.feature_networks.classifier_cache import read_classifier
 from gan_jax.main import main
 from gan_jax.summaries.logs import read_metrics, read_rows
 from gan_jax.summaries.pictures import save_png
@@ -482,6 +483,34 @@ def test_a_picture_of_neighbours_is_what_its_name_says(pictures):
     assert main(["evaluate", *sides, f"--neighbours={pictures / 'near.jpg'}"]) == 0
     with Image.open(pictures / "near.jpg") as opened:
         assert opened.format == "JPEG"
+
+
+def test_a_classifier_of_a_configs_data(tmp_path, monkeypatch, capsys):
+    """Its options count, and photographs that are held out whole are no classes to be tested on."""
+    monkeypatch.setenv("GAN_JAX_CACHE", str(tmp_path / "cache"))
+    numbers = np.random.default_rng(0)
+    for name, colour in (("red", 0), ("green", 1), ("blue", 2)):
+        photo = numbers.integers(0, 100, (24, 24, 3), np.uint8)
+        photo[..., colour] += 100
+        Image.fromarray(photo).save(tmp_path / f"{name}.png")
+    config = tmp_path / "config.py"
+    config.write_text(
+        "from gan_jax.config.build import base_config\n"
+        "def get_config():\n"
+        "    config = base_config()\n"
+        "    config.data.update(name='photos', tile=8, stride=8)\n"
+        "    return config\n"
+    )
+    fields = [f"--config={config}", f"--config.data.folder={tmp_path}", "--config.data.held_out=green"]
+    data_dir = f"--data_dir={tmp_path / 'data'}"
+    assert main(["train-classifier", *fields, data_dir, f"--out={tmp_path / 'c.npz'}"]) == 0
+    assert "photos has no test split with labels of these classes" in capsys.readouterr().out
+    about = read_classifier(tmp_path / "c.npz").about
+    assert about["class_names"] == ["blue", "red"]
+    assert about["num_classes"] == 2
+    assert about["options"]["tile"] == 8
+    assert main(["train-classifier", "photos", *fields]) == 2
+    assert "in the place of NAME" in capsys.readouterr().err
 
 
 def test_a_classifier_is_written_as_npz(tmp_path, capsys):
