@@ -40,6 +40,7 @@ from gan_jax.core.state import Role
 from gan_jax.data.feed import Placement
 from gan_jax.data.spec import DataSpec
 from gan_jax.data.transforms import Transform, enlarge_and_crop, flip
+from gan_jax.data.views import VIEW
 from gan_jax.evaluation.evaluate import held_out_rows
 from gan_jax.evaluation.plan import EvaluationPlan
 from gan_jax.feature_networks.network import digest_of
@@ -283,7 +284,10 @@ def open_data(config: ml_collections.ConfigDict, data_dir: str | Path | None = N
         UserError: as `data.load`.
     """
     where = data_dir or data_folder(config)
-    return data.load(config.data.name, data_dir=where, split=config.data.split, **data_options(config))
+    view = {name: config.data[name] for name in VIEW}
+    return data.load(
+        config.data.name, data_dir=where, split=config.data.split, **view, **data_options(config)
+    )
 
 
 def data_transforms(config: ml_collections.ConfigDict, spec: DataSpec) -> tuple[Transform, ...]:

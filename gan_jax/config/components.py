@@ -24,6 +24,7 @@ from gan_jax.core.algorithm import Algorithm
 from gan_jax.core.execution import Execution
 from gan_jax.core.games import GAMES
 from gan_jax.data import DATASETS
+from gan_jax.data.views import VIEW
 from gan_jax.evaluation.plan import EvaluationPlan
 from gan_jax.feature_networks.perceptual import ALL_CONTENTS
 from gan_jax.losses.adversarial import LOSSES
@@ -79,6 +80,7 @@ DATA: dict[str, Any] = {
     "placement": "auto",  # "device", "stream", or by size
     "flip": False,  # mirror half of the examples
     "random_crop": 0,  # enlarge every side by so many pixels and cut the old size out at random
+    **VIEW,  # codec="lab": colours as L*a*b*; direction="b_to_a": source and image exchanged
 }
 # Fields that the records of older runs lack.
 RECENT: dict[str, Any] = {"phases": [], "generator_penalties": ml_collections.ConfigDict()}
@@ -135,7 +137,7 @@ def with_dataset(
     with config.unlocked():
         for option in data_options(config):
             del config.data[option]
-        config.data.update(name=name, **options)
+        config.data.update(name=name, **{**VIEW, **options})
     return config
 
 

@@ -22,6 +22,7 @@ from gan_jax.data.prepared import data_dir_flag, data_root, find_folder, open_fo
 from gan_jax.data.shapes import Shapes
 from gan_jax.data.stacked_mnist import StackedMnist
 from gan_jax.data.unpaired import UnpairedSets
+from gan_jax.data.views import VIEW, viewed
 from gan_jax.data.zipped import zipped
 from gan_jax.densities import DENSITIES
 from gan_jax.utils.errors import UserError
@@ -66,7 +67,15 @@ def picture_size(name: str, options: Mapping[str, Any]) -> tuple[int, int] | Non
     return height, width
 
 
-def load(name: str, *, data_dir: str | Path | None = None, split: str = "train", **options: Any) -> Dataset:
+def load(
+    name: str,
+    *,
+    data_dir: str | Path | None = None,
+    split: str = "train",
+    codec: str = VIEW["codec"],
+    direction: str = VIEW["direction"],
+    **options: Any,
+) -> Dataset:
     """Opens one split of a data set, without TensorFlow and without the network.
 
     `mnist`, `fashion_mnist` and `kmnist` are prepared by `prepare`; the others at their first use, of which
@@ -79,11 +88,16 @@ def load(name: str, *, data_dir: str | Path | None = None, split: str = "train",
         name: one of DATASETS, "zip", or a tfds name that has been prepared as array_record.
         data_dir: the data folder; None or "" is TFDS_DATA_DIR, else ~/tensorflow_datasets.
         split: "train", "test", or a part of one as tfds writes it, such as "train[:1000]".
+        codec, direction: of a view; see `views.viewed`.
         **options: the data set's own, such as `resolution=64`.
 
     Raises:
         UserError: not prepared (with the command that does it), unknown name, split or option, damage.
     """
+    return viewed(_load(name, data_dir, split, options), codec, direction)
+
+
+def _load(name: str, data_dir: str | Path | None, split: str, options: dict[str, Any]) -> Dataset:
     if name == ZIP:
         return _open_zip(data_dir, split, options)
     if name == ARRAYS:
@@ -176,6 +190,7 @@ def _open(builder: LocalBuilder | UnpairedSets, split: str) -> Dataset:
 
 def _builder(name: str, root: Path, options: dict[str, Any]) -> LocalBuilder | UnpairedSets:
     cls, known = BUILDERS[name], options_of(name)
+    options = {option: value for option, value in options.items() if option not in VIEW}
     if unknown := sorted(set(options) - set(known)):
         raise UserError(
             f"Unknown option {', '.join(unknown)} of the data set {name}: "

@@ -36,6 +36,8 @@ NEWER = {
     "execution.precision": "float32",
     "phases": [],
     "data.random_crop": 0,
+    "data.codec": "",
+    "data.direction": "a_to_b",
     "init_from.run": "",
     "init_from.players": "",
     "init_from.checkpoint": "newest",

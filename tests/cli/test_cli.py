@@ -177,7 +177,7 @@ def test_a_config_file_that_is_no_config(text, words, gan_jax, tmp_path):
     ("override", "words"),
     [
         ("batchsize=3", "the config has no 'batchsize'; it has algorithm, augment, batch_size,"),
-        ("data.nam=shapes", "data has no 'nam'; it has channels, dir, flip, name,"),
+        ("data.nam=shapes", "data has no 'nam'; it has channels, codec, dir, direction, flip, name,"),
         ("dta.name=shapes", "the config has no 'dta'"),
         ("seed.first=1", "seed is a value and has no fields"),
         ("seed=abc", "--config.seed=abc: invalid literal for int()"),

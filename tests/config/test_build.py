@@ -373,7 +373,15 @@ def test_a_plan_is_what_the_config_says(monkeypatch):
     config.data.update(resolution=40, channels=3)
     plan = build.build(config)
     assert asked == dict(
-        name="shapes", data_dir=None, split="train", resolution=40, channels=3, num_examples=20_000, seed=0
+        name="shapes",
+        data_dir=None,
+        split="train",
+        codec="",
+        direction="a_to_b",
+        resolution=40,
+        channels=3,
+        num_examples=20_000,
+        seed=0,
     )
     assert (plan.batch_size, plan.num_steps, plan.phases[0].steps_per_call) == (16, 7, 25)
     assert (plan.log_every_steps, plan.checkpoint_every_steps, plan.sample_every_steps) == (50, 400, 500)
