@@ -1,15 +1,18 @@
 """The networks a config can name.
 
 A generator takes (latent, label, train), a translator (image, label, train) and so does a discriminator; all
-ignore the label, which may be None, unless their field `condition` says how it enters.
+ignore the label, which may be None, unless their field `condition` says how it enters. A pair takes
+(image of "a", image of "b", label, train), see `models.pair`.
 """
 
 import flax.linen as nn
 
 from gan_jax.models.dcgan import DCGANDiscriminator, DCGANGenerator
 from gan_jax.models.mlp import MLPDiscriminator, MLPGenerator
+from gan_jax.models.pair import PatchGANDiscriminatorPair, ResNetTranslatorPair, UNetGeneratorPair
 from gan_jax.models.patchgan import PatchGANDiscriminator
 from gan_jax.models.resnet import ResNetDiscriminator, ResNetGenerator
+from gan_jax.models.resnet_translator import ResNetTranslator
 from gan_jax.models.sr_discriminator import SRDiscriminator
 from gan_jax.models.srresnet import SRResNet
 from gan_jax.models.unet import UNetGenerator
@@ -22,7 +25,11 @@ MODELS: dict[str, type[nn.Module]] = {
     "resnet_generator": ResNetGenerator,
     "resnet_discriminator": ResNetDiscriminator,
     "unet_generator": UNetGenerator,
+    "resnet_translator": ResNetTranslator,
     "patchgan_discriminator": PatchGANDiscriminator,
     "srresnet_generator": SRResNet,
     "sr_discriminator": SRDiscriminator,
+    "unet_generator_pair": UNetGeneratorPair,
+    "resnet_translator_pair": ResNetTranslatorPair,
+    "patchgan_discriminator_pair": PatchGANDiscriminatorPair,
 }

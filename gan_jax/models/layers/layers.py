@@ -54,6 +54,20 @@ def as_image(x: Array) -> Array:
     return jnp.tanh(at_least_float32(x))
 
 
+def reflect(x: Array, pad: tuple[int, int]) -> Array:
+    """[B, H, W, C] with `pad` = (before, after) mirrored rows and columns; the edge itself is not repeated.
+
+    Raises:
+        ValueError: a side that is too small to mirror.
+    """
+    if min(x.shape[1:3]) <= max(pad):
+        raise ValueError(
+            f"padding by reflection needs maps of more than {max(pad)} pixels a side, not {x.shape[1]}x"
+            f"{x.shape[2]}: use larger images"
+        )
+    return jnp.pad(x, ((0, 0), pad, pad, (0, 0)), mode="reflect")
+
+
 class Dense(nn.Module):
     """Dense layer on the last axis with the kernel [in, out]: `nn.Dense`, with spectral normalisation.
 
@@ -104,6 +118,7 @@ class Embed(nn.Module):
 class Conv(nn.Module):
     """Convolution with the kernel [k, k, in, out].
 
+    padding="REFLECT" keeps the size at stride 1 as "SAME" does, with mirrored pixels in the place of zeros.
     `double` is of an image whose resolution is doubled first, `halve` is followed by means of 2x2 pixels
     (`layers.resample`); both have stride 1 and SAME padding. `train` matters only with `spectral_norm`
     (`layers.spectral`), where it moves the estimate.
@@ -139,7 +154,10 @@ class Conv(nn.Module):
         elif self.halve:
             y = convolve_halved(x, kernel)
         else:
-            geometry = conv.geometry((x.shape[1], x.shape[2]), (k, k), (s, s), self.padding)
+            mirrored = self.padding == "REFLECT"
+            x = reflect(x, ((k - 1) // 2, k // 2)) if mirrored else x
+            padding = "VALID" if mirrored else self.padding
+            geometry = conv.geometry((x.shape[1], x.shape[2]), (k, k), (s, s), padding)
             y = conv.convolve(x, kernel, geometry)
         if self.use_bias:
             y = add_bias(y, self.param("bias", nn.initializers.zeros, (self.features,)))
