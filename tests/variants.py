@@ -31,7 +31,16 @@ MINI = {
     "label": jax.ShapeDtypeStruct((BATCH,), jnp.int32),
 }
 # Networks of methods that make pictures of pictures.
-FROM_IMAGES = {"unet_generator", "patchgan_discriminator", "srresnet_generator", "sr_discriminator"}
+FROM_IMAGES = {
+    "unet_generator",
+    "unet_generator_pair",
+    "resnet_translator",
+    "resnet_translator_pair",
+    "patchgan_discriminator",
+    "patchgan_discriminator_pair",
+    "srresnet_generator",
+    "sr_discriminator",
+}
 # SGD shows a wrong scale of a gradient, which Adam hides.
 SGD = dict(name="sgd", learning_rate=0.05)
 ADAM = dict(name="adam", learning_rate=1e-3, b1=0.5)

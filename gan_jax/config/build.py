@@ -370,9 +370,14 @@ def build_algorithm(config: ml_collections.ConfigDict, spec: DataSpec, first_ste
     """
     taken = {*TABLES, *PENALTY_TABLES} - refused(config)
     penalties = {where: build_penalties(config, where) for where in PENALTY_TABLES if where in taken}
+    source = spec.fields.get("source")
     given: dict[str, Any] = {
         "generator": component(
-            config, "generator", image_shape=spec.image_shape, num_classes=spec.num_classes
+            config,
+            "generator",
+            image_shape=spec.image_shape,
+            source_shape=source.shape if source else None,
+            num_classes=spec.num_classes,
         ),
         "generator_tx": optimizer(config, "generator", penalties.get("generator_penalties", ()), 1),
         "ema_decay": component(config, "ema", batch_size=config.batch_size),

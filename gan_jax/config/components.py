@@ -98,6 +98,7 @@ INJECTED = frozenset(
         "parent",
         "name",
         "image_shape",
+        "source_shape",
         "num_classes",
         "batch_size",
         "lazy_regularization_scale",

@@ -32,33 +32,39 @@ NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
     "unet": ("unet_generator", dict(width=32, downs=3)),
     "unet nearest": ("unet_generator", dict(width=8, downs=2, upsampling="nearest", norm="batch")),
     "patchgan": ("patchgan_discriminator", dict(width=32, layers=1)),
+    "translator": ("resnet_translator", dict(width=16, blocks=1)),
+    "unets": ("unet_generator_pair", dict(width=4, downs=2)),
+    "translators": ("resnet_translator_pair", dict(width=4, blocks=1)),
+    "patchgans": ("patchgan_discriminator_pair", dict(width=4, layers=1)),
     "srresnet": ("srresnet_generator", dict(width=16, blocks=1, scale=2, skip="bicubic")),
     "sr critic": ("sr_discriminator", dict(width=4)),
 }
-TRANSLATORS = ("unet_generator", "srresnet_generator")
+TRANSLATORS = ("unet_generator", "resnet_translator", "srresnet_generator")
 
 
 def build(name: str, **more: Any) -> Any:
-    """A network of the table, an example of its input, and labels if it looks at them."""
+    """A network of the table, an example of its input (of a pair two), and labels if it looks at them."""
     kind, fields = NETWORKS.get(name, (name, {}))
-    network = MODELS[kind](**({"image_shape": SHAPE} if "generator" in kind else {}), **fields, **more)
-    x = IMAGE if "discriminator" in kind or kind in TRANSLATORS else LATENT
-    return network, x, jnp.zeros(1, jnp.int32) if network.conditional else None
+    makes_images = "discriminator" not in kind
+    network = MODELS[kind](**({"image_shape": SHAPE} if makes_images else {}), **fields, **more)
+    x: Any = LATENT if makes_images and not kind.startswith(TRANSLATORS) else IMAGE
+    return network, (x, x) if "pair" in kind else x, jnp.zeros(1, jnp.int32) if network.conditional else None
 
 
 def exported(network: Any, x: Any, label: Any, train: bool, size: str, platform: str) -> Any:
     """The network for batches of this symbolic size, and the shapes of its variables."""
-    variables = jax.eval_shape(lambda: network.init(jax.random.key(0), x, label, train=False))
+    inputs = x if isinstance(x, tuple) else (x,)
+    variables = jax.eval_shape(lambda: network.init(jax.random.key(0), *inputs, label, train=False))
     (count,) = export.symbolic_shape(size)
-    many = lambda a: None if a is None else jax.ShapeDtypeStruct((count, *a.shape[1:]), a.dtype)
+    many = lambda tree: jax.tree.map(lambda a: jax.ShapeDtypeStruct((count, *a.shape[1:]), a.dtype), tree)
 
     @jax.jit
-    def apply(variables, x, label):
+    def apply(variables, *inputs):
         moving = [name for name in variables if name != "params"] if train else False
         rngs = {"dropout": jax.random.key(1)}
-        return network.apply(variables, x, label, train=train, mutable=moving, rngs=rngs)
+        return network.apply(variables, *inputs, train=train, mutable=moving, rngs=rngs)
 
-    return export.export(apply, platforms=(platform,))(variables, many(x), many(label)), variables
+    return export.export(apply, platforms=(platform,))(variables, *many((*inputs, label))), variables
 
 
 @pytest.mark.parametrize(("train", "platform"), [(False, "cuda"), (True, "cpu")])

@@ -421,16 +421,19 @@ def test_every_network_hands_its_epsilon_to_all_of_its_norms(name, monkeypatch):
     monkeypatch.setattr(Norm, "__call__", spy)
     of_images: dict[str, Any] = dict(
         unet_generator=dict(image_shape=(8, 8, 1), width=4, downs=3),
+        resnet_translator=dict(image_shape=(8, 8, 1), width=4, blocks=1),
         patchgan_discriminator=dict(width=4, layers=1),
         srresnet_generator=dict(image_shape=(8, 8, 1), width=4, blocks=2),
         sr_discriminator=dict(width=4),
     )
     others = dict(image_shape=(8, 8, 1)) if "generator" in name else dict(auxiliary=1, auxiliary_hidden=2)
-    fields = of_images.get(name, dict(widths=(4, 4), **others))
+    single = name.removesuffix("_pair")
+    fields = of_images.get(single, dict(widths=(4, 4), **others))
     network = MODELS[name](norm="batch", norm_epsilon=0.25, **fields)
-    of_latents = "generator" in name and name not in of_images
+    of_latents = "generator" in name and single not in of_images
     x = np.zeros((2, 5) if of_latents else (2, 8, 8, 1), np.float32)
-    jax.eval_shape(lambda: network.init(KEY, x, None, train=False))
+    inputs = (x,) if single == name else (x, x)
+    jax.eval_shape(lambda: network.init(KEY, *inputs, None, train=False))
     assert len(seen) >= 2
     assert set(seen) == {0.25}
 

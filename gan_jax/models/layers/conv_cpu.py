@@ -10,7 +10,8 @@ autodiff makes of a strided convolution is none of that, so here
   matrix product, and a sum of shifted maps;
 - a large kernel between few channels and many makes blocks of pixels (`gan_jax.models.layers.conv_blocks`);
 - the weight gradient exchanges batch and channels, and the output gradient is a dilated kernel; it is summed
-  over parts of the batch where that kernel would leave the cache.
+  over parts of the batch where that kernel would leave the cache. That of a large kernel to few channels is
+  one of a single column to more.
 
 The numbers are those of the definitions in `gan_jax.models.layers.conv`, within rounding, and bitwise
 repeatable. Where the number of examples is symbolic (`jax.export`) nothing depends on it: no transforms, and
@@ -138,6 +139,9 @@ def weights(x: Array, y: Array, g: Geometry) -> Array:
     """x [B, *large, I], y [B, *small, O] -> w [kh, kw, I, O]."""
     if _by_fourier(x, g, x.shape[3], y.shape[3]):
         return conv_fourier.weights(x, y, g)
+    large_kernel = g.stride == (1, 1) and g.kernel[1] >= conv_blocks.SMALLEST_KERNEL
+    if large_kernel and y.shape[3] in conv_blocks.CHANNELS:
+        return _by_columns(x, y, g)
     if conv_blocks.is_faster(g, x.shape[3], y.shape[3]):
         return conv_blocks.taps(weights(x, conv_blocks.blocks(y), conv_blocks.geometry(g)))
     parts, dtype = _parts(y), x.dtype
@@ -151,6 +155,20 @@ def weights(x: Array, y: Array, g: Geometry) -> Array:
         return _weights(chosen[0], chosen[1], g)
 
     return lax.fori_loop(1, parts, lambda part, total: total + summand(part), summand(0)).astype(dtype)
+
+
+def _by_columns(x: Array, y: Array, g: Geometry) -> Array:
+    """`weights` without stride, as of a kernel with one column to what each of its columns sees of y."""
+    rows, (low, high) = g.padding
+    columns, zero = g.kernel[1], jnp.zeros((), x.dtype)
+    x = lax.pad(x, zero, [(0, 0, 0), (0, 0, 0), (low, high, 0), (0, 0, 0)])
+    shifted = [
+        lax.pad(y, zero, [(0, 0, 0), (0, 0, 0), (j, columns - 1 - j, 0), (0, 0, 0)]) for j in range(columns)
+    ]
+    wide = jnp.concatenate(shifted, axis=3)
+    large, small = (g.large[0], x.shape[2]), (g.small[0], x.shape[2])
+    w = weights(x, wide, Geometry(large, small, (g.kernel[0], 1), (1, 1), (rows, (0, 0))))
+    return w.reshape(g.kernel[0], x.shape[3], columns, y.shape[3]).swapaxes(1, 2)
 
 
 # How many devices the compiler splits each batch over, while a step is traced.
