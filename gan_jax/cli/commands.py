@@ -23,7 +23,9 @@ from gan_jax.distributed import parallel
 from gan_jax.distributed.hosts import ALONE, Hosts
 from gan_jax.distributed.memory import check_program, device_free_bytes
 from gan_jax.evaluation.protocol import from_row
+from gan_jax.inference.conditions import beside_truths
 from gan_jax.inference.sample import class_rows, first_of, make_chunks
+from gan_jax.summaries.columns import MOST_KINDS
 from gan_jax.summaries.logs import last_metrics, read_metrics
 from gan_jax.summaries.parameter_table import parameter_report
 from gan_jax.summaries.sample_files import sample_files
@@ -130,17 +132,20 @@ def sample(
         if num < len(chosen):
             raise UserError(f"--label={label} are {len(chosen)} classes, and --num={num}: raise --num")
     labels, class_columns = class_rows(algorithm, num, chosen)
-    to.check(num, spec.fields["image"].codec, spec.image_shape)
+    codec, conditions = spec.fields["image"].codec, run_conditions(workdir, algorithm)
+    if conditions is not None and chosen is None:  # of a row, with its label
+        labels, class_columns = None, None
+    to.check(num, codec, spec.image_shape, 1 if conditions is None else MOST_KINDS)
     to = replace(to, columns=columns or class_columns)
-    chunks = make_chunks(algorithm, spec, run_conditions(workdir, algorithm))
-    codec = spec.fields["image"].codec
-    drawn = first_of(chunks(state, num, jax.random.key(seed), labels), num)
+    drawn = first_of(make_chunks(algorithm, spec, conditions)(state, num, jax.random.key(seed), labels), num)
+    if conditions is not None:
+        drawn = beside_truths(drawn, conditions)
     own = labels if is_told else None
     rows = ()
     if own is not None and names and class_columns and columns in (None, class_columns):
         rows = tuple(names[label] for label in own[::class_columns])
     shown = "" if chosen is None or not names else f" of {listed([names[label] for label in chosen], 10)}"
-    for file in to.write(drawn, codec, own, rows):
+    for file in to.write(drawn, codec, own, rows, beside=conditions is not None):
         _say(f"{num} {codec.noun}{shown} from step {int(state.step)} in {file}")
 
 

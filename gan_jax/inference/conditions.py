@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -48,3 +49,29 @@ def true_rows(conditions: Conditions | None, first: int, count: int) -> np.ndarr
         return None
     stored = dataset.gather(np.arange(first, first + count) % len(dataset))["image"]
     return np.asarray(dataset.fields["image"].codec.decode(jnp.asarray(stored)))
+
+
+def beside_truth(made: Any, truth: np.ndarray | None) -> dict[str, np.ndarray]:
+    """What a method makes of rows, beside what it should have made, by the names of their columns.
+
+    Args:
+        made: images [N, H, W, C] or a dict of them, as `Algorithm.sample` gives them; those that are compared
+            with the truth become "made".
+        truth: of the same shape; left out where it is None or the source itself.
+    """
+    kinds = made if isinstance(made, dict) else {"": made}
+    named = {"made" if kind in ("", "image") else kind: np.asarray(images) for kind, images in kinds.items()}
+    if truth is None or np.array_equal(truth, named.get("source", ())):
+        return named
+    return named | {"truth": truth}
+
+
+def beside_truths(
+    chunks: Iterable[Mapping[str, np.ndarray]], conditions: Conditions
+) -> Iterator[dict[str, np.ndarray]]:
+    """Chunks of what is made of rows in order, by kind, each `beside_truth`."""
+    done = 0
+    for chunk in chunks:
+        count = len(next(iter(chunk.values())))
+        yield beside_truth(chunk, true_rows(conditions, done, count))
+        done += count

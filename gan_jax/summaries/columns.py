@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -13,22 +12,7 @@ from gan_jax.summaries.pictures import PAD, grid
 
 _GAP = 3 * PAD  # between examples
 _PLACES = {"source": 0, "image": 1, "made": 1, "truth": 3}  # of kinds; others are at 2
-
-
-def beside_truth(made: Any, truth: np.ndarray | None) -> dict[str, np.ndarray]:
-    """What a method makes of rows, and what it should have made, by the names of their columns.
-
-    Args:
-        made: images [N, H, W, C] or a dict of them, as `Algorithm.sample` gives them.
-        truth: of the same shape; left out where it is the source itself, or None.
-    """
-    kinds = {"image": made} if not isinstance(made, dict) else made
-    named = {
-        {"": "made", "image": "made"}.get(kind, kind): np.asarray(images) for kind, images in kinds.items()
-    }
-    if truth is None or np.array_equal(truth, named.get("source", ())):
-        return named
-    return named | {"truth": truth}
+MOST_KINDS = 4  # as a rule: source, made, cycle, truth
 
 
 def in_order(kinds: Iterable[str]) -> list[str]:

@@ -12,6 +12,7 @@ import numpy as np
 
 from gan_jax.data.classes import folder_names
 from gan_jax.data.codecs import Codec
+from gan_jax.summaries.columns import examples_beside, strips_picture, with_column_names
 from gan_jax.summaries.pictures import FORMATS, PAD, check_format, grid, layout, save_picture, with_row_names
 from gan_jax.summaries.point_pictures import points_picture
 from gan_jax.utils import files
@@ -40,14 +41,19 @@ class SampleFiles:
     scale: int | None = None
     class_names: Sequence[str] = ()
 
-    def check(self, count: int, codec: Codec, image_shape: tuple[int, int, int]) -> None:
-        """Raises a UserError if so many of these examples cannot be written so, before they are drawn."""
+    def check(self, count: int, codec: Codec, image_shape: tuple[int, int, int], kinds: int = 1) -> None:
+        """Raises a UserError if so many of these examples cannot be written so, before they are drawn.
+
+        Args:
+            kinds: pictures of each example that stand beside each other in a grid.
+        """
         if not codec.pictured:
             self._check_unpictured(codec)
         elif self.form == "grid":
             height, width, channels = codec.picture(np.zeros((1, *image_shape), np.float32)).shape[1:]
             check_format(self.path, channels)
-            layout(count, height + PAD, width + PAD, self.columns, self.scale)
+            columns = self.columns or (examples_beside(count, kinds) if kinds > 1 else None)
+            layout(count, height + PAD, kinds * (width + PAD), columns, self.scale)
 
     def _check_unpictured(self, codec: Codec) -> None:
         if self.form == "singles":
@@ -63,6 +69,8 @@ class SampleFiles:
         codec: Codec,
         labels: np.ndarray | None = None,
         rows: Sequence[str] = (),
+        *,
+        beside: bool = False,
     ) -> list[Path]:
         """Writes the examples; returns the files, or the folder.
 
@@ -71,6 +79,7 @@ class SampleFiles:
                 decoded. A kind's name becomes part of the file's.
             codec: what the examples are.
             rows: names of a grid's rows.
+            beside: a grid shows all kinds of an example beside each other, in named columns.
             labels: int32 [N]; a folder then has a sub-folder for each class, and an .npz the arrays `labels`
                 and, where the classes have names, `class_names`.
 
@@ -84,6 +93,11 @@ class SampleFiles:
         for chunk in chunks:
             for kind, examples in chunk.items():
                 parts.setdefault(kind, []).append(self._kept(examples, codec))
+        if beside and self.form == "grid" and codec.pictured:
+            kinds = {kind: np.concatenate(found) for kind, found in parts.items()}
+            picture, names = strips_picture(kinds, self.columns, self.scale)
+            save_picture(self.path, with_column_names(picture, names))
+            return [self.path]
         written = []
         for kind, found in parts.items():
             path = self.path.with_name(f"{self.path.stem}_{kind}{self.path.suffix}") if kind else self.path

@@ -15,9 +15,9 @@ from gan_jax.core.modules import is_conditional
 from gan_jax.core.randomness import PICTURES
 from gan_jax.core.state import TrainState
 from gan_jax.data.codecs import Codec
-from gan_jax.inference.conditions import Conditions, true_rows
+from gan_jax.inference.conditions import Conditions, beside_truth, true_rows
 from gan_jax.inference.sample import ImageSampler, class_rows
-from gan_jax.summaries.columns import beside_truth, strips_picture, with_column_names
+from gan_jax.summaries.columns import strips_picture, with_column_names
 from gan_jax.summaries.pictures import examples_picture, pictured_examples, save_png, with_row_names
 
 _SEARCHED_BYTES = 2**28  # of reals that are read to fill the rows of classes
