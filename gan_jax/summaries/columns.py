@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 from gan_jax.summaries.pictures import PAD, grid
 
 _GAP = 3 * PAD  # between examples
+_COMFORTABLE = 800  # pixels, of the longer side of a picture: there is more to compare than in a plain grid
 _PLACES = {"source": 0, "image": 1, "made": 1, "truth": 3}  # of kinds; others are at 2
 MOST_KINDS = 4  # as a rule: source, made, cycle, truth
 
@@ -47,14 +48,17 @@ def strips_picture(
     Args:
         kinds: as `strips` takes them.
         columns: by default so many that the picture is as near to a square as can be.
-        scale: how many times larger; None: as `grid` does it.
+        scale: how many times larger; None: comfortable to look at.
 
     Returns:
         uint8 [h, w, C], and a name for each of the columns of pictures.
     """
     count = len(next(iter(kinds.values())))
     columns = min(columns or examples_beside(count, len(kinds)), count)
-    return grid(strips(kinds), columns, _GAP, scale), in_order(kinds) * columns
+    images = strips(kinds)
+    sides = (-(-count // columns) * (images.shape[1] + _GAP), columns * (images.shape[2] + _GAP))
+    scale = scale or max(1, round(_COMFORTABLE / max(sides)))
+    return grid(images, columns, _GAP, scale), in_order(kinds) * columns
 
 
 def examples_beside(count: int, kinds: int) -> int:

@@ -252,3 +252,17 @@ def test_readers_beside_a_trainer(tmp_path, capsys, caplog):
     assert read == sorted(read)
     assert not caplog.text
     assert len(set(read)) > 10
+
+
+def test_kinds_beside_each_other_are_one_picture_with_names(tmp_path):
+    kinds = {kind: np.full((4, 16, 16, 1), value, np.float32) for kind, value in (("made", 0), ("truth", 1))}
+    to = sample_files(tmp_path / "a.png", scale=1)
+    to.check(4, Pixels(), (16, 16, 1), kinds=2)
+    assert to.write(iter([kinds, kinds]), Pixels(), beside=True) == [tmp_path / "a.png"]
+    picture, _ = opened(tmp_path / "a.png")
+    assert picture.shape == (24 + 4 * 22 - 6, 2 * 40 - 6)
+    assert (picture[24:40, :16] == 128).all()
+    assert (picture[24:40, 18:34] == 255).all()
+    folder = sample_files(f"{tmp_path}/folder/")
+    folder.write(iter([kinds, kinds]), Pixels(), beside=True)
+    assert len(list((tmp_path / "folder" / "truth").iterdir())) == 8

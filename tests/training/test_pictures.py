@@ -1,12 +1,22 @@
 """The pictures of a run show what they say."""
 
+import dataclasses
+from typing import Any
+
+import jax
 import numpy as np
 import pytest
+from PIL import Image
 
 from gan_jax.config.build import build
+from gan_jax.config.components import complete
 from gan_jax.data.shapes import SHAPES
+from gan_jax.inference.conditions import beside_truth
+from gan_jax.inference.sample import make_sampler
 from gan_jax.training import pictures
 from tests.runs import tiny
+from tests.toys.common import register
+from tests.toys.test_translator import TOY, HandOn
 
 
 @pytest.fixture
@@ -53,3 +63,60 @@ def test_without_classes_the_first_that_are_drawn(shown, data_dir, tmp_path):
     assert columns is None
     assert pictures.row_names(plan) == ()
     np.testing.assert_array_equal(beside, alone)
+
+
+@pytest.fixture
+def translating(monkeypatch):
+    """translating(aligned) -> the plan of a toy translator, and the rows of the test split."""
+
+    def make(aligned: bool = True) -> Any:
+        fields = {name: dataclasses.replace(f, aligned=aligned) for name, f in TOY.data.fields.items()}
+        toy = dataclasses.replace(TOY, data=dataclasses.replace(TOY.data, fields=fields))
+        register(monkeypatch, toy)
+        return build(complete(toy.config)), toy.data.open("test", {}).arrays()
+
+    return make
+
+
+@pytest.mark.parametrize("aligned", [True, False])
+def test_what_is_made_of_rows_stands_beside_the_truth(translating, aligned):
+    plan, test = translating(aligned)
+    algorithm = dataclasses.replace(plan.algorithm, generator=HandOn())
+    rows = plan.conditions(plan.phases[0])
+    state = algorithm.init(jax.random.key(0), rows.rows(0, 8) | {"image": rows.rows(0, 8)["source"]})
+    sampler = make_sampler(algorithm, plan.spec, rows)
+    [(kind, found)] = pictures.samples_pictures(plan, sampler, state, rows).items()
+    assert kind == ""
+    assert found.rows == ()
+    names = ["made", "truth"] if aligned else ["made"]
+    columns = len(found.columns) // len(names)
+    assert found.columns == names * columns
+    whole, scale = found.pixels, found.pixels.shape[1] // ((len(names) * 10 + 4) * columns - 6)
+    for number in (0, 1, 15):
+        top, left = number // columns * 14, number % columns * (len(names) * 10 + 4)
+        for name, start in zip(names, (left, left + 10), strict=False):
+            cell = whole[scale * top : scale * (top + 8) : scale, scale * start : scale * (start + 8) : scale]
+            np.testing.assert_array_equal(cell, test["image" if name == "truth" else "source"][number])
+
+
+@pytest.mark.parametrize("aligned", [True, False])
+def test_fields_that_show_the_same_stand_beside_each_other(translating, aligned, tmp_path):
+    plan, _ = translating(aligned)
+    pictures.picture_of_reals(plan, tmp_path)
+    beside = pictures.reals_like_samples(plan)
+    if not aligned:
+        assert {path.name for path in tmp_path.iterdir()} == {"reals.png", "reals_source.png"}
+        assert beside.columns == ()
+        return
+    assert [path.name for path in tmp_path.iterdir()] == ["reals.png"]
+    assert beside.columns[:2] == ["source", "image"]
+    with Image.open(tmp_path / "reals.png") as image:
+        assert image.size == (beside.pixels.shape[1], beside.pixels.shape[0] + 24)
+
+
+def test_a_truth_that_is_the_source_is_left_out():
+    image, other = np.zeros((2, 4, 4, 1)), np.ones((2, 4, 4, 1))
+    assert beside_truth(image, other).keys() == {"made", "truth"}
+    kinds = {"image": image, "source": other, "cycle": image}
+    assert beside_truth(kinds, None).keys() == {"made", "source", "cycle"}
+    assert beside_truth({"image": image, "source": other}, other).keys() == {"made", "source"}
