@@ -16,6 +16,7 @@ from gan_jax.data.dataset import Dataset
 from gan_jax.data.idx import FashionMnist, IdxBuilder, Kmnist, Mnist
 from gan_jax.data.image_folder import ImageFolder
 from gan_jax.data.npz_pairs import NpzPairs
+from gan_jax.data.pairs_folder import PairsFolder
 from gan_jax.data.photos import Photos
 from gan_jax.data.points import PointSet
 from gan_jax.data.prepared import data_dir_flag, data_root, find_folder, open_folder
@@ -35,11 +36,18 @@ BUILDERS: dict[str, type[LocalBuilder] | type[UnpairedSets]] = {  # prepared onc
     "kmnist": Kmnist,
     "image_folder": ImageFolder,
     "stacked_mnist": StackedMnist,
+    "pairs_folder": PairsFolder,
     "npz_pairs": NpzPairs,
     "unpaired": UnpairedSets,
     "photos": Photos,
 }
-_OF_THE_USER = {"image_folder", "npz_pairs", "unpaired", "photos"}  # made of the user's own files
+_OF_THE_USER = {
+    "image_folder",
+    "pairs_folder",
+    "npz_pairs",
+    "unpaired",
+    "photos",
+}  # made of the user's own files
 POINTS = {name: PointSet(name, make) for name, make in DENSITIES.items()}  # drawn when they are read
 ZIP = "zip"  # of other data sets
 DATASETS: dict[str, type[LocalBuilder] | type[UnpairedSets] | PointSet] = {**BUILDERS, **POINTS}

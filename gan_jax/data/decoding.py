@@ -179,7 +179,7 @@ def decoded(path: Path, reading: Reading) -> Iterator[Image.Image]:
             image = _scaled(path, opened, reading)
         else:
             ImageOps.exif_transpose(opened, in_place=True)
-            image = _converted(opened, reading.channels)
+            image = converted(opened, reading.channels)
             if reading.value_range:
                 ramp = _to_8_bits(np.arange(256), *reading.value_range).tolist()
                 colours = min(reading.channels, 3)
@@ -211,7 +211,7 @@ def _scaled(path: Path, opened: ImageFile.ImageFile, reading: Reading) -> Image.
     opened.close()
     if orientation in _TURNS:
         made = made.transpose(_TURNS[orientation])
-    return _converted(made, reading.channels)
+    return converted(made, reading.channels)
 
 
 def _to_8_bits(values: np.ndarray, low: float, high: float) -> np.ndarray:
@@ -257,8 +257,8 @@ def _strips(image: Image.Image) -> Iterator[tuple[int, tuple[int, int, int, int]
         yield top, (0, top, image.width, min(top + rows, image.height))
 
 
-def _converted(image: Image.Image, channels: int) -> Image.Image:
-    """The 8-bit picture as grey, RGB or RGBA; for grey and RGB laid on white."""
+def converted(image: Image.Image, channels: int) -> Image.Image:
+    """An 8-bit picture as grey, RGB or RGBA; for grey and RGB laid on white."""
     mode = _MODES[channels]
     if channels == 4 or not image.has_transparency_data:
         return image if image.mode == mode else image.convert(mode)

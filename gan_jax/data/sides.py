@@ -3,14 +3,58 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
+from gan_jax.data.families import check_family
+from gan_jax.data.folder_builder import FolderOptions
 from gan_jax.data.picture_files import SPLIT_NAMES, PictureFolder, find_pictures, folders_of_pictures
+from gan_jax.data.resizing import Crop, Filter, Resizing, check_choice, check_resizing
 from gan_jax.utils.errors import UserError
 from gan_jax.utils.names import listed, natural_order, printable
 
 _SPLIT_AND_SIDE = re.compile(rf"({'|'.join(SPLIT_NAMES)})[_-]?([ab])", re.IGNORECASE)  # trainA
 _LAYOUTS = "A and B, trainA and trainB (testA and testB), or train/A and train/B (test/A and test/B)"
+
+
+@dataclass(frozen=True)
+class SidesOptions(FolderOptions):
+    """Which pictures the two sides are, and their size; `folder` has both, see `find_sides`.
+
+    Attributes:
+        source: the sub-folder of what is translated, where its name does not say it.
+        image: likewise of what it is translated to.
+        height: of every picture of the set, in pixels.
+        width: likewise; 0 is the same as the height.
+        crop: "center", "none" or "cut"; see `resizing.Resizing`.
+        filter: Pillow's resampling filter.
+        source_channels: 1 (grey), 3 (RGB) or 4 (RGBA).
+        channels: of the images, likewise.
+        family: a regular expression that finds the family in a picture's name, where the folder does not say
+            which pictures are held out; see `families`.
+    """
+
+    source: str = ""
+    image: str = ""
+    height: int = 64
+    width: int = 0
+    crop: Crop = "center"
+    filter: Filter = "lanczos"
+    source_channels: int = 3
+    channels: int = 3
+    family: str = ""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_resizing(self.NAME, self.height, self.width, self.crop, self.filter)
+        check_choice(self.NAME, "source_channels", self.source_channels, (1, 3, 4))
+        check_choice(self.NAME, "channels", self.channels, (1, 3, 4))
+        check_family(self.NAME, self.family)
+
+    @property
+    def resizing(self) -> Resizing:
+        """To the size of the set."""
+        return Resizing(self.height, self.width or self.height, self.crop, self.filter)
 
 
 def find_sides(folder: Path, source: str = "", image: str = "") -> tuple[PictureFolder, PictureFolder] | None:
@@ -82,6 +126,9 @@ def no_sides(name: str, folder: Path) -> UserError:
 
 
 def _named(folder: Path, source: str, image: str) -> tuple[PictureFolder, PictureFolder]:
+    for option, name in (("source", source), ("image", image)):
+        if Path(name).is_absolute() or ".." in Path(name).parts:
+            raise UserError(f"data.{option}={name}: name a sub-folder of {printable(folder)}.")
     if not (source and image):
         lacking = "image" if source else "source"
         raise UserError(

@@ -13,11 +13,11 @@ from absl import logging
 from gan_jax.data.dataset import Dataset
 from gan_jax.data.decoding import decoded
 from gan_jax.data.examination import Examination, mark_too_small, read_all, warn_if_dark
-from gan_jax.data.families import check_family, split_by_family
-from gan_jax.data.folder_builder import REMEDY, FolderBuilder, FolderOptions
+from gan_jax.data.families import split_by_family
+from gan_jax.data.folder_builder import REMEDY, FolderBuilder
 from gan_jax.data.picture_files import PictureFolder
-from gan_jax.data.resizing import Crop, Filter, Resizing, check_choice, check_resizing
-from gan_jax.data.sides import find_sides, names_of, no_sides
+from gan_jax.data.resizing import check_choice
+from gan_jax.data.sides import SidesOptions, find_sides, names_of, no_sides
 from gan_jax.data.spec import Field
 from gan_jax.data.zipped import zipped
 from gan_jax.utils.errors import UserError
@@ -28,49 +28,21 @@ Side = Literal["source", "image"]
 
 
 @dataclass(frozen=True)
-class UnpairedOptions(FolderOptions):
-    """Which pictures the two sides are, and their size; `folder` has both, see `sides.find_sides`.
+class UnpairedOptions(SidesOptions):
+    """Which pictures the two sides are, and their size.
 
     Attributes:
-        source: the sub-folder of what is translated, where its name does not say it.
-        image: likewise of what it is translated to.
-        height: of every picture of the set, in pixels.
-        width: likewise; 0 is the same as the height.
-        crop: "center", "none" or "cut"; see `resizing.Resizing`.
-        filter: Pillow's resampling filter.
-        source_channels: 1 (grey), 3 (RGB) or 4 (RGBA).
-        channels: of the images, likewise.
-        family: a regular expression that finds the family in a picture's name, where the folder does not say
-            which pictures are held out; see `families`.
         truth: whether held-out pictures of one name on both sides show the same, so that what is made of the
             one can be compared with the other. Only where all of their names are the same.
     """
 
     NAME = "unpaired"
 
-    source: str = ""
-    image: str = ""
-    height: int = 64
-    width: int = 0
-    crop: Crop = "center"
-    filter: Filter = "lanczos"
-    source_channels: int = 3
-    channels: int = 3
-    family: str = ""
     truth: bool = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_resizing(self.NAME, self.height, self.width, self.crop, self.filter)
-        check_choice(self.NAME, "source_channels", self.source_channels, (1, 3, 4))
-        check_choice(self.NAME, "channels", self.channels, (1, 3, 4))
         check_choice(self.NAME, "truth", self.truth, (False, True))
-        check_family(self.NAME, self.family)
-
-    @property
-    def resizing(self) -> Resizing:
-        """To the size of the set."""
-        return Resizing(self.height, self.width or self.height, self.crop, self.filter)
 
 
 class Unpaired(FolderBuilder):
