@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import ml_collections
 
+from gan_jax.cli.evaluation_of_files import evaluate_folders, fakes_of_files, is_of_two_folders
+from gan_jax.cli.evaluation_request import Request, listed_names
 from gan_jax.config.build import data_folder, is_averaged
 from gan_jax.config.components import check_data, complete, data_options
 from gan_jax.core.algorithm import Algorithm
 from gan_jax.core.state import TrainState
-from gan_jax.data.decoding import MAX_MEGAPIXELS
 from gan_jax.evaluation.evaluate import Evaluator, held_out_of
 from gan_jax.evaluation.generated import GeneratedSet, GeneratedSetMaker, not_averaged
 from gan_jax.evaluation.metric import Metric, uses_network
@@ -29,7 +30,6 @@ from gan_jax.evaluation.sources.sources import (
     dataset_source,
     generator_source,
     is_run,
-    open_source,
 )
 from gan_jax.feature_networks.classifier_cache import prepare_classifier
 from gan_jax.feature_networks.network import FeatureNetwork, digest_of
@@ -47,60 +47,6 @@ REAL_SEED = 2**31  # added to the seed where the reals are drawn from a generato
 FAKES = 50_000  # images drawn from a generator, if --num does not say how many
 
 
-@dataclass(frozen=True)
-class Request:
-    """The flags of `gan-jax evaluate`.
-
-    Attributes:
-        fake, real: a run's folder, a folder of pictures, an .npz of images, or NAME[:SPLIT] of a data set;
-            real may be None for a run: the split that it was trained on.
-        metrics: names with commas between; "" for `DEFAULT`, or `USUAL_METRICS` of what is no image.
-        num: images of the fakes; None for 50,000 of a generator and for all of files.
-        num_real: so many of the reals, as `image_source.subset` chooses them; None for all.
-        network, resizer, inception_weights: as `evaluation.networks.open_network` takes them.
-        seed: of the latents and of what metrics draw.
-        repeats: evaluations with the seeds seed, seed + 1, ...
-        raw: the trained weights in the place of their average.
-        data_dir: the data folder.
-        real_dir: where the pictures are now that the run was trained on; None for where they were.
-        changed_reals: score against the run's data also where they have changed since.
-        out: a file of rows for the scores; None for a run's metrics.jsonl.
-        neighbours: a PNG to write, of the first fakes and the reals that are nearest to them.
-        held_out: reals that were not trained on, as `real`; None for the test split of the reals' data set.
-        kid_subset_size: images in each of KID's subsets; None for 1000.
-        border: rows and columns that metrics of pairs leave out on each side; None for their own.
-        value_range, max_megapixels: how folders are read, as `folder_source` takes them.
-    """
-
-    fake: str
-    real: str | None
-    metrics: str
-    num: int | None
-    num_real: int | None
-    network: str
-    resizer: str
-    inception_weights: str | None
-    seed: int
-    repeats: int
-    raw: bool
-    data_dir: str | None
-    out: Path | None
-    neighbours: Path | None
-    value_range: tuple[float, ...] = ()
-    max_megapixels: float = MAX_MEGAPIXELS
-    real_dir: str | None = None
-    changed_reals: bool = False
-    held_out: str | None = None
-    kid_subset_size: int | None = None
-    border: int | None = None
-
-    def open(self, text: str) -> ImageSource:
-        """A folder, a file or a data set that a flag names."""
-        return open_source(
-            text, data_dir=self.data_dir, value_range=self.value_range, max_megapixels=self.max_megapixels
-        )
-
-
 def evaluate(request: Request) -> None:
     """gan-jax evaluate: scores of one set of fakes, or of the last and the best checkpoint of a run.
 
@@ -110,7 +56,7 @@ def evaluate(request: Request) -> None:
         UserError: something is missing or does not fit; said before anything is computed where it can be.
     """
     if request.metrics:
-        chosen(_names(request.metrics), kid_subset_size=request.kid_subset_size, border=request.border)
+        chosen(request.names, kid_subset_size=request.kid_subset_size, border=request.border)
     rows = request.out or (Path(request.fake) / ROWS if is_run(request.fake) else None)
     if rows is not None:
         if not rows.is_dir():
@@ -118,11 +64,17 @@ def evaluate(request: Request) -> None:
         check_appendable(rows)
     if request.neighbours is not None:
         checked_suffix(request.neighbours, FORMATS)
+    if is_of_two_folders(request):
+        record, text = evaluate_folders(request)
+        if rows is not None:
+            append_row(rows, record.row())
+        _say(text)
+        return
     real = _reals(request)
     evaluator: Evaluator | None = None
     records = []
     try:
-        for fake in _fakes(request):
+        for fake in _fakes(request, real):
             if evaluator is None:
                 evaluator = _evaluator(request, like(real, fake.source), fake)
                 evaluator.check_fake(fake)
@@ -134,10 +86,6 @@ def evaluate(request: Request) -> None:
     finally:
         if records:  # also what was measured before a disk was full
             _say(table(records))
-
-
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
 def _reals(request: Request) -> ImageSource:
@@ -192,7 +140,7 @@ def _evaluator(request: Request, real: ImageSource, fake: GeneratedSet) -> Evalu
     if num_reals is None:
         raise UserError(f"{real.name} has no end: say with --num_real how many images are the real ones")
     metrics = chosen(
-        _names(request.metrics or _usual_metrics(real, fake)),
+        request.names or _usual_metrics(real, fake),
         kid_subset_size=request.kid_subset_size,
         border=request.border,
         scale=fake.scale,
@@ -226,11 +174,11 @@ def _evaluator(request: Request, real: ImageSource, fake: GeneratedSet) -> Evalu
     )
 
 
-def _usual_metrics(real: ImageSource, fake: GeneratedSet) -> str:
+def _usual_metrics(real: ImageSource, fake: GeneratedSet) -> tuple[str, ...]:
     """What is measured where no metric is named."""
-    usual = USUAL_METRICS.get(real.codec.name, DEFAULT)
-    paired = [OF_PAIRS] if fake.truth is not None and real.codec.is_image else []
-    return ",".join([*paired, *(["cycle_error"] if fake.cycle else []), usual])
+    usual = listed_names(USUAL_METRICS.get(real.codec.name, DEFAULT))
+    paired = fake.rows is not None and fake.truth is not None and real.codec.is_image
+    return (*(listed_names(OF_PAIRS) if paired else ()), *(("cycle_error",) if fake.cycle else ()), *usual)
 
 
 def _seen_with(
@@ -276,7 +224,7 @@ def _allowed(
     return metrics, []
 
 
-def _fakes(request: Request) -> Iterator[GeneratedSet]:
+def _fakes(request: Request, real: ImageSource) -> Iterator[GeneratedSet]:
     """What is to be scored, one after the other."""
     if is_run(request.fake):
         yield from _run_fakes(request)
@@ -284,7 +232,7 @@ def _fakes(request: Request) -> Iterator[GeneratedSet]:
     for flag, given in (("--repeats", request.repeats > 1), ("--raw", request.raw)):
         if given:
             raise UserError(f"{flag} is for runs, and {request.fake} is none: leave it out")
-    yield GeneratedSet(source=request.open(request.fake), seed=request.seed)
+    yield fakes_of_files(request, real)
 
 
 def _run_fakes(request: Request) -> Iterator[GeneratedSet]:
@@ -340,7 +288,7 @@ def scores(paths: Sequence[Path], *, only: str | None = None, everything: bool =
     Raises:
         UserError: a path without scores, or without these.
     """
-    names = None if only is None else _names(only)
+    names = None if only is None else listed_names(only)
     records: list[Record] = []
     for path in paths:
         records += _recorded(path, everything)

@@ -110,13 +110,14 @@ def evaluate(values: flags.FlagValues, rest: list[str]) -> None:
     no_arguments(rest)
     required(values, "fake")
     from gan_jax.cli import evaluation_commands
+    from gan_jax.cli.evaluation_request import Request
 
-    names = [field.name for field in fields(evaluation_commands.Request)]
+    names = [field.name for field in fields(Request)]
     given: dict[str, Any] = {name: values[name].value for name in names}
     for name in ("out", "neighbours"):
         given[name] = path_of(values, name)
     given["value_range"] = _numbers("value_range", given["value_range"])
-    evaluation_commands.evaluate(evaluation_commands.Request(**given))
+    evaluation_commands.evaluate(Request(**given))
 
 
 def _numbers(name: str, texts: list[str]) -> tuple[float, ...]:

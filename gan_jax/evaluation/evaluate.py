@@ -20,7 +20,7 @@ from gan_jax.data import Dataset, load
 from gan_jax.evaluation.extract import BATCH, MOST_VALUES, PRECISION, VALUES, ExtractedSet, Extractor
 from gan_jax.evaluation.generated import Generate, GeneratedSet
 from gan_jax.evaluation.metric import ALL, Comparison, Metric, Need, Pairs, uses_network
-from gan_jax.evaluation.protocol import Record, Score, Setting
+from gan_jax.evaluation.protocol import EIGHT_BITS, Record, Score, Setting
 from gan_jax.evaluation.requirements import Given, check, check_sides, chosen
 from gan_jax.evaluation.sources.image_source import class_numbers, like, relabelled, seen_by, subset
 from gan_jax.evaluation.sources.sources import ImageSource, dataset_source
@@ -252,7 +252,7 @@ class Evaluator:
             setting=self.setting,
             scores=self._scores(comparison, fake),
             seconds=round(time.monotonic() - begun, 3),
-            environment={**self._environment, "time": _now()},
+            environment=environment_now(self._environment),
         )
 
     def _paired(self, sample: ExtractedSet, fake: GeneratedSet) -> Pairs | None:
@@ -275,7 +275,7 @@ class Evaluator:
 def without_network(setting: Setting) -> Setting:
     """The setting of a metric that looks at images alone."""
     return dataclasses.replace(
-        setting, network="none", network_digest="", resizer="none", precision="8-bit images"
+        setting, network="none", network_digest="", resizer="none", precision=EIGHT_BITS
     )
 
 
@@ -291,9 +291,10 @@ def _relabelled(generate: Generate, own: np.ndarray) -> Generate:
     return lambda latents, labels: generate(latents, None if labels is None else own[labels])
 
 
-def _now() -> str:
-    """UTC, ISO 8601, as `describe_environment` writes it."""
-    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+def environment_now(known: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """What a record says of time, hardware and versions, of which all but the time may be known already."""
+    time = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")  # as describe_environment's
+    return {**(known or describe_environment()), "time": time}
 
 
 def _most(counts: Iterable[int]) -> int:

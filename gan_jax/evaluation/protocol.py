@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from statistics import mean, stdev
 from typing import Any
 
+EIGHT_BITS = "8-bit images"  # the precision of metrics that look at images alone
 WHILE_TRAINING = "while training"  # a record's `which`, where the run itself measured it
 
 

@@ -51,6 +51,9 @@ SPEC = DataSpec({"image": Field(SHAPE)}, CLASSES)
 RECIPE = Recipe(epochs=1, batch_size=8, shift=0, dropout=0.0)
 FEW = {"SUBSETS": 3, "PAIRS": 12, "PATHS": 10, "PATCHES": 5, "PROJECTIONS": 4}  # what costs time
 SEED = 11
+OF_FEATURES = [
+    name for name, metric in METRICS.items() if metric.features
+]  # for the others see test_pairs.py
 MIXTURE = Mixture(means=((0.0,) * 4, (1.0,) * 4), stds=(0.5, 0.4), shares=(3.0, 1.0))  # of the toy features
 
 
@@ -299,7 +302,7 @@ EXPECTED: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("name", METRICS)
+@pytest.mark.parametrize("name", OF_FEATURES)
 def test_scores_are_those_of_the_plain_function(name):
     given = comparison(**counts(name))
     found = METRICS[name].compute(given)
@@ -317,7 +320,7 @@ def test_no_two_metrics_yield_the_same_score():
     assert len(named) == len(set(named))
 
 
-@pytest.mark.parametrize("name", METRICS)
+@pytest.mark.parametrize("name", OF_FEATURES)
 def test_what_is_declared_is_enough_and_more_changes_nothing(name, monkeypatch):
     """Another metric may need more images, so more may have been kept."""
     for constant in ("PYRAMIDS", "PAIRED"):
@@ -358,7 +361,7 @@ def test_all_that_is_declared_is_needed(name, need):
 LEAST_OF_THE_FUNCTION = {"fid", "kid", "inception_score", "prdc", "memorisation", "duplicates", "ms_ssim"}
 
 
-@pytest.mark.parametrize("name", METRICS)
+@pytest.mark.parametrize("name", OF_FEATURES)
 def test_the_least_number_of_images_is_enough(name):
     """Of one class, or of two for a classifier: for more it takes more, and the function says so."""
     least = METRICS[name].least
@@ -371,7 +374,7 @@ def test_the_least_number_of_images_is_enough(name):
             METRICS[name].compute(comparison(real=least - 1, fake=least - 1))
 
 
-@pytest.mark.parametrize("name", METRICS)
+@pytest.mark.parametrize("name", OF_FEATURES)
 def test_the_seed_is_all_that_is_random(name):
     given = comparison(held_out=250, **counts(name))
     first = METRICS[name].compute(given)
@@ -511,7 +514,7 @@ NOT_STATED = {
 }
 
 
-@pytest.mark.parametrize("name", METRICS)
+@pytest.mark.parametrize("name", OF_FEATURES)
 def test_no_parameter_is_left_to_a_default_that_the_protocol_does_not_know(name):
     arguments = seen_by(scores, FUNCTIONS[name], name, comparison(**counts(name)))
     every = inspect.signature(getattr(scores, FUNCTIONS[name])).parameters
@@ -522,6 +525,8 @@ def test_no_parameter_is_left_to_a_default_that_the_protocol_does_not_know(name)
 def test_a_protocol_of_these_numbers_is_that_of_their_version():
     """Other numbers are another version: raise it with these."""
     recipe = "epochs 8, batch_size 128, learning_rate 0.002, warmup 0.1, dropout 0.25, shift 1"
+    window = "11 x 11 Gaussian window of 1.5, valid region, K 0.01 and 0.03"
+    luma = "luma of ITU-R BT.601 (16 to 235)"
     assert {name: (metric.version, metric.protocol) for name, metric in METRICS.items()} == {
         "fid": (1, ""),
         "kid": (1, "100 subsets of 1000"),
@@ -530,7 +535,7 @@ def test_a_protocol_of_these_numbers_is_that_of_their_version():
         "intra_class_fid": (1, ""),
         "classification_accuracy": (
             1,
-            f"classifiers of version 1, {recipe}, flip for fashion_mnist, cifar10, cifar100, shapes",
+            f"classifiers of version 1, {recipe}, flip for fashion_mnist, cifar10, cifar100, shapes, photos",
         ),
         "modes": (1, "classes of the network, KL in nats to the reals' classes"),
         "sliced_wasserstein": (1, "at most 8,192 images, 128 patches of each, 512 directions"),
@@ -543,6 +548,18 @@ def test_a_protocol_of_these_numbers_is_that_of_their_version():
             "modes within 3 standard deviations, KL in nats to their weights, 33 directions, "
             "at most 50,000 reals",
         ),
+        "l1": (1, "values in [0, 1], all channels, border 0"),
+        "psnr": (1, "dB, peak 255, all channels, border 0"),
+        "ssim": (1, f"{window}, all channels, border 0"),
+        "psnr_luma": (1, f"dB, peak 255, {luma}, border 0"),
+        "ssim_luma": (1, f"{window}, {luma}, border 0"),
+        "lpips_paired": (1, "unit weights"),
+        "cycle_error": (
+            1,
+            "L1 of values in [0, 1] between the source and its translation there and back; of the "
+            "translation as it is, rounded to 8 bits, and with noise of 2/255",
+        ),
+        "colourfulness": (1, "at most 10,000 images"),
     }
 
 

@@ -24,7 +24,7 @@ from gan_jax.evaluation.sources.image_source import Batch, ImageSource, spelled
 from gan_jax.utils.errors import UserError
 from gan_jax.utils.names import listed, printable
 
-_OPTION = "--"  # what messages put before an option's name
+OPTION = "--"  # what messages put before an option's name
 
 
 def folder_source(
@@ -46,9 +46,9 @@ def folder_source(
     try:
         reading = Reading(3, tuple(value_range), max_megapixels)
     except ValueError as error:
-        raise UserError(f"{_OPTION}{error}") from error
+        raise UserError(f"{OPTION}{error}") from error
     found = find_pictures(folder).one_split()
-    look = examine(found, reading, _OPTION)
+    look = examine(found, reading, OPTION)
     _check_sizes(look)
     if look.bad or look.problems:
         raise look.complaint()
@@ -59,6 +59,7 @@ def folder_source(
     for _, part in in_threads(digest, paths, f"reading {printable(found.folder.name)}"):
         content.update(bytes.fromhex(str(part)))
     headers = look.headers.values()
+    names = tuple(printable(path.relative_to(found.folder).with_suffix("")) for path in paths)
     is_deep = any(header.is_deep for header in headers)
     size = next((header.height, header.width) for header in headers)
 
@@ -75,6 +76,7 @@ def folder_source(
             read=lambda count, batch_size: _read(here, paths[:count], labels, batch_size),
             class_names=found.class_names,
             in_channels=in_channels,
+            names=names,
             value_range=values or None,
         )
 

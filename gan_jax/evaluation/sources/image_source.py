@@ -36,6 +36,7 @@ class ImageSource:
         codec: how the images are stored: those of a generator are encoded, so that both sides are alike.
         class_names: what the labels mean, in order; None where they are numbers only, or there are none.
         in_channels: the same pictures with 1, 3 or 4 channels; None where they are what they are.
+        names: what the images are called, in order; None where they have no names.
         value_range: what became black and white, where the pictures have other values than 0 to 255.
     """
 
@@ -49,6 +50,7 @@ class ImageSource:
     codec: Codec = field(default_factory=Pixels)
     class_names: tuple[str, ...] | None = None
     in_channels: Callable[[int], ImageSource] | None = None
+    names: tuple[str, ...] | None = None
     value_range: tuple[float, ...] | None = None
 
     @property
