@@ -45,6 +45,13 @@ NETWORKS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         dict(widths=(16, 16), attention_size=8, condition="one_hot", spectral_norm=True),
         dict(widths=(16, 16), attention_size=4, downsamplings=1, condition="projection"),
     ),
+    "unet": (dict(width=8, downs=3), dict(width=8, layers=1, spectral_norm=True, norm="batch")),
+    "translator": (dict(width=8, blocks=1, norm="batch", spectral_norm=True), dict(width=8, layers=0)),
+}
+# Families whose networks have other names, and those of pictures made of pictures.
+NAMES = {
+    "unet": ("unet_generator", "patchgan_discriminator"),
+    "translator": ("resnet_translator", "patchgan_discriminator"),
 }
 CASES = [(family, role) for family in NETWORKS for role in ("generator", "discriminator")]
 # A discriminator's layers after its last features.
@@ -59,8 +66,9 @@ def network(family, role):
         fields["image_shape"] = SIZE
     if fields.get("condition", "none") != "none":
         fields["num_classes"] = CLASSES
-    module = MODELS[f"{family.split('_')[0]}_{role}"](**fields)
-    shape = (COUNT, 7) if role == "generator" else (COUNT, *SIZE)
+    kind = family.split("_")[0]
+    module = MODELS[NAMES[kind][role == "discriminator"] if kind in NAMES else f"{kind}_{role}"](**fields)
+    shape = (COUNT, 7) if role == "generator" and kind not in NAMES else (COUNT, *SIZE)
     numbers = np.random.default_rng(0)
     x = jnp.asarray(numbers.uniform(-1, 1, shape), jnp.float32)
     label = jnp.arange(COUNT) % CLASSES
