@@ -294,11 +294,18 @@ def data_transforms(config: ml_collections.ConfigDict, spec: DataSpec) -> tuple[
     """What the config does to the decoded fields; `check_contradictions` refuses what their codecs forbid.
 
     Raises:
-        UserError: a crop that is no number of pixels.
+        UserError: a crop that is no number of pixels, or of fields that belong together in several sizes.
     """
     pixels = config.data.random_crop
     if not (type(pixels) is int and pixels >= 0):
         raise UserError(f"data.random_crop={pixels!r}: it must be a number of pixels, 0 or more")
+    sizes = {name: field.shape[:2] for name, field in spec.fields.items() if field.aligned}
+    if pixels and len(set(sizes.values())) > 1:
+        shown = ", ".join(f"{name} {height}x{width}" for name, (height, width) in sizes.items())
+        raise UserError(
+            f"data.random_crop={pixels} cuts the same place out of fields of one size, and "
+            f"{config.data.name} has {shown}: set data.random_crop=0"
+        )
     found = [enlarge_and_crop(spec.fields, pixels)] if pixels else []
     return (*found, flip(spec.fields)) if config.data.flip else tuple(found)
 

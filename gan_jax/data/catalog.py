@@ -41,13 +41,8 @@ BUILDERS: dict[str, type[LocalBuilder] | type[UnpairedSets]] = {  # prepared onc
     "unpaired": UnpairedSets,
     "photos": Photos,
 }
-_OF_THE_USER = {
-    "image_folder",
-    "pairs_folder",
-    "npz_pairs",
-    "unpaired",
-    "photos",
-}  # made of the user's own files
+# Those that are made of files that an option names.
+OWN_FILES = frozenset({"image_folder", "pairs_folder", "npz_pairs", "unpaired", "photos"})
 POINTS = {name: PointSet(name, make) for name, make in DENSITIES.items()}  # drawn when they are read
 ZIP = "zip"  # of other data sets
 DATASETS: dict[str, type[LocalBuilder] | type[UnpairedSets] | PointSet] = {**BUILDERS, **POINTS}
@@ -64,7 +59,10 @@ def options_of(name: str) -> Mapping[str, Any]:
 
 def picture_size(name: str, options: Mapping[str, Any]) -> tuple[int, int] | None:
     """Height and width of the pictures of one of the BUILDERS; None where only its files say it."""
-    if name not in BUILDERS or name in _OF_THE_USER:
+    if name in OWN_FILES:
+        height = options.get("tile") or options.get("height")
+        return (height, options.get("width") or height) if height else None
+    if name not in BUILDERS:
         return None
     try:
         builder = _builder(name, Path(), dict(options))

@@ -115,7 +115,7 @@ def run_data(
 
     Args:
         data_dir: where prepared sets are; None for where the run's was.
-        real_dir: where the run's folder of pictures is; None for where it was.
+        real_dir: where the run's folder of pictures, or its .npz file, is; None for where it was.
         changed: take what is there also where it is not what was recorded; a warning says so.
 
     Raises:
@@ -123,7 +123,7 @@ def run_data(
     """
     config, _, record = recorded_run(expanded(workdir))
     config = complete(config)
-    folders = [(node, field) for node, field in data_paths(config) if field == "folder"]
+    folders = [(node, field) for node, field in data_paths(config) if field in ("folder", "file")]
     if real_dir is not None:
         if not folders:
             raise UserError(
@@ -133,10 +133,10 @@ def run_data(
         node, field = folders[0]
         node[field] = str(real_dir)
     for node, field in folders:
-        if not expanded(node[field]).is_dir():
+        if not expanded(node[field]).exists():
             raise UserError(
                 f"the run in {workdir} was trained on the pictures in {printable(node[field])}, and there is "
-                "no such folder: put them back, or say where they are now (gan-jax evaluate --real_dir)"
+                f"no such {field}: put them back, or say where they are now (gan-jax evaluate --real_dir)"
             )
     dataset, before = open_data(config, data_dir), record["data"]["fingerprint"]
     if is_same_data(before, dataset.fingerprint):

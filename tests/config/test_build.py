@@ -409,6 +409,15 @@ def test_a_crop_is_a_number_of_pixels(pixels):
         build.data_transforms(config_with(data__random_crop=pixels), SPEC)
 
 
+def test_a_crop_of_fields_of_several_sizes_is_refused():
+    fields = {"image": Field((8, 8, 3)), "source": Field((4, 4, 3))}
+    config = config_with(data__random_crop=2)
+    with pytest.raises(UserError, match=r"and shapes has image 8x8, source 4x4: set data.random_crop=0"):
+        build.data_transforms(config, DataSpec(fields, None))
+    other = {"image": fields["image"], "source": Field((4, 4, 3), aligned=False)}
+    assert len(build.data_transforms(config, DataSpec(other, None))) == 1
+
+
 def test_an_example_batch_has_every_field():
     fields = {"image": Field((12, 10, 3)), "level": Field((4, 5, 2), Tiles(np.eye(2, 3, dtype=int)))}
     batch = build.example_batch(DataSpec(fields, 4), 6)

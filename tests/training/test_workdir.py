@@ -184,6 +184,20 @@ def test_a_folder_of_pictures_is_known_by_what_is_in_it(of_pictures, tmp_path):
     assert len(run_data("run", real_dir="again", changed=True)) == 8
 
 
+def test_an_npz_file_may_move_too(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    pictures = np.zeros((30, 16, 16, 3), np.uint8)
+    np.savez("pairs.npz", source=pictures, image=pictures + 9)
+    config = with_components(tiny(Path("tfds")), {"data.name": "npz_pairs"})
+    config.data.file = "pairs.npz"
+    record = started(complete(config))
+    assert record["config"]["data"]["file"] == str(tmp_path / "pairs.npz")
+    Path("pairs.npz").rename("moved.npz")
+    with pytest.raises(UserError, match="no such file: put them back, or say where"):
+        run_data("run")
+    assert run_data("run", real_dir="moved.npz").name == "npz_pairs"
+
+
 def test_a_zip_of_folders_may_move_too(of_pictures, tmp_path):
     def config(folder):
         made = of_pictures("")

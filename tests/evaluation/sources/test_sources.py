@@ -98,8 +98,8 @@ def test_fingerprints_tell_splits_and_parts_apart(root):
         ("toy[:5]", "'toy.:5.' is neither"),
         ("", "'' is neither"),
         ("mnist:test", "The data set mnist is not prepared"),
-        ("image_folder", "name the folder of pictures itself"),
-        ("image_folder:train", "name the folder of pictures itself"),
+        ("image_folder", "name the folder of pictures or the .npz file itself"),
+        ("npz_pairs:train", "name the folder of pictures or the .npz file itself"),
     ],
 )
 def test_names_that_stand_for_nothing(text, words, root, tmp_path, monkeypatch):
