@@ -16,6 +16,8 @@ from gan_jax.config.build import data_folder, is_averaged
 from gan_jax.config.components import check_data, complete, data_options
 from gan_jax.core.algorithm import Algorithm
 from gan_jax.core.state import TrainState
+from gan_jax.data.spec import DataSpec
+from gan_jax.data.views import turned
 from gan_jax.evaluation.evaluate import Evaluator, held_out_of
 from gan_jax.evaluation.generated import GeneratedSet, GeneratedSetMaker, not_averaged
 from gan_jax.evaluation.metric import Metric, uses_network
@@ -34,6 +36,7 @@ from gan_jax.evaluation.sources.sources import (
 from gan_jax.feature_networks.classifier_cache import prepare_classifier
 from gan_jax.feature_networks.network import FeatureNetwork, digest_of
 from gan_jax.feature_networks.simple_networks import no_network
+from gan_jax.inference.conditions import dataset_conditions
 from gan_jax.summaries.logs import METRICS as ROWS
 from gan_jax.summaries.logs import append_row, check_appendable, read_rows
 from gan_jax.summaries.pictures import FORMATS, save_picture
@@ -107,7 +110,15 @@ def _reals(request: Request) -> ImageSource:
             "give a data set (--real=mnist:train), a folder of pictures or an .npz"
         )
     changed = request.changed_reals
-    return dataset_source(run_data(request.fake, request.data_dir, request.real_dir, changed=changed))
+    dataset = run_data(request.fake, request.data_dir, request.real_dir, changed=changed)
+    if request.direction == "a_to_b":
+        return dataset_source(dataset)
+    if "source" not in dataset.fields:
+        raise UserError(
+            f"--direction={request.direction}: {request.fake} was trained on {dataset.name}, which has "
+            "no sources: leave it out"
+        )
+    return dataset_source(turned(dataset))
 
 
 def _data_dir(request: Request) -> str | None:
@@ -229,7 +240,12 @@ def _fakes(request: Request, real: ImageSource) -> Iterator[GeneratedSet]:
     if is_run(request.fake):
         yield from _run_fakes(request)
         return
-    for flag, given in (("--repeats", request.repeats > 1), ("--raw", request.raw)):
+    turned_round = request.direction != "a_to_b"
+    for flag, given in (
+        ("--repeats", request.repeats > 1),
+        ("--raw", request.raw),
+        ("--direction", turned_round),
+    ):
         if given:
             raise UserError(f"{flag} is for runs, and {request.fake} is none: leave it out")
     yield fakes_of_files(request, real)
@@ -256,14 +272,29 @@ def _run_fakes(request: Request) -> Iterator[GeneratedSet]:
     makers: dict[int, GeneratedSetMaker] = {}  # by the first step of the phase
     for which, algorithm, state in states.values():
         if algorithm.first_step not in makers:
-            conditions = run_conditions(workdir, algorithm, request.data_dir)
-            makers[algorithm.first_step] = GeneratedSetMaker(
-                workdir.resolve().name, algorithm, spec, conditions=conditions
-            )
+            makers[algorithm.first_step] = _maker(request, algorithm, spec)
         make = makers[algorithm.first_step]
         used = not_averaged(state) if request.raw else state
         for seed in range(request.seed, request.seed + request.repeats):
             yield make(used, seed=seed, which=which, averaged=averaged and not request.raw)
+
+
+def _maker(request: Request, algorithm: Algorithm, spec: DataSpec) -> GeneratedSetMaker:
+    """What makes the fakes of a run, in the direction that is asked for."""
+    workdir = Path(request.fake)
+    conditions = run_conditions(workdir, algorithm, request.data_dir)
+    if request.direction == "b_to_a":
+        try:
+            algorithm = algorithm.turned(request.direction)
+        except ValueError as error:
+            raise UserError(f"--{error}: leave it out") from error
+        assert conditions is not None
+        assert conditions.dataset is not None
+        rows = turned(conditions.dataset)
+        conditions, spec = dataset_conditions(rows, algorithm.conditions), rows.spec
+    return GeneratedSetMaker(
+        workdir.resolve().name, algorithm, spec, conditions=conditions, direction=request.direction
+    )
 
 
 def _best(workdir: Path) -> tuple[str, Algorithm, TrainState] | None:

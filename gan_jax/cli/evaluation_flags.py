@@ -81,6 +81,14 @@ def define_evaluate(values: flags.FlagValues, argv: list[str]) -> list[str]:
         lower_bound=0,
         flag_values=values,
     )
+    flags.DEFINE_enum(
+        "direction",
+        "a_to_b",
+        ["a_to_b", "b_to_a"],
+        "Of a run that translates both ways: b_to_a scores the pictures that it makes of images against the "
+        "sources.",
+        flag_values=values,
+    )
     define_integer("seed", 0, "Of latents and subsets.", lower_bound=0, flag_values=values)
     define_integer(
         "repeats", 1, "Evaluations with further seeds: their spread.", lower_bound=1, flag_values=values

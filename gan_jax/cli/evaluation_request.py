@@ -30,6 +30,7 @@ class Request:
         neighbours: a PNG to write, of the first fakes and the reals that are nearest to them.
         held_out: reals that were not trained on, as `real`; None for the test split of the reals' data set.
         kid_subset_size: images in each of KID's subsets; None for 1000.
+        direction: "a_to_b" (source to image) or "b_to_a", of a run that translates.
         border: rows and columns that metrics of pairs leave out on each side; None for their own.
         value_range, max_megapixels: how folders are read, as `folder_source` takes them.
     """
@@ -55,6 +56,7 @@ class Request:
     held_out: str | None = None
     kid_subset_size: int | None = None
     border: int | None = None
+    direction: str = "a_to_b"
 
     @property
     def names(self) -> tuple[str, ...]:

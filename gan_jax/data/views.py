@@ -42,6 +42,16 @@ def viewed(dataset: Dataset, codec: str = "", direction: str = "a_to_b") -> Data
     return _with_options(dataset, chosen) if chosen else dataset
 
 
+def turned(dataset: Dataset) -> Dataset:
+    """The data set with source and image in each other's place, whichever they are in its own view.
+
+    Raises:
+        UserError: no source.
+    """
+    direction = "a_to_b" if dataset.options.get("direction") == "b_to_a" else "b_to_a"
+    return _with_options(_exchanged(dataset), {"direction": direction})
+
+
 def _exchanged(dataset: Dataset) -> Dataset:
     if not set(_EXCHANGED) <= set(dataset.fields):
         raise UserError(

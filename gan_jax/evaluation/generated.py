@@ -66,8 +66,8 @@ class GeneratedSetMaker:
         algorithm, spec: the run's.
         devices: that draw; None is all of this process.
         conditions: what a method that reads source batches makes its images of.
-        direction: in which it translates, where it does. For another than the training's give the algorithm
-            turned, and the spec and the conditions of data turned likewise.
+        direction: in which it translates, where it does. For "b_to_a" give the algorithm `turned`, and the
+            spec and the conditions of data turned likewise.
     """
 
     def __init__(
@@ -82,6 +82,7 @@ class GeneratedSetMaker:
         self._name = name
         self._algorithm = algorithm
         self._spec = spec
+        self._direction = direction
         self._devices = devices
         self._conditions = conditions
         self._rows = None if conditions is None else conditions.dataset
@@ -133,7 +134,8 @@ class GeneratedSetMaker:
     def _labels(self) -> str:
         """How labels, or what else images are made of, were chosen."""
         if self._conditions is not None:
-            return f"of {self._conditions.name}"
+            way = "" if self._direction == "a_to_b" else f", {self._direction}"
+            return f"of {self._conditions.name}{way}"
         return "none" if self._algorithm.num_classes is None else "balanced"
 
     def _no_truth(self) -> str:

@@ -82,6 +82,7 @@ class Metric:
         least: images needed on each side.
         images: how many images of each side it reads, besides features.
         needs: what else it needs.
+        least_side: height and width in pixels that pictures have at least.
         features: whether it reads features; one that reads none needs no network but for "maps".
         of_sets: whether it compares the fakes with the reals, and not each fake with something of its own.
         each: from pairs to a value for each, float64 [N] by score, where scores are means of such.
@@ -94,6 +95,7 @@ class Metric:
     least: int = 2
     images: int = 0
     needs: frozenset[Need] = frozenset()
+    least_side: int = 1
     features: bool = True
     of_sets: bool = True
     each: Callable[[Pairs], dict[str, np.ndarray]] | None = None

@@ -34,9 +34,9 @@ def pair_metrics(border: int | None = None, scale: int = 1) -> dict[str, Metric]
     return {
         "l1": _mean("l1", "lower", "values in [0, 1]", whole, paired.l1),
         "psnr": _mean("psnr", "higher", "dB, peak 255", whole, paired.psnr),
-        "ssim": _mean("ssim", "higher", _SSIM, whole, paired.ssim),
+        "ssim": _mean("ssim", "higher", _SSIM, whole, paired.ssim, window=WINDOW),
         "psnr_luma": _mean("psnr_luma", "higher", "dB, peak 255", inner, paired.psnr, luma=True),
-        "ssim_luma": _mean("ssim_luma", "higher", _SSIM, inner, paired.ssim, luma=True),
+        "ssim_luma": _mean("ssim_luma", "higher", _SSIM, inner, paired.ssim, luma=True, window=WINDOW),
         "lpips_paired": _of_pairs(
             "lpips_paired",
             "lower",
@@ -55,8 +55,13 @@ def _mean(
     measure: Callable[[np.ndarray, np.ndarray], np.ndarray],
     *,
     luma: bool = False,
+    window: int = 1,
 ) -> Metric:
-    """A function of two arrays of pictures, of the luma or all channels without a border."""
+    """A function of two arrays of pictures, of the luma or all channels without a border.
+
+    Args:
+        window: the side of what has to fit in.
+    """
 
     def each(pairs: Pairs) -> np.ndarray:
         sides = (paired.cropped(side, border) for side in (pairs.fake, pairs.truth))
@@ -64,12 +69,23 @@ def _mean(
 
     channels = _LUMA if luma else "all channels"
     return _of_pairs(
-        name, better, f"{protocol}, {channels}, border {border}", each, needs={"colour"} if luma else set()
+        name,
+        better,
+        f"{protocol}, {channels}, border {border}",
+        each,
+        needs={"colour"} if luma else set(),
+        least_side=window + 2 * border,
     )
 
 
 def _of_pairs(
-    name: str, better: Better, protocol: str, each: Callable[[Pairs], np.ndarray], *, needs: set[str]
+    name: str,
+    better: Better,
+    protocol: str,
+    each: Callable[[Pairs], np.ndarray],
+    *,
+    needs: set[str],
+    least_side: int = 1,
 ) -> Metric:
     def compute(given: Comparison) -> dict[str, float]:
         assert given.pairs is not None
@@ -81,6 +97,7 @@ def _of_pairs(
         {name: better},
         compute,
         least=1,
+        least_side=least_side,
         needs=frozenset({"pairs", *needs}),  # type: ignore[arg-type]
         features=False,
         of_sets=False,

@@ -203,6 +203,12 @@ def _reals(name: str, metric: Metric, given: Given) -> Problem | None:
             f"{spelled(real.image_shape)}",
             "leave it out",
         )
+    if real.codec.is_image and min(real.image_shape[:2]) < metric.least_side:
+        side = spelled((metric.least_side, metric.least_side))
+        return Problem(
+            f"needs pictures of at least {side}, and those of {real.name} are {spelled(real.image_shape)}",
+            "leave it out",
+        )
     if "labels" in metric.needs and real.num_classes is None:
         return Problem(f"needs labelled reals, and {real.name} has no labels", "leave it out")
     if "held_out" not in metric.needs:

@@ -1,0 +1,108 @@
+"""A method that translates both ways, scored in both."""
+
+import copy
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+
+from gan_jax.cli import evaluation_commands as commands
+from gan_jax.data.codecs import Pixels
+from gan_jax.data.spec import Field
+from gan_jax.data.views import turned
+from gan_jax.evaluation.protocol import from_row
+from gan_jax.inference.conditions import dataset_conditions
+from gan_jax.inference.sample import make_sampler
+from gan_jax.main import main
+from gan_jax.metrics.paired import l1
+from gan_jax.summaries.logs import read_rows
+from tests.algorithms.test_cyclegan import cyclegan
+from tests.toys.common import ToyData, squares
+
+FIELDS = {"image": Field((8, 8, 3), Pixels()), "source": Field((8, 8, 1), Pixels())}
+DATA = ToyData(
+    FIELDS,
+    lambda count, rng: {"image": np.repeat(squares(count, rng), 3, -1), "source": 255 - squares(count, rng)},
+)
+
+
+@pytest.fixture
+def run(monkeypatch, tmp_path):
+    """An untrained run of two translators: its folder, algorithm and state."""
+    algorithm, train, test = cyclegan(identity=0.0), DATA.open("train", {}), DATA.open("test", {})
+    shapes = {name: np.zeros((2, *field.shape)) for name, field in FIELDS.items()}
+    state = algorithm.init(jax.random.key(0), shapes)
+    conditions = dataset_conditions(test, algorithm.conditions)
+    given: dict[str, Any] = {
+        "restored_run": (algorithm, train.spec, state),
+        "recorded_run": ({}, "", {}),
+        "complete": None,
+        "is_averaged": False,
+        "data_folder": None,
+        "run_data": train,
+        "run_conditions": conditions,
+        "held_out_of": None,
+    }
+    for name, made in given.items():
+        monkeypatch.setattr(commands, name, lambda *given, made=made, **named: made)
+    monkeypatch.setenv("GAN_JAX_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "config.json").write_text("{}")
+    return tmp_path / "run", algorithm, state
+
+
+def test_a_run_is_scored_in_both_directions(run, tmp_path, capsys):
+    folder, algorithm, state = run
+    rows = tmp_path / "rows.jsonl"
+    command = ["evaluate", f"--fake={folder}", "--network=random", f"--out={rows}"]
+    assert main([*command, "--metrics=fid,l1,cycle_error"]) == 0
+    assert main([*command, "--metrics=fid,l1,cycle_error", "--direction=b_to_a"]) == 0
+    there, back = filter(None, map(from_row, read_rows(rows)))
+    assert (there.labels, back.labels) == ("of toy:test", "of toy:test, b_to_a")
+    assert back.setting_of("fid").real_fingerprint == f"b_to_a of {there.setting_of('fid').real_fingerprint}"
+    assert (there.setting.num_fakes, back.setting.num_fakes) == (16, 16)
+    for record, direction in ((there, "a_to_b"), (back, "b_to_a")):
+        data = DATA.open("test", {}) if direction == "a_to_b" else turned(DATA.open("test", {}))
+        conditions = dataset_conditions(data, ("source",))
+        sampler = make_sampler(algorithm.turned(direction), data.spec, conditions)
+        made = Pixels().encode(sampler(state, 16, jax.random.key(0))["image"])
+        truth = data.arrays()["image"]
+        assert record.scores["l1"].value == pytest.approx(l1(made, truth).mean(), rel=1e-12)
+    capsys.readouterr()
+    assert main([*command, "--metrics=l1", "--num=17"]) == 1
+    said = "run makes 16 images, one of each example of toy:test, and 17 are asked for"
+    assert said in capsys.readouterr().err
+
+
+def test_without_metrics_those_of_pairs_and_the_cycle_stand_before_the_usual_ones(run, tmp_path, capsys):
+    folder, _, _ = run
+    assert main(["evaluate", f"--fake={folder}", "--network=random", f"--out={tmp_path / 'rows.jsonl'}"]) == 0
+    err = capsys.readouterr().err
+    (record,) = filter(None, map(from_row, read_rows(tmp_path / "rows.jsonl")))
+    assert {score.metric for score in record.scores.values()} == {"l1", "psnr", "cycle_error", "fid", "prdc"}
+    assert "ssim needs pictures of at least 11 x 11, and those of toy:train are 8 x 8 x 3; kid needs" in err
+
+
+def test_directions_that_are_not_there_are_told(run, monkeypatch, tmp_path, capsys):
+    folder, algorithm, state = run
+    one = copy.copy(algorithm)
+    object.__setattr__(one, "__class__", type("One", (type(algorithm),), {"directions": ("a_to_b",)}))
+    monkeypatch.setattr(commands, "restored_run", lambda *_: (one, DATA.open("train", {}).spec, state))
+    command = ["evaluate", f"--fake={folder}", "--metrics=l1", "--direction=b_to_a"]
+    assert main(command) == 1
+    assert "--direction='b_to_a': One translates a_to_b: leave it out" in capsys.readouterr().err
+    np.savez(tmp_path / "x.npz", images=np.zeros((4, 8, 8, 3), np.uint8))
+    files = [f"--{side}={tmp_path / 'x.npz'}" for side in ("fake", "real")]
+    assert main(["evaluate", *files, "--metrics=l1", "--direction=b_to_a"]) == 1
+    assert "--direction is for runs" in capsys.readouterr().err
+
+
+def test_turning_a_data_set_exchanges_its_fields_and_is_undone_by_turning_again():
+    data = DATA.open("train", {})
+    other = turned(data)
+    np.testing.assert_array_equal(other.arrays()["image"], data.arrays()["source"])
+    assert other.options["direction"] == "b_to_a"
+    again = turned(other)
+    np.testing.assert_array_equal(again.arrays()["image"], data.arrays()["image"])
+    assert again.options["direction"] == "a_to_b"
