@@ -28,7 +28,9 @@ def get_config() -> ml_collections.ConfigDict:
     config.algorithm = dict(name="translator", adversarial_weight=0.0, paired=False)
     config.source = dict(name="downscale", factor=4)
     config.loss = dict(name="non_saturating")
-    config.contents = dict(mse=dict(weight=1.0))
+    config.contents = dict(
+        mse=dict(weight=1.0), features=dict(weight=0.0, network="random", layers=("relu_0", "relu_1"))
+    )
     config.ema = dict(name="decay", decay=0.99)
     config.generator = dict(
         name="srresnet_generator", scale=4, width=32, blocks=8, norm="none", skip="bicubic"
@@ -51,10 +53,7 @@ def get_config() -> ml_collections.ConfigDict:
             name="gan",
             num_steps=GAN,
             algorithm=dict(adversarial_weight=1e-3),
-            contents=dict(
-                mse=dict(weight=0.0),
-                features=dict(weight=0.006, network="random", layers=("relu_0", "relu_1")),
-            ),
+            contents=dict(mse=dict(weight=0.0), features=dict(weight=0.006)),
             generator_optimizer=dict(learning_rate=1e-4),
         ),
         dict(

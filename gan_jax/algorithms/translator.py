@@ -23,7 +23,7 @@ from gan_jax.core.randomness import example_keys
 from gan_jax.core.state import Role, TrainState
 from gan_jax.core.update import Update
 from gan_jax.losses.contents import Content, ContentInputs
-from gan_jax.optim.schedules import as_schedule
+from gan_jax.optim.schedules import as_schedule, is_off
 from gan_jax.utils.tree import PyTree
 
 SOURCE = 0xFFFF_FFFB  # into the step's key: what the sources of a step draw
@@ -50,9 +50,9 @@ class Translator(GAN):
                 f"pool_size={self.pool_size} would show earlier fakes beside sources of now: set pool_size=0 "
                 "or paired=False"
             )
-        if not self.adversarial_weight and not self.contents:
+        if not self.adversarial_weight and not self.paid:
             raise ValueError(
-                "the generator has nothing to learn from: give contents or an adversarial_weight"
+                "the generator has nothing to learn from: give contents a weight, or an adversarial_weight"
             )
         made = getattr(self.generator, "scale", 1)
         if made != self.source.factor:
@@ -69,9 +69,14 @@ class Translator(GAN):
     def check_fields(self, fields: Mapping[str, Any]) -> None:
         self.source.check(fields)
 
+    @property
+    def paid(self) -> tuple[Content, ...]:
+        """The contents but for those whose weight is always 0, which are neither computed nor loaded."""
+        return tuple(content for content in self.contents if not is_off(content.weight))
+
     def load_frozen(self) -> dict[str, PyTree]:
         """Those of the contents."""
-        return {name: tree for content in self.contents for name, tree in content.load().items()}
+        return {name: tree for content in self.paid for name, tree in content.load().items()}
 
     def updates(self) -> tuple[Update, ...]:
         """The GAN's; those of the generator alone where its fakes are judged by nobody."""
@@ -113,9 +118,9 @@ class Translator(GAN):
 
     def content_loss(self, fake: Array, state: TrainState, batch: Batch) -> tuple[Array, Metrics]:
         inputs = ContentInputs(fake, batch["image"], batch["source"], state.frozen)
-        values = {content.name: content(inputs) for content in self.contents}
+        values = {content.name: content(inputs) for content in self.paid}
         loss = jnp.zeros(())
-        for content in self.contents:
+        for content in self.paid:
             loss = loss + as_schedule(content.weight, "weight")(state.step) * values[content.name]
         return loss, values
 

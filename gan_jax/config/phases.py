@@ -93,6 +93,8 @@ def changed(
 ) -> ml_collections.ConfigDict:
     """The complete config with a phase's changes; a component with another name is put in its place.
 
+    Of penalties and contents, those that are named change in the fields that are given.
+
     Raises:
         UserError: a change of a component is no dict.
     """
@@ -110,6 +112,11 @@ def changed(
             kept = before.to_dict() if isinstance(before, ml_collections.ConfigDict) else {}
             if where in TABLES and value.get("name", kept.get("name")) != kept.get("name"):
                 kept = {}
+            if where in PENALTY_TABLES:  # each of several, by its own fields
+                value = {
+                    each: {**kept.get(each, {}), **fields} if isinstance(fields, dict) else fields
+                    for each, fields in value.items()
+                }
             if where in config:
                 del config[where]
             config[where] = {**kept, **value}

@@ -42,6 +42,20 @@ def test_changes_hold_from_their_phase_on_and_the_last_goes_on_to_the_end(tmp_pa
     assert third.config.generator_optimizer.momentum == 0.0  # complete
 
 
+def test_penalties_change_in_the_fields_that_are_given(tmp_path):
+    both = dict(r1=dict(weight=1.0, every=4), r2=dict(weight=2.0))
+    chosen = config(
+        tmp_path,
+        dict(name="a", num_steps=5),
+        dict(name="b", penalties=dict(r1=dict(weight=0.5), lecam=dict(weight=0.1))),
+        penalties=both,
+    )
+    _, second = phases.phase_configs(chosen)
+    found = second.config.penalties
+    assert (found.r1.weight, found.r1.every, found.r2.weight) == (0.5, 4, 2.0)
+    assert found.lecam.weight == 0.1
+
+
 @pytest.mark.parametrize(
     ("listed", "words"),
     [

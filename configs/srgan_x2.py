@@ -1,0 +1,66 @@
+"""SRGAN (Ledig et al. 2017, arXiv:1609.04802), small: photographs at twice the resolution.
+
+    python experiments/kodak/prepare.py --out kodak
+    gan-jax train --config configs/srgan_x2.py --workdir runs/srgan_x2
+    gan-jax translate --workdir runs/srgan_x2 --input kodak/x2 --out made         # SRGAN
+    gan-jax translate --workdir runs/srgan_x2 --input kodak/x2 --out sharp --best # SRResNet, by PSNR
+
+Three phases, as in the paper: mse trains the generator alone (SRResNet), gan adds the adversary and compares
+features of a frozen network in the place of pixels, low lowers the learning rate by ten.
+"""
+
+import ml_collections
+
+from gan_jax.config.build import base_config
+
+MSE, GAN, LOW = 6_000, 1_500, 1_000  # steps
+
+
+def get_config() -> ml_collections.ConfigDict:
+    config = base_config()
+    config.batch_size = 16
+    config.num_steps = MSE + GAN + LOW
+    config.steps_per_call = 50
+    config.log_every_steps = 50
+    config.checkpoint_every_steps = 500
+    config.sample_every_steps = 500
+    config.data.update(name="photos", folder="kodak/photos", tile=64, stride=32, flip=True)
+    config.algorithm = dict(name="translator", adversarial_weight=0.0, paired=False)
+    config.source = dict(name="downscale", factor=2)
+    config.loss = dict(name="non_saturating")
+    config.contents = dict(
+        mse=dict(weight=1.0), features=dict(weight=0.0, network="random", layers=("relu_0", "relu_1"))
+    )
+    config.ema = dict(name="decay", decay=0.99)
+    config.generator = dict(
+        name="srresnet_generator", scale=2, width=32, blocks=8, norm="none", skip="bicubic"
+    )
+    config.discriminator = dict(name="sr_discriminator", width=32, momentum=0.9)
+    config.generator_optimizer = dict(
+        name="adam", learning_rate=dict(name="cosine", start=1e-3, end=0.0, steps=MSE), b1=0.9
+    )
+    config.discriminator_optimizer = dict(name="adam", learning_rate=1e-4, b1=0.9)
+    config.evaluation = dict(
+        metrics="psnr_luma,ssim_luma,lpips_paired",
+        network="random",
+        every_steps=500,
+        num=500,
+        best="psnr_luma",
+    )
+    config.phases = [
+        dict(name="mse", num_steps=MSE),
+        dict(
+            name="gan",
+            num_steps=GAN,
+            algorithm=dict(adversarial_weight=1e-3),
+            contents=dict(mse=dict(weight=0.0), features=dict(weight=0.006)),
+            generator_optimizer=dict(learning_rate=1e-4),
+        ),
+        dict(
+            name="low",
+            num_steps=LOW,
+            generator_optimizer=dict(learning_rate=1e-5),
+            discriminator_optimizer=dict(learning_rate=1e-5),
+        ),
+    ]
+    return config
