@@ -6,8 +6,8 @@
 Section 3.2: crops of 96x96, 16 in a batch, Adam with beta1 0.9; SRResNet 10^6 steps of 1e-4 on the mean
 square error; from it SRGAN, 10^5 steps of 1e-4 and 10^5 of 1e-5, on VGG19's features phi(5,4) and 1e-3 of the
 adversary. The weights of VGG19 are the user's: torchvision's file, which is not downloaded here.
-Deviations: those of the networks (`models.srresnet`, `models.sr_discriminator`); tiles of the photographs (the
-paper's are 350,000 of ImageNet's) in the place of random crops; mirroring; BatchNorm's epsilon is PyTorch's.
+Deviations: those of the networks (`models.srresnet`, `models.sr_discriminator`); tiles of the photographs
+(350,000 of ImageNet's there) in the place of random crops; mirroring; BatchNorm's epsilon is PyTorch's.
 Built and counted (1,547,350 and 23,563,649 parameters), not trained: it needs a GPU for days.
 """
 

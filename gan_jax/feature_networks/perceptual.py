@@ -16,6 +16,7 @@ import numpy as np
 from gan_jax.data.codecs import to_float
 from gan_jax.data.decoding import Reading, Unreadable, decoded
 from gan_jax.feature_networks.content_networks import ContentNetwork, content_network
+from gan_jax.feature_networks.lpips import maps_distance
 from gan_jax.losses.contents import CONTENTS, Content, ContentInputs
 from gan_jax.utils.errors import UserError
 from gan_jax.utils.paths import expanded
@@ -68,6 +69,21 @@ class Features(PerceptualContent):
     def __call__(self, inputs: ContentInputs) -> Array:
         made, real = (self.maps(image, inputs.frozen) for image in (inputs.made, inputs.real))
         return sum((jnp.mean((a - b) ** 2) for a, b in zip(made, real, strict=True)), jnp.zeros(()))
+
+
+@dataclass(frozen=True, kw_only=True)
+class LPIPS(PerceptualContent):
+    """The perceptual distance of `lpips`, with unit weights: activations of length 1 at every position.
+
+    Zhang et al. 2018, arXiv:1801.03924, equation 1. A score in the same network says how well a run minimised
+    it, not how its pictures look: judge with another network.
+    """
+
+    name = "lpips"
+
+    def __call__(self, inputs: ContentInputs) -> Array:
+        made, real = (self.maps(image, inputs.frozen) for image in (inputs.made, inputs.real))
+        return jnp.mean(maps_distance(made, real))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,4 +142,4 @@ def _picture(path: str | Path) -> Array:
 
 
 # `losses.contents` is on a lower floor and cannot name them; whatever builds from configs has both.
-ALL_CONTENTS = CONTENTS | {kind.name: kind for kind in (Features, Gram)}
+ALL_CONTENTS = CONTENTS | {kind.name: kind for kind in (Features, LPIPS, Gram)}

@@ -13,7 +13,8 @@ from gan_jax.config.components import PENALTY_TABLES, construct
 from gan_jax.data.codecs import to_float
 from gan_jax.feature_networks.classifier import Classifier, classifier_network
 from gan_jax.feature_networks.content_networks import content_network
-from gan_jax.feature_networks.perceptual import Features, Gram, gram_matrix
+from gan_jax.feature_networks.lpips import maps_distance
+from gan_jax.feature_networks.perceptual import LPIPS, Features, Gram, gram_matrix
 from gan_jax.feature_networks.simple_networks import random_network
 from gan_jax.losses.contents import ContentInputs
 from gan_jax.utils.errors import UserError
@@ -43,6 +44,12 @@ def test_features_are_the_mean_square_between_activations():
     expected = sum(np.mean((a - b) ** 2) for a, b in zip(maps_of(made), maps_of(real), strict=True))
     np.testing.assert_allclose(content(inputs(content, made, real)), expected, rtol=1e-4)
     assert float(content(inputs(content, real, real))) == 0
+
+
+def test_lpips_is_the_distance_of_the_network():
+    content, made, real = LPIPS(weight=1.0, **RANDOM), pictures(0), pictures(1)
+    expected = maps_distance(*([jnp.asarray(x) for x in maps_of(image)] for image in (made, real)))
+    np.testing.assert_allclose(content(inputs(content, made, real)), np.mean(expected), rtol=1e-4)
 
 
 def gram_by_hand(activations):
@@ -79,7 +86,7 @@ def test_a_style_is_that_of_a_picture_file_of_any_size(tmp_path):
         content.load()
 
 
-@pytest.mark.parametrize("kind", [Features, Gram])
+@pytest.mark.parametrize("kind", [Features, LPIPS, Gram])
 def test_gradients_are_those_of_differences(kind):
     content, made, real = kind(weight=1.0, **RANDOM), pictures(0, 1, 8, 8, 3), pictures(1, 1, 8, 8, 3)
     given = inputs(content, made, real)
