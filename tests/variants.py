@@ -28,6 +28,7 @@ SHAPE = (8, 6, 1)
 KEY = jax.random.key(0)
 MINI = {
     "image": jax.ShapeDtypeStruct((BATCH, *SHAPE), jnp.float32),
+    "source": jax.ShapeDtypeStruct((BATCH, *SHAPE), jnp.float32),
     "label": jax.ShapeDtypeStruct((BATCH,), jnp.int32),
 }
 # Networks of methods that make pictures of pictures.
@@ -242,6 +243,35 @@ CONFIGS: dict[str, dict[str, Any]] = {
         ),
         **both(dict(name="optimistic_adam", learning_rate=1e-3, b1=0.5, historical_averaging=0.1)),
     ),
+    # Pictures of pictures
+    "pix2pix": dict(
+        algorithm=dict(name="translator", paired=True),
+        source=dict(name="field"),
+        contents=dict(l1=dict(weight=linear(10.0, 1.0)), tv=dict(weight=0.1)),
+        generator=dict(name="unet_generator", width=4, downs=1),
+        discriminator=dict(name="patchgan_discriminator", width=4, layers=1, norm="instance"),
+    ),
+    "inpainting": dict(
+        algorithm=dict(name="translator", label_flipping=0.2, top_k=0.5),
+        source=dict(name="masked", hole=0.4),
+        contents=dict(l1=dict(weight=1.0)),
+        generator=dict(name="unet_generator", width=4, downs=1),
+        discriminator=dict(name="patchgan_discriminator", width=4, layers=0),
+        penalties=dict(r1=dict(weight=0.1, every=2)),
+    ),
+    "cyclegan": dict(
+        algorithm=dict(name="cyclegan", cycle=5.0, identity=0.2, pool_size=16, adversarial_weight=2.0),
+        loss=dict(name="least_squares"),
+        generator=dict(name="unet_generator_pair", width=4, downs=1),
+        discriminator=dict(name="patchgan_discriminator_pair", width=4, layers=1),
+    ),
+    "super_resolution": dict(
+        algorithm=dict(name="translator", pool_size=16, paired=False),
+        source=dict(name="downscale", factor=2),
+        contents=dict(mse=dict(weight=1.0)),
+        generator=dict(name="srresnet_generator", width=4, blocks=1, scale=2),
+        discriminator=dict(name="sr_discriminator", width=2),
+    ),
 }
 
 
@@ -256,7 +286,9 @@ def config_of(name: str) -> ml_collections.ConfigDict:
 
 @cache
 def _build(name: str) -> Algorithm:
-    return build_algorithm(config_of(name), DataSpec({"image": Field(SHAPE)}, CLASSES))
+    return build_algorithm(
+        config_of(name), DataSpec({"image": Field(SHAPE), "source": Field(SHAPE)}, CLASSES)
+    )
 
 
 VARIANTS: dict[str, Callable[[], Algorithm]] = {name: partial(_build, name) for name in CONFIGS}
@@ -300,4 +332,5 @@ def steps_of(algorithm: Algorithm, seed: int = 0) -> dict[str, np.ndarray]:
     return {
         "image": numbers.uniform(-1, 1, (*lead, *SHAPE)).astype(np.float32),
         "label": numbers.integers(0, CLASSES, lead).astype(np.int32),
+        "source": numbers.uniform(-1, 1, (*lead, *SHAPE)).astype(np.float32),
     }

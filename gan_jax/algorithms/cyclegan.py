@@ -21,6 +21,7 @@ import jax.numpy as jnp
 from gan_jax.algorithms.image_pool import empty_pool, exchange
 from gan_jax.algorithms.sources import OfField
 from gan_jax.core.algorithm import Algorithm, Array, Batch, Key
+from gan_jax.core.collectives import gather_batch, own_rows
 from gan_jax.core.state import Role, TrainState
 from gan_jax.core.update import LossOut, Update
 from gan_jax.losses.adversarial import LOSSES, AdversarialLoss
@@ -42,7 +43,7 @@ class CycleGAN(Algorithm):
         cycle: weight of E|back(there(x)) - x|, for both domains.
         identity: weight of E|there(y) - y|, where y is of the target's domain already, as a share of
             `cycle`; 0 leaves it out (the paper uses it for paintings, the official code always).
-        pool_size: earlier fakes of each domain to keep and show again.
+        pool_size: earlier fakes of each domain to keep and show again; 0 for none.
         direction: in which `sample` translates the field "source".
     """
 
@@ -57,7 +58,8 @@ class CycleGAN(Algorithm):
         super().__post_init__()
         for name in ("adversarial_weight", "cycle", "identity"):
             check_range(getattr(self, name), name)
-        check_count(self.pool_size, "pool_size")
+        if self.pool_size != 0:
+            check_count(self.pool_size, "pool_size")
         self.check_direction(self.direction)
 
     @property
@@ -65,8 +67,11 @@ class CycleGAN(Algorithm):
         return ("source",)
 
     def obstacles(self) -> list[str]:
-        """The pools exchange fakes of the whole mini-batch."""
-        return [*super().obstacles(), "the pools exchange fakes of the whole mini-batch: set accumulation=1"]
+        """The state holds the fakes of a step between its two descents."""
+        kept = (
+            "cyclegan keeps the fakes of the whole mini-batch for the discriminators: use another algorithm"
+        )
+        return [*super().obstacles(), kept]
 
     def updates(self) -> tuple[Update, ...]:
         return Update("generator", self.generator_loss), Update("discriminator", self.discriminator_loss)
@@ -89,10 +94,10 @@ class CycleGAN(Algorithm):
     def init_extra(self, key: Key, batch: Batch) -> dict[str, PyTree]:
         """The pools, and the fakes that the discriminators are shown in this step."""
         shapes = {domain: batch[FIELDS[domain]].shape for domain in DOMAINS}
-        return {
-            "pools": {domain: empty_pool(self.pool_size, shapes[domain][1:]) for domain in DOMAINS},
-            "shown": {domain: jnp.zeros(shapes[domain]) for domain in DOMAINS},
-        }
+        extra: dict[str, PyTree] = {"shown": {domain: jnp.zeros(shapes[domain]) for domain in DOMAINS}}
+        if self.pool_size:
+            extra["pools"] = {domain: empty_pool(self.pool_size, shapes[domain][1:]) for domain in DOMAINS}
+        return extra
 
     def generator_loss(
         self, params: PyTree, state: TrainState, batch: Batch, key: Key
@@ -123,13 +128,19 @@ class CycleGAN(Algorithm):
             metrics["identity_a"] = _distance(there(a, "b_to_a", 4), a)
             metrics["identity_b"] = _distance(there(b, "a_to_b", 5), b)
             loss += self.cycle * self.identity * (metrics["identity_a"] + metrics["identity_b"])
-        shown, pools = {}, {}
-        for domain, pool_key in zip(DOMAINS, jax.random.split(call[6]), strict=True):
-            shown[domain], pools[domain] = exchange(
-                state.extra["pools"][domain], fakes[domain], pool_key, self.axis_name
-            )
-        extra = jax.lax.stop_gradient({"shown": shown, "pools": pools})
+        extra = jax.lax.stop_gradient(self._kept(state, fakes, call[6]))
         return loss, LossOut(metrics=metrics, stats=stats, extra=extra)
+
+    def _kept(self, state: TrainState, fakes: dict[str, Array], key: Key) -> dict[str, PyTree]:
+        """What the discriminators are shown in this step, of all devices: the fakes, or pooled ones."""
+        kept: dict[str, PyTree] = {"shown": fakes}
+        if self.pool_size:
+            pools, shown = {}, {}
+            for domain, pool_key in zip(DOMAINS, jax.random.split(key), strict=True):
+                pool = state.extra["pools"][domain]
+                shown[domain], pools[domain] = exchange(pool, fakes[domain], pool_key, self.axis_name)
+            kept = {"shown": shown, "pools": pools}
+        return kept | {"shown": {d: gather_batch(x, self.axis_name) for d, x in kept["shown"].items()}}
 
     def discriminator_loss(
         self, params: PyTree, state: TrainState, batch: Batch, key: Key
@@ -138,8 +149,10 @@ class CycleGAN(Algorithm):
         loss, stats = jnp.zeros(()), state.discriminator.stats
         metrics = {}
         for domain in DOMAINS:
-            real, stats = self._judge(params, state, batch[FIELDS[domain]], domain, stats)
-            fake, stats = self._judge(params, state, state.extra["shown"][domain], domain, stats)
+            image = batch[FIELDS[domain]]
+            shown = own_rows(state.extra["shown"][domain], image.shape[0], self.axis_name)
+            real, stats = self._judge(params, state, image, domain, stats)
+            fake, stats = self._judge(params, state, shown, domain, stats)
             loss += self.loss.discriminator(real, fake)
             metrics[f"discriminator_real_{domain}"] = jnp.mean(self.loss.output(real))
             metrics[f"discriminator_fake_{domain}"] = jnp.mean(self.loss.output(fake))

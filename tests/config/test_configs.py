@@ -1,5 +1,6 @@
 """Every config that is shipped: it builds at full size, and trains two steps of a smaller self."""
 
+import dataclasses
 import runpy
 
 import jax
@@ -10,7 +11,7 @@ import pytest
 
 from gan_jax.config import build, components
 from gan_jax.config.phases import phase_configs
-from gan_jax.data import to_float
+from gan_jax.data.codecs import Lab, Pixels
 from gan_jax.data.spec import DataSpec, Field
 from gan_jax.densities import DENSITIES
 from gan_jax.feature_networks import content_networks, perceptual
@@ -47,7 +48,7 @@ def image_shape(chosen):
     """What the data set that a config names would have, without opening it."""
     if chosen.name == "shapes":
         return chosen.resolution, chosen.resolution, chosen.channels
-    if chosen.name in ("image_folder", "npz_pairs"):
+    if chosen.name in ("image_folder", "npz_pairs", "pairs_folder", "unpaired"):
         return chosen.height, chosen.width or chosen.height, chosen.get("channels", 3)
     if chosen.name == "photos":
         return chosen.tile, chosen.tile, chosen.channels
@@ -59,9 +60,12 @@ def image_shape(chosen):
 
 def spec_of(chosen):
     """What the networks would know about the data."""
-    fields = {"image": Field(image_shape(chosen))}
-    if chosen.name == "npz_pairs":
+    codec = Lab() if chosen.get("codec") == "lab" else Pixels()
+    fields = {"image": Field(image_shape(chosen), codec)}
+    if chosen.name in ("npz_pairs", "pairs_folder"):
         fields["source"] = fields["image"]
+    if chosen.name == "unpaired":
+        fields["source"] = dataclasses.replace(fields["image"], aligned=False)
     return DataSpec(fields, 10)
 
 
@@ -91,8 +95,8 @@ def shrunk(config):
     config = phase_configs(components.complete(config))[-1].config
     with config.unlocked():
         config.phases = []
-        if "tile" in config.data:
-            config.data.tile = 32
+        for side in {"tile", "height"} & set(config.data):
+            config.data[side] = 32
         for content in config.get("contents", {}).values():
             if "network" in content:
                 content.update(network="random", weights="", layers=("relu_0",))
@@ -103,6 +107,8 @@ def shrunk(config):
                 config[role].widths = config[role].widths[:2]
             if "blocks" in config[role]:
                 config[role].blocks = 1
+            if "downs" in config[role]:
+                config[role].downs = 2
         packing = config.algorithm.get("packing", 1)
         config.batch_size = EXAMPLES * packing
         if config.algorithm.get("pool_size", 0):
@@ -148,7 +154,7 @@ def test_completed_config_says_all_of_its_components(path):
     for where, table in components.TABLES.items():
         if where not in components.refused(config):
             says_it_all(config[where], table[config[where].name])
-    for name, fields in config.penalties.items():
+    for name, fields in config.get("penalties", {}).items():
         says_it_all(fields, PENALTIES[name])
     assert components.complete(config).to_dict() == config.to_dict()
 
@@ -167,7 +173,7 @@ def trained(config, steps):
     lead = (algorithm.minibatches, config.batch_size)
     numbers = np.random.default_rng(0)
     batches = {
-        name: to_float(jnp.asarray(numbers.integers(0, 256, (*lead, *field.shape), np.uint8)))
+        name: field.codec.decode(jnp.asarray(numbers.integers(0, 256, (*lead, *field.shape), np.uint8)))
         for name, field in spec.fields.items()
     }
     batches["label"] = jnp.asarray(numbers.integers(0, 10, lead, np.int32))

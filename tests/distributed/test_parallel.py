@@ -12,12 +12,14 @@ import numpy as np
 import pytest
 
 from gan_jax.algorithms import ALGORITHMS
+from gan_jax.algorithms.sources import SOURCES
 from gan_jax.augment import AUGMENTS
 from gan_jax.config.components import choices
 from gan_jax.core.games import GAMES
 from gan_jax.core.randomness import LATENTS
 from gan_jax.distributed import many_runs, parallel
 from gan_jax.losses.adversarial import LOSSES, RELATIVISTIC
+from gan_jax.losses.contents import CONTENTS
 from gan_jax.losses.penalties import PENALTIES
 from gan_jax.models import MODELS
 from gan_jax.models.layers.conditioning import DISCRIMINATOR, GENERATOR, MINIBATCH
@@ -30,7 +32,6 @@ from tests.variants import (
     BATCH,
     CALL,
     CONFIGS,
-    FROM_IMAGES,
     KEY,
     MINI,
     VARIANTS,
@@ -43,6 +44,7 @@ from tests.variants import (
 )
 
 STEPS = 3
+FOURTHS = {"resnet_translator", "resnet_translator_pair"}  # of sides that four divides
 # Whose examples meet in the most ways: batch statistics, a pool and minibatch layers, steps of the other
 # player, means of features and a top k.
 MEETING = "dcgan", "extragradient", "unrolled", "feature_matching"
@@ -100,7 +102,7 @@ def values_of(field, *components):
     found = set()
     for config in ({**BASE, **changes} for changes in CONFIGS.values()):
         for component in components:
-            fields = config[component]
+            fields = config.get(component, {})
             parts = fields.values() if component == "penalties" else [fields]
             found |= {str(part[field]) for part in parts if field in part}
     return found
@@ -123,7 +125,7 @@ def schedules(node):
         (AUGMENTS, "name", ["augment"]),
         (EMAS, "name", ["ema"]),
         (OPTIMIZERS, "name", ["generator_optimizer", "discriminator_optimizer"]),
-        (set(MODELS) - FROM_IMAGES, "name", ["generator", "discriminator"]),
+        (set(MODELS) - FOURTHS, "name", ["generator", "discriminator"]),
         (set(NORMS) - {"none"}, "norm", ["generator", "discriminator"]),
         (set(GENERATOR) - {"none"}, "condition", ["generator"]),
         (set(DISCRIMINATOR) - {"none"}, "condition", ["discriminator"]),
@@ -131,6 +133,7 @@ def schedules(node):
         (set(LATENTS) - {"normal"}, "latent", ["algorithm"]),
         ({"True"}, "spectral_norm", ["generator"]),
         ({"True"}, "spectral_norm", ["discriminator"]),
+        (set(SOURCES) - {"lightness"}, "name", ["source"]),  # which is of three channels
     ],
 )
 def test_every_name_has_a_variant(table, field, components):
@@ -153,6 +156,10 @@ def test_every_option_of_a_method_has_a_variant(name):
     own = choices(ALGORITHMS[name]) - (choices(ALGORITHMS["gan"]) if name != "gan" else set())
     for field in own:
         assert values_of(field, "algorithm"), field
+
+
+def test_every_content_has_a_variant():
+    assert {name for changes in CONFIGS.values() for name in changes.get("contents", {})} == set(CONTENTS)
 
 
 def test_every_option_of_the_optimizers_and_every_schedule_has_a_variant():
@@ -182,7 +189,7 @@ def played(name):
 def test_all_is_finite_and_moves(name):
     """But for the metrics of lazy updates, which are NaN where these are not due."""
     algorithm, _, first, (state, metrics) = played(name)
-    lazy = {penalty.name for penalty in algorithm.penalties if penalty.every == 2}
+    lazy = {penalty.name for penalty in getattr(algorithm, "penalties", ()) if penalty.every == 2}
     assert lazy <= set(metrics)
     for name, values in metrics.items():
         assert values.shape == (STEPS,)
