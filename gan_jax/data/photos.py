@@ -7,6 +7,7 @@ translate` takes the files.
 from __future__ import annotations
 
 import re
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from gan_jax.data.decoding import Unreadable, decoded
+from gan_jax.data.decoding import PIXELS_AT_A_TIME, Unreadable, decoded
 from gan_jax.data.examination import Examination, mark_too_small
 from gan_jax.data.families import split_by_family
 from gan_jax.data.folder_builder import REMEDY, FolderBuilder, FolderOptions
@@ -86,6 +87,7 @@ class Photos(FolderBuilder):
             f"{options.tile}x{options.tile}x{options.channels}_every_{options.stride}",
             options.held_out,
             held_out,
+            "mixed",
         )
 
     def fields(self) -> dict[str, Field]:
@@ -103,13 +105,38 @@ class Photos(FolderBuilder):
         return sum(len(self._starts(h.height)) * len(self._starts(h.width)) for h in headers)
 
     def records(self, split: str) -> Iterator[dict[str, Any]]:
+        """The tiles, those of several photographs mixed, so that the first ones show what there is."""
         tile = self.options.tile
-        for path, _ in self._pictures.splits[split]:  # one at a time: they are large
-            photo = self._read(path)
-            for top in self._starts(photo.shape[0]):
-                for left in self._starts(photo.shape[1]):
-                    cut = photo[top : top + tile, left : left + tile]
-                    yield {"image": np.ascontiguousarray(cut), "label": self._numbers[path]}
+        for paths in self._groups(split):
+            photos = {path: self._read(path) for path in paths}
+            places = [
+                (path, top, left)
+                for path, photo in photos.items()
+                for top in self._starts(photo.shape[0])
+                for left in self._starts(photo.shape[1])
+            ]
+            for path, top, left in sorted(places, key=self._mixing):
+                cut = photos[path][top : top + tile, left : left + tile]
+                yield {"image": np.ascontiguousarray(cut), "label": self._numbers[path]}
+
+    def _groups(self, split: str) -> Iterator[list[Path]]:
+        """The photographs of a split, as many at a time as are held in memory, or a single larger one."""
+        group: list[Path] = []
+        pixels = 0
+        for path, _ in self._pictures.splits[split]:
+            header = self._look.headers[path]
+            own = header.height * header.width
+            if group and pixels + own > PIXELS_AT_A_TIME:
+                yield group
+                group, pixels = [], 0
+            group.append(path)
+            pixels += own
+        yield group
+
+    def _mixing(self, place: tuple[Path, int, int]) -> int:
+        """A number without any order, the same on every machine."""
+        path, top, left = place
+        return zlib.crc32(f"{self._names[path]} {top} {left}".encode())
 
     def _starts(self, side: int) -> range:
         """Where tiles begin along a side of so many pixels."""

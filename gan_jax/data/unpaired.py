@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -59,7 +60,7 @@ class Unpaired(FolderBuilder):
     def config_name(self) -> str:
         options, splits = self.options, {name: len(part) for name, part in self._pictures.splits.items()}
         size = f"{self._side}_{options.resizing}x{self._channels}"
-        return self.name_of(size, options.crop, options.filter, options.family, splits)
+        return self.name_of(size, options.crop, options.filter, options.family, splits, "mixed")
 
     def fields(self) -> dict[str, Field]:
         size = self.options.resizing
@@ -156,7 +157,8 @@ class UnpairedSets:
 
 
 def _held_out(found: PictureFolder, options: UnpairedOptions) -> PictureFolder:
-    """The pictures of a side without classes, those of each split in the order of their names."""
+    """The pictures of a side without classes, those of each split mixed: in the order of their names' crc32,
+    so that the first ones show what there is, and equal names on both sides are in one order."""
     names = names_of(found)
     splits = {split: [path for path, _ in files] for split, files in found.splits.items()}
     if not found.sub_folders and not found.problems:
@@ -164,7 +166,10 @@ def _held_out(found: PictureFolder, options: UnpairedOptions) -> PictureFolder:
         by_family = split_by_family(options.NAME, [names[path] for path in paths], options.family)
         splits = {split: [paths[index] for index in indices] for split, indices in by_family.items()}
     ordered: dict[str, list[tuple[Path, int | None]]] = {
-        split: [(path, None) for path in sorted(paths, key=lambda path: (names[path], path))]
+        split: [
+            (path, None)
+            for path in sorted(paths, key=lambda path: (zlib.crc32(names[path].encode()), path.name))
+        ]
         for split, paths in splits.items()
     }
     return replace(found, class_names=None, num_labels=0, splits=ordered)
