@@ -16,20 +16,23 @@ from gan_jax.data.dataset import Dataset
 from gan_jax.data.idx import FashionMnist, IdxBuilder, Kmnist, Mnist
 from gan_jax.data.image_folder import ImageFolder
 from gan_jax.data.npz_pairs import NpzPairs
+from gan_jax.data.npz_unpaired import NpzUnpairedSets
 from gan_jax.data.pairs_folder import PairsFolder
 from gan_jax.data.photos import Photos
 from gan_jax.data.points import PointSet
 from gan_jax.data.prepared import data_dir_flag, data_root, find_folder, open_folder
 from gan_jax.data.shapes import Shapes
 from gan_jax.data.stacked_mnist import StackedMnist
-from gan_jax.data.unpaired import UnpairedSets
+from gan_jax.data.unpaired import UnpairedFolders
+from gan_jax.data.unpaired_sets import UnpairedSets
 from gan_jax.data.views import VIEW, viewed
 from gan_jax.data.zipped import zipped
 from gan_jax.densities import DENSITIES
 from gan_jax.utils.errors import UserError
 from gan_jax.utils.paths import expanded
 
-BUILDERS: dict[str, type[LocalBuilder] | type[UnpairedSets]] = {  # prepared once, as files
+Builder = LocalBuilder | UnpairedFolders | NpzUnpairedSets
+BUILDERS: dict[str, type[Builder]] = {  # prepared once, as files
     "shapes": Shapes,
     "mnist": Mnist,
     "fashion_mnist": FashionMnist,
@@ -38,14 +41,15 @@ BUILDERS: dict[str, type[LocalBuilder] | type[UnpairedSets]] = {  # prepared onc
     "stacked_mnist": StackedMnist,
     "pairs_folder": PairsFolder,
     "npz_pairs": NpzPairs,
-    "unpaired": UnpairedSets,
+    "unpaired": UnpairedFolders,
+    "npz_unpaired": NpzUnpairedSets,
     "photos": Photos,
 }
 # Those that are made of files that an option names.
-OWN_FILES = frozenset({"image_folder", "pairs_folder", "npz_pairs", "unpaired", "photos"})
+OWN_FILES = frozenset({"image_folder", "pairs_folder", "npz_pairs", "unpaired", "npz_unpaired", "photos"})
 POINTS = {name: PointSet(name, make) for name, make in DENSITIES.items()}  # drawn when they are read
 ZIP = "zip"  # of other data sets
-DATASETS: dict[str, type[LocalBuilder] | type[UnpairedSets] | PointSet] = {**BUILDERS, **POINTS}
+DATASETS: dict[str, type[Builder] | PointSet] = {**BUILDERS, **POINTS}
 
 
 def options_of(name: str) -> Mapping[str, Any]:
@@ -180,7 +184,7 @@ def prepare(
     return folder
 
 
-def _open(builder: LocalBuilder | UnpairedSets, split: str) -> Dataset:
+def _open(builder: Builder, split: str) -> Dataset:
     """One split of a prepared set of ours."""
     if isinstance(builder, UnpairedSets):
         return builder.joined(split, {side: _open(part, split) for side, part in builder.parts.items()})
@@ -194,7 +198,7 @@ def _open(builder: LocalBuilder | UnpairedSets, split: str) -> Dataset:
     )
 
 
-def _builder(name: str, root: Path, options: dict[str, Any]) -> LocalBuilder | UnpairedSets:
+def _builder(name: str, root: Path, options: dict[str, Any]) -> Builder:
     cls, known = BUILDERS[name], options_of(name)
     options = {option: value for option, value in options.items() if option not in VIEW}
     if unknown := sorted(set(options) - set(known)):

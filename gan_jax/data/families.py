@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
 
 from absl import logging
 
 from gan_jax.utils.errors import UserError
 from gan_jax.utils.names import counted, listed, printable
+
+T = TypeVar("T")
 
 HELD_OUT = 10  # one family in so many
 
@@ -50,7 +53,7 @@ def family_of(name: str, family: str) -> str:
 
 def is_held_out(family: str) -> bool:
     """Whether a family is one of the tenth that is held out: crc32 of its name (UTF-8), modulo 10, is 0."""
-    return zlib.crc32(family.encode(errors="surrogateescape")) % HELD_OUT == 0
+    return _hash(family) % HELD_OUT == 0
 
 
 def split_by_family(data_set: str, names: Sequence[str], family: str) -> dict[str, list[int]]:
@@ -92,3 +95,13 @@ def split_by_family(data_set: str, names: Sequence[str], family: str) -> dict[st
         )
         del split["test"]
     return split
+
+
+def mixed(items: Iterable[T], name_of: Callable[[T], str]) -> list[T]:
+    """The items in the order of their names' crc32, the same on every machine: the first ones show what there
+    is, where names in order would be of one kind."""
+    return sorted(items, key=lambda item: (_hash(name_of(item)), name_of(item)))
+
+
+def _hash(name: str) -> int:
+    return zlib.crc32(name.encode(errors="surrogateescape"))

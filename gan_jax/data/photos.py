@@ -7,7 +7,6 @@ translate` takes the files.
 from __future__ import annotations
 
 import re
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,7 +16,7 @@ import numpy as np
 
 from gan_jax.data.decoding import PIXELS_AT_A_TIME, Unreadable, decoded
 from gan_jax.data.examination import Examination, mark_too_small
-from gan_jax.data.families import split_by_family
+from gan_jax.data.families import mixed, split_by_family
 from gan_jax.data.folder_builder import REMEDY, FolderBuilder, FolderOptions
 from gan_jax.data.picture_files import PictureFolder, find_pictures
 from gan_jax.data.resizing import Resizing, check_choice
@@ -115,7 +114,7 @@ class Photos(FolderBuilder):
                 for top in self._starts(photo.shape[0])
                 for left in self._starts(photo.shape[1])
             ]
-            for path, top, left in sorted(places, key=self._mixing):
+            for path, top, left in mixed(places, self._place):
                 cut = photos[path][top : top + tile, left : left + tile]
                 yield {"image": np.ascontiguousarray(cut), "label": self._numbers[path]}
 
@@ -133,10 +132,10 @@ class Photos(FolderBuilder):
             pixels += own
         yield group
 
-    def _mixing(self, place: tuple[Path, int, int]) -> int:
-        """A number without any order, the same on every machine."""
+    def _place(self, place: tuple[Path, int, int]) -> str:
+        """A tile's name."""
         path, top, left = place
-        return zlib.crc32(f"{self._names[path]} {top} {left}".encode())
+        return f"{self._names[path]} {top} {left}"
 
     def _starts(self, side: int) -> range:
         """Where tiles begin along a side of so many pixels."""

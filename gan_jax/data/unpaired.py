@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar, Literal, get_args
+from typing import Any, ClassVar, get_args
 
 import numpy as np
-from absl import logging
 
-from gan_jax.data.dataset import Dataset
 from gan_jax.data.decoding import decoded
 from gan_jax.data.examination import Examination, mark_too_small, read_all, warn_if_dark
-from gan_jax.data.families import split_by_family
+from gan_jax.data.families import mixed, split_by_family
 from gan_jax.data.folder_builder import REMEDY, FolderBuilder
 from gan_jax.data.picture_files import PictureFolder
 from gan_jax.data.resizing import check_choice
 from gan_jax.data.sides import SidesOptions, find_sides, names_of, no_sides
 from gan_jax.data.spec import Field
-from gan_jax.data.zipped import zipped
-from gan_jax.utils.errors import UserError
+from gan_jax.data.unpaired_sets import Side, SideBuilder, UnpairedSets
 from gan_jax.utils.names import printable
 from gan_jax.utils.paths import expanded
-
-Side = Literal["source", "image"]
 
 
 @dataclass(frozen=True)
@@ -46,7 +40,7 @@ class UnpairedOptions(SidesOptions):
         check_choice(self.NAME, "truth", self.truth, (False, True))
 
 
-class Unpaired(FolderBuilder):
+class Unpaired(FolderBuilder, SideBuilder):
     """The builder of one side."""
 
     OPTIONS = UnpairedOptions
@@ -73,7 +67,6 @@ class Unpaired(FolderBuilder):
         return len(self._pictures.splits[split])
 
     def names(self, split: str, left_out: Collection[str]) -> list[str]:
-        """Of the pictures of a split, in order, but for the files that were left out."""
         names, folder = names_of(self._pictures), self._pictures.folder
         paths = [path for path, _ in self._pictures.splits[split]]
         return [names[path] for path in paths if printable(path.relative_to(folder)) not in left_out]
@@ -91,74 +84,25 @@ class Unpaired(FolderBuilder):
             return self.options.resizing(image)
 
 
-class UnpairedSets:
-    """Both sides, and what they are together: like a builder, but each side is prepared by itself.
-
-    Attributes:
-        parts: the builders of the sides, by the names of their fields.
-    """
+class UnpairedFolders(UnpairedSets):
+    """Both sides of a folder."""
 
     OPTIONS: ClassVar[type] = UnpairedOptions
-    name = "unpaired"
 
     def __init__(self, options: UnpairedOptions, *, data_dir: Path) -> None:
         folder = expanded(options.folder).absolute()
         sides = find_sides(folder, options.source, options.image)
         if sides is None:
-            raise no_sides(self.name, folder)
-        self._options = options
-        self.parts = {
+            raise no_sides(options.NAME, folder)
+        parts = {
             side: Unpaired(options, found, side, data_dir=data_dir)
             for side, found in zip(get_args(Side), sides, strict=True)
         }
-        if not self.splits():
-            own = " and ".join(", ".join(part.splits()) for part in self.parts.values())
-            raise UserError(
-                f"unpaired: the two sides of {printable(folder)} have no split in common ({own})."
-            )
-
-    @property
-    def is_prepared(self) -> bool:
-        """Whether both sides are."""
-        return all(part.is_prepared for part in self.parts.values())
-
-    @property
-    def data_dir(self) -> Path:
-        """Of the images."""
-        return Path(self.parts["image"].data_dir)
-
-    def prepare(self, source: Path | None = None) -> Path:
-        """Prepares both sides; as `LocalBuilder.prepare`."""
-        return [part.prepare(source) for part in self.parts.values()][-1]
-
-    def splits(self) -> tuple[str, ...]:
-        """Those that both sides have."""
-        return tuple(
-            split for split in self.parts["image"].splits() if split in self.parts["source"].splits()
-        )
-
-    def joined(self, split: str, sides: Mapping[str, Dataset]) -> Dataset:
-        """The two sides of a split as one data set: pairs where there is truth, else two lengths.
-
-        Args:
-            split: "train", "test", or a part of one, "test[:10]".
-            sides: the opened parts.
-        """
-        whole = split.partition("[")[0]
-        names = [part.names(whole, sides[side].left_out) for side, part in self.parts.items()]
-        has_truth = whole != "train" and self._options.truth and names[0] == names[1]
-        if has_truth:
-            logging.info(
-                "unpaired: the pictures of %s have the same names on both sides and are taken as pairs; if "
-                "they are none, set data.truth=False",
-                whole,
-            )
-        return zipped(sides, self.parts["image"].recorded_options, name=self.name, paired=has_truth)
+        super().__init__(options.NAME, parts, options.truth)
 
 
 def _held_out(found: PictureFolder, options: UnpairedOptions) -> PictureFolder:
-    """The pictures of a side without classes, those of each split mixed: in the order of their names' crc32,
-    so that the first ones show what there is, and equal names on both sides are in one order."""
+    """The pictures of a side without classes, those of each split mixed."""
     names = names_of(found)
     splits = {split: [path for path, _ in files] for split, files in found.splits.items()}
     if not found.sub_folders and not found.problems:
@@ -166,10 +110,7 @@ def _held_out(found: PictureFolder, options: UnpairedOptions) -> PictureFolder:
         by_family = split_by_family(options.NAME, [names[path] for path in paths], options.family)
         splits = {split: [paths[index] for index in indices] for split, indices in by_family.items()}
     ordered: dict[str, list[tuple[Path, int | None]]] = {
-        split: [
-            (path, None)
-            for path in sorted(paths, key=lambda path: (zlib.crc32(names[path].encode()), path.name))
-        ]
+        split: [(path, None) for path in mixed(paths, lambda path: names[path])]
         for split, paths in splits.items()
     }
     return replace(found, class_names=None, num_labels=0, splits=ordered)
