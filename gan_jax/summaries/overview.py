@@ -36,7 +36,7 @@ def overview(
         samples: a picture, uint8 [h, w, C] with C = 1, 3 or 4.
         reals: another, as high and as wide as it likes.
         losses: structured array; row i is step i + 1, fields are metric names, NaN where not trained. Every
-            `*_loss` is drawn, and in a second panel `discriminator_real` and `discriminator_fake`, where
+            `*_loss` is drawn, and in a second panel `discriminator_real*` and `discriminator_fake*`, where
             they are: probabilities, or what else the loss makes of logits.
         path: the file to write, atomically.
         title: over the samples.
@@ -80,10 +80,16 @@ def _curves(loss: Axes, outputs: Axes, losses: np.ndarray) -> None:
     names = losses.dtype.names or ()
     _panel(loss, losses, {name: name for name in names if name.endswith("_loss")})
     loss.set(ylabel="loss per batch", xlabel="step")
-    labels = {"discriminator_real": "D(x)", "discriminator_fake": "D(G(z))"}
-    _panel(outputs, losses, {name: label for name, label in labels.items() if name in names})
+    labels = {
+        name: label
+        + name.removeprefix(start).replace("_", " ")  # of several discriminators each with its name
+        for start, label in (("discriminator_real", "D(x)"), ("discriminator_fake", "D(G(z))"))
+        for name in names
+        if name.startswith(start)
+    }
+    _panel(outputs, losses, labels)
     outputs.set(ylabel="mean output of D", xlabel="step")
-    drawn = [losses[name] for name in labels if name in names]
+    drawn = [losses[name] for name in labels]
     if all(np.nanmin(x, initial=0.0) >= 0.0 and np.nanmax(x, initial=1.0) <= 1.0 for x in drawn):
         outputs.set_ylim(-0.02, 1.02)  # probabilities
 
