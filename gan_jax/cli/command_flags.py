@@ -144,6 +144,18 @@ def _define_hosts(values: flags.FlagValues) -> None:
         define_integer(name, default, about, lower_bound=least, flag_values=values)
 
 
+def define_direction(values: flags.FlagValues) -> None:
+    """Adds the flag that says which way a method translates that makes pictures of pictures."""
+    flags.DEFINE_enum(
+        "direction",
+        None,
+        ["a_to_b", "b_to_a"],
+        "Of a run that translates: a_to_b makes images of sources, b_to_a sources of images. Default: the "
+        "run's first.",
+        flag_values=values,
+    )
+
+
 def define_checkpoint(values: flags.FlagValues) -> None:
     """Adds the flags that choose a run's checkpoint; the newest without them."""
     define_integer("step", None, "The checkpoint of this step.", lower_bound=0, flag_values=values)
@@ -178,6 +190,7 @@ def define_sample(values: flags.FlagValues, argv: list[str]) -> list[str]:
         flag_values=values,
     )
     define_checkpoint(values)
+    define_direction(values)
     flags.DEFINE_string(
         "label",
         None,
@@ -201,6 +214,7 @@ def sample(values: flags.FlagValues, rest: list[str]) -> None:
         seed=values.seed,
         out=out,
         label=values.label,
+        direction=values.direction,
         columns=values.columns,
         scale=values.scale,
         step=values.step,

@@ -23,7 +23,7 @@ from gan_jax.distributed import parallel
 from gan_jax.distributed.hosts import ALONE, Hosts
 from gan_jax.distributed.memory import check_program, device_free_bytes
 from gan_jax.evaluation.protocol import from_row
-from gan_jax.inference.conditions import beside_truths
+from gan_jax.inference.conditions import beside_truths, turned_round
 from gan_jax.inference.sample import class_rows, first_of, make_chunks
 from gan_jax.summaries.columns import MOST_KINDS
 from gan_jax.summaries.logs import last_metrics, read_metrics
@@ -112,6 +112,7 @@ def sample(
     seed: int,
     out: str,
     label: str | None,
+    direction: str | None,
     columns: int | None,
     scale: int | None,
     step: int | None,
@@ -132,7 +133,13 @@ def sample(
         if num < len(chosen):
             raise UserError(f"--label={label} are {len(chosen)} classes, and --num={num}: raise --num")
     labels, class_columns = class_rows(algorithm, num, chosen)
-    codec, conditions = spec.fields["image"].codec, run_conditions(workdir, algorithm)
+    conditions = run_conditions(workdir, algorithm)
+    if direction is not None and direction != next(iter(algorithm.directions), None):
+        try:
+            algorithm, spec, conditions = turned_round(algorithm, conditions, direction)
+        except ValueError as error:
+            raise UserError(f"--{error}: leave it out") from error
+    codec = spec.fields["image"].codec
     if conditions is not None and chosen is None:  # of a row, with its label
         labels, class_columns = None, None
     to.check(num, codec, spec.image_shape, 1 if conditions is None else MOST_KINDS)

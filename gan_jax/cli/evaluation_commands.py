@@ -36,7 +36,7 @@ from gan_jax.evaluation.sources.sources import (
 from gan_jax.feature_networks.classifier_cache import prepare_classifier
 from gan_jax.feature_networks.network import FeatureNetwork, digest_of
 from gan_jax.feature_networks.simple_networks import no_network
-from gan_jax.inference.conditions import dataset_conditions
+from gan_jax.inference.conditions import turned_round
 from gan_jax.summaries.logs import METRICS as ROWS
 from gan_jax.summaries.logs import append_row, check_appendable, read_rows
 from gan_jax.summaries.pictures import FORMATS, save_picture
@@ -285,13 +285,9 @@ def _maker(request: Request, algorithm: Algorithm, spec: DataSpec) -> GeneratedS
     conditions = run_conditions(workdir, algorithm, request.data_dir)
     if request.direction == "b_to_a":
         try:
-            algorithm = algorithm.turned(request.direction)
+            algorithm, spec, conditions = turned_round(algorithm, conditions, request.direction)
         except ValueError as error:
             raise UserError(f"--{error}: leave it out") from error
-        assert conditions is not None
-        assert conditions.dataset is not None
-        rows = turned(conditions.dataset)
-        conditions, spec = dataset_conditions(rows, algorithm.conditions), rows.spec
     return GeneratedSetMaker(
         workdir.resolve().name, algorithm, spec, conditions=conditions, direction=request.direction
     )

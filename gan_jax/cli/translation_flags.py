@@ -9,13 +9,12 @@ from absl import flags
 from gan_jax.cli.command_flags import (
     check_checkpoint,
     define_checkpoint,
+    define_direction,
     define_integer,
     define_path,
     no_arguments,
     required,
 )
-
-DIRECTIONS = ("a_to_b", "b_to_a")
 
 
 def define_translate(values: flags.FlagValues, argv: list[str]) -> list[str]:
@@ -33,13 +32,7 @@ def define_translate(values: flags.FlagValues, argv: list[str]) -> list[str]:
         "The folder for the pictures that are made: PNGs of the same names, in the same sub-folders, opaque. "
         "The same command continues; nothing is written over.",
     )
-    flags.DEFINE_enum(
-        "direction",
-        None,
-        DIRECTIONS,
-        "a_to_b makes images of sources, b_to_a sources of images. Default: the run's own.",
-        flag_values=values,
-    )
+    define_direction(values)
     define_integer(
         "seed", 0, "Of what the network draws, the same for every picture.", lower_bound=0, flag_values=values
     )

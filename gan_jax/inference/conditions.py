@@ -9,7 +9,10 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
+from gan_jax.core.algorithm import Algorithm
 from gan_jax.data.dataset import Dataset
+from gan_jax.data.spec import DataSpec
+from gan_jax.data.views import turned
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,24 @@ def dataset_conditions(dataset: Dataset, fields: Sequence[str]) -> Conditions:
         return decoded | ({} if dataset.num_classes is None else {"label": stored["label"]})
 
     return Conditions(f"{dataset.name}:{dataset.split}", rows, dataset)
+
+
+def turned_round(
+    algorithm: Algorithm, conditions: Conditions | None, direction: str
+) -> tuple[Algorithm, DataSpec, Conditions]:
+    """A method that translates both ways, its data and rows of them, with which it translates this way.
+
+    Args:
+        conditions: of the first way.
+
+    Raises:
+        ValueError: the method does not translate this way.
+    """
+    algorithm = algorithm.turned(direction)
+    assert conditions is not None
+    assert conditions.dataset is not None
+    rows = turned(conditions.dataset)
+    return algorithm, rows.spec, dataset_conditions(rows, algorithm.conditions)
 
 
 def true_rows(conditions: Conditions | None, first: int, count: int) -> np.ndarray | None:

@@ -29,14 +29,14 @@ from gan_jax.evaluation.requirements import Given, check, chosen
 from gan_jax.evaluation.sources.sources import dataset_source
 from gan_jax.feature_networks.simple_networks import no_network
 from gan_jax.inference.conditions import Conditions
-from gan_jax.inference.sample import ImageSampler, compared_kind, make_sampler
+from gan_jax.inference.sample import ImageSampler, compared_kind
 from gan_jax.summaries.logs import NoLog, RunLog, read_losses, read_metrics
 from gan_jax.summaries.overview import overview
 from gan_jax.summaries.pictures import save_png
 from gan_jax.training.best import BestCheckpoint, Note
 from gan_jax.training.checkpoint import Checkpoints
 from gan_jax.training.divergence import check_finite, check_state
-from gan_jax.training.pictures import Picture, reals_like_samples, samples_pictures
+from gan_jax.training.pictures import Picture, picture_samplers, reals_like_samples, samples_pictures
 from gan_jax.utils.errors import UserError
 
 SEED = 0  # of the latents: the same at every evaluation, so that their noise does not hide a trend
@@ -77,8 +77,9 @@ class SamplePictures:
         self._folder = folder
         self._log = log
         self._hosts = hosts
-        # By the first step of the phase, with what it makes images of.
-        self._samplers: dict[int, tuple[ImageSampler, Conditions | None]] = {}
+        self._samplers: dict[
+            int, dict[str, tuple[ImageSampler, Conditions | None]]
+        ] = {}  # by a phase's start
         self._reals: Picture | None = None  # drawn once
 
     def __call__(self, step: int, state: TrainState, metrics: StepMetrics) -> None:
@@ -108,11 +109,11 @@ class SamplePictures:
             return None
         phase = self._plan.phase_before(step)
         if phase.start not in self._samplers:
-            conditions = self._plan.conditions(phase)
-            sampler = make_sampler(phase.algorithm, self._plan.spec, conditions)
-            self._samplers[phase.start] = sampler, conditions
-        sampler, conditions = self._samplers[phase.start]
-        drawn = samples_pictures(self._plan, sampler, state, conditions)
+            self._samplers[phase.start] = picture_samplers(self._plan, phase)
+        drawn: dict[str, Picture] = {}
+        for direction, (sampler, rows) in self._samplers[phase.start].items():
+            kinds = samples_pictures(self._plan, sampler, state, rows)
+            drawn |= {direction: compared_kind(kinds)} if direction else kinds
         for name, found in drawn.items():
             picture = found.named()
             save_png(self.file(step, name), picture)

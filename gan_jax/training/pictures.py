@@ -10,13 +10,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gan_jax.config.build import Plan
+from gan_jax.config.build import Phase, Plan
 from gan_jax.core.modules import is_conditional
 from gan_jax.core.randomness import PICTURES
 from gan_jax.core.state import TrainState
 from gan_jax.data.codecs import Codec
-from gan_jax.inference.conditions import Conditions, beside_truth, true_rows
-from gan_jax.inference.sample import ImageSampler, class_rows
+from gan_jax.inference.conditions import Conditions, beside_truth, true_rows, turned_round
+from gan_jax.inference.sample import ImageSampler, class_rows, make_sampler
 from gan_jax.summaries.columns import strips_picture, with_column_names
 from gan_jax.summaries.pictures import examples_picture, pictured_examples, save_png, with_row_names
 
@@ -113,6 +113,16 @@ def _picture(stored: np.ndarray, codec: Codec, columns: int | None = None) -> np
     return examples_picture(np.asarray(codec.decode(jnp.asarray(stored))), codec, columns)
 
 
+def picture_samplers(plan: Plan, phase: Phase) -> dict[str, tuple[ImageSampler, Conditions | None]]:
+    """What draws a phase's pictures, and of which rows: "" as it samples, and by name other directions."""
+    algorithm, conditions = phase.algorithm, plan.conditions(phase)
+    samplers = {"": (make_sampler(algorithm, plan.spec, conditions), conditions)}
+    for direction in algorithm.directions[1:]:
+        other, spec, rows = turned_round(algorithm, conditions, direction)
+        samplers[direction] = make_sampler(other, spec, rows), rows
+    return samplers
+
+
 def samples_pictures(
     plan: Plan, sampler: ImageSampler, state: TrainState, conditions: Conditions | None = None
 ) -> dict[str, Picture]:
@@ -124,7 +134,10 @@ def samples_pictures(
     Args:
         conditions: the sampler's.
     """
-    codec, key = plan.spec.fields["image"].codec, jax.random.fold_in(plan.key, PICTURES)
+    fields = (
+        plan.spec.fields if conditions is None or conditions.dataset is None else conditions.dataset.fields
+    )
+    codec, key = fields["image"].codec, jax.random.fold_in(plan.key, PICTURES)
     if conditions is not None and codec.pictured:
         kinds = beside_truth(sampler(state, _ROWS, key), true_rows(conditions, 0, _ROWS))
         pixels, names = strips_picture({name: codec.picture(images) for name, images in kinds.items()})

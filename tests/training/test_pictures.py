@@ -1,22 +1,25 @@
 """The pictures of a run show what they say."""
 
 import dataclasses
+from dataclasses import dataclass, fields
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from PIL import Image
 
 from gan_jax.config.build import build
 from gan_jax.config.components import complete
+from gan_jax.data.codecs import Pixels
 from gan_jax.data.shapes import SHAPES
-from gan_jax.inference.conditions import beside_truth
+from gan_jax.inference.conditions import beside_truth, true_rows
 from gan_jax.inference.sample import make_sampler
 from gan_jax.training import pictures
 from tests.runs import tiny
 from tests.toys.common import register
-from tests.toys.test_translator import TOY, HandOn
+from tests.toys.test_translator import TOY, HandOn, Translator
 
 
 @pytest.fixture
@@ -112,6 +115,33 @@ def test_fields_that_show_the_same_stand_beside_each_other(translating, aligned,
     assert beside.columns[:2] == ["source", "image"]
     with Image.open(tmp_path / "reals.png") as image:
         assert image.size == (beside.pixels.shape[1], beside.pixels.shape[0] + 24)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BothWays(Translator):
+    """Hands its source on, whichever side that is."""
+
+    @property
+    def directions(self):
+        return ("a_to_b", "b_to_a")
+
+
+def test_the_other_direction_has_a_picture_of_its_own(translating):
+    plan, test = translating()
+    given = {field.name: getattr(plan.algorithm, field.name) for field in fields(plan.algorithm)}
+    algorithm = BothWays(**given | {"generator": HandOn()})
+    phase = dataclasses.replace(plan.phases[0], algorithm=algorithm)
+    state = algorithm.init(jax.random.key(0), {name: jnp.zeros((8, 8, 8, 1)) for name in test})
+    found = pictures.picture_samplers(plan, phase)
+    assert list(found) == ["", "b_to_a"]
+    for (sampler, rows), made, truth in zip(
+        found.values(), ("source", "image"), ("image", "source"), strict=True
+    ):
+        images = sampler(state, 16, jax.random.key(0))
+        np.testing.assert_array_equal(Pixels().encode(images), test[made])
+        true = true_rows(rows, 0, 16)
+        assert true is not None
+        np.testing.assert_array_equal(Pixels().encode(true), test[truth])
 
 
 def test_a_truth_that_is_the_source_is_left_out():
