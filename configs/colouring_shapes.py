@@ -1,8 +1,17 @@
-"""Colouring without data of one's own: grey pictures of procedural shapes get their colours, 32x32.
+"""Pictures to pictures without a download: grey pictures of procedural shapes get their colours, 32x32.
 
-gan-jax train --config configs/colouring_shapes.py --workdir runs/colouring
-gan-jax sample --workdir runs/colouring --num 16 --out shapes/
-gan-jax translate --workdir runs/colouring --input shapes/source --out coloured
+    gan-jax train --config configs/colouring_shapes.py --workdir runs/colouring
+    gan-jax sample --workdir runs/colouring --num 16 --out shapes/
+    gan-jax translate --workdir runs/colouring --input shapes/source --out coloured
+
+Pix2Pix's colouring (Isola et al. 2017, arXiv:1611.07004, section 4.2) made small: the lightness goes in, a
+and b come out, with L1 and a conditional PatchGAN. Which of the six colours a figure has follows from how
+light it is, so nothing here is ambiguous. The U-Net halves the pictures only twice and has no norms: instance
+norm takes away how light a picture is (with it, and four halvings, colours were wrong after 1,000 batches).
+
+124 seconds on two x86 cores while five other programs ran there. On the 2,000 held-out pictures (`gan-jax
+evaluate --fake runs/colouring --metrics l1,psnr,colourfulness`): L1 0.0158 (the grey pictures: 0.068), PSNR
+27.3 dB (18.5), colourfulness 65.4 of 67.2.
 """
 
 import ml_collections
