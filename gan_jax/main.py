@@ -62,11 +62,13 @@ class Command:
         about: a line for the help.
         define: adds the command's flags; takes the command line and returns what is left to parse.
         run: takes the parsed flags and the positional arguments; imports what the command needs.
+        example: for the help, where an example says more than the flags.
     """
 
     about: str
     define: Callable[[flags.FlagValues, list[str]], list[str]]
     run: Callable[[flags.FlagValues, list[str]], None]
+    example: str = ""
 
 
 COMMANDS = {
@@ -76,6 +78,7 @@ COMMANDS = {
         "make pictures of pictures with a run",
         translation_flags.define_translate,
         translation_flags.translate,
+        translation_flags.EXAMPLE,
     ),
     "info": Command(
         "show a run: config, networks, progress, checkpoints", command_flags.define_info, command_flags.info
@@ -162,7 +165,7 @@ def _run(name: str, arguments: list[str], prepare: Callable[[], None]) -> int:
             raise
         raise flags.Error(f"--config.field=value: {error}") from error
     if values.help:
-        sys.stdout.write(f"gan-jax {name}: {command.about}\n\n{_listed(values)}\n")
+        sys.stdout.write(f"gan-jax {name}: {command.about}\n\n{command.example}{_listed(values)}\n")
     else:
         prepare()
         command.run(values, rest)

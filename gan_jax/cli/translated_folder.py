@@ -1,12 +1,14 @@
 """The folder that `gan-jax translate` writes: which file becomes which, and what is there already.
 
-translate.json  what the pictures were made with; another checkpoint, seed, direction or tile is refused
-NAME.png        for NAME.jpg, NAME.webp, ..., in the same sub-folders; each says of which file it was made
-.lock           held by the process that writes here
+NAME.png         for NAME.jpg, NAME.webp, ..., in the same sub-folders; each says of what it was made, and how
+.translate.json  what all were made with; another checkpoint, seed, direction or tile is refused
+.lock            held by the process that writes here
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +17,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from gan_jax.data.decoding import Unreadable
 from gan_jax.data.examination import digest, in_threads
 from gan_jax.data.picture_files import PictureFolder, all_pictures
 from gan_jax.summaries.pictures import encode_png
@@ -23,9 +26,9 @@ from gan_jax.utils.files import write_atomically, write_json
 from gan_jax.utils.names import counted, listed, printable
 from gan_jax.utils.untrusted import parse_json
 
-FILE = "translate.json"
+FILE = ".translate.json"
 LOCK = ".lock"
-_TEXT = "gan_jax source"  # of a PNG: the sha256 of the file that it was made of
+_TEXT = "gan_jax translate"  # of a PNG: its `origin`
 _MADE_WITH = ("step", "weights", "direction", "seed", "tile")
 _MEMORY_TILE = "tile_by_memory"
 
@@ -48,23 +51,23 @@ class Translations:
         """The file that a picture becomes."""
         return self.out / self.names[picture]
 
-    def done(self) -> set[Path]:
-        """The pictures whose files are there, each made of just this picture.
+    def done(self, made_with: Mapping[str, Any]) -> set[Path]:
+        """The pictures whose files are there, each made of just this picture and with just this.
 
         Raises:
-            UserError: a file that was not made by this command, or of another picture.
+            UserError: a file that was not made by this command, of another picture or otherwise.
         """
         there = [picture for picture in self.names if self.target(picture).exists()]
         title = f"looking at {printable(self.out.name)}"
         wrong = [
             self.names[picture]
             for picture, content in in_threads(digest, there, title)
-            if source_of(self.target(picture)) != content
+            if origin_of(self.target(picture)) != origin(content, made_with)
         ]
         if wrong:
             raise UserError(
                 f"{printable(self.out)} has {counted(len(wrong), 'file')} that would be written over, and "
-                f"{'was' if len(wrong) == 1 else 'were'} not made of these pictures "
+                f"{'was' if len(wrong) == 1 else 'were'} not made so of these pictures "
                 f"({listed([printable(name) for name in wrong])}): move away what is there, or choose "
                 "another folder"
             )
@@ -136,13 +139,19 @@ def claim_folder(out: Path, made_with: Mapping[str, Any], tile: int | None) -> i
     return tile
 
 
-def write_translation(path: Path, picture: np.ndarray, content: str) -> None:
-    """Writes a made picture atomically, uint8 [H, W, C], with the sha256 of the file that it was made of."""
-    write_atomically(path, encode_png(picture, {_TEXT: content}))
+def write_translation(path: Path, picture: np.ndarray, made_of: str) -> None:
+    """Writes a made picture atomically, uint8 [H, W, C], with its `origin`."""
+    write_atomically(path, encode_png(picture, {_TEXT: made_of}))
 
 
-def source_of(path: Path) -> str | None:
-    """The sha256 of the file that a picture was made of; None where this command did not make it."""
+def origin(content: str | Unreadable, made_with: Mapping[str, Any]) -> str:
+    """What a picture was made of and with: the sha256 of its file, and 16 hex digits of the settings'."""
+    settings = json.dumps([made_with[name] for name in _MADE_WITH]).encode()
+    return f"{content} {hashlib.sha256(settings).hexdigest()[:16]}"
+
+
+def origin_of(path: Path) -> str | None:
+    """The `origin` of a picture that is there; None where this command did not make it."""
     try:
         with Image.open(path, formats=["PNG"]) as image:
             found = image.info.get(_TEXT)

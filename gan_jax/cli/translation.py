@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from absl import logging
@@ -20,6 +20,7 @@ from gan_jax.cli.translated_folder import (
     LOCK,
     Translations,
     claim_folder,
+    origin,
     plan_translations,
     write_translation,
 )
@@ -92,13 +93,13 @@ def translate(asked: Request) -> None:
     with locked(out, LOCK, doing="translates into"):
         by_memory = claim_folder(out, made_with, None)
         look = _looked_at(work, translator.channels)
-        done = work.done()
+        done = work.done(made_with)
         waiting = [path for path in look.headers if path not in done]
         if asked.tile is None and any(_is_large(look, path, translator) for path in waiting):
             by_memory = claim_folder(out, made_with, by_memory or translator.largest_tile())
         translator.tile = translator.tile or by_memory
         _say_what_is_special(look, waiting, translator)
-        _translate_all(work, look, waiting, translator)
+        _translate_all(work, look, waiting, translator, made_with)
     made = [path for path in waiting if path not in look.bad]
     sys.stdout.write(
         f"{counted(len(made), 'picture')} translated {direction} by step {int(state.step)} in "
@@ -149,7 +150,11 @@ def _say_what_is_special(look: Examination, waiting: Sequence[Path], translator:
 
 
 def _translate_all(
-    work: Translations, look: Examination, waiting: Sequence[Path], translator: PictureTranslator
+    work: Translations,
+    look: Examination,
+    waiting: Sequence[Path],
+    translator: PictureTranslator,
+    made_with: Mapping[str, Any],
 ) -> None:
     """Translates and writes the pictures; those that are damaged become bad ones.
 
@@ -166,7 +171,8 @@ def _translate_all(
                 look.bad[path] = str(picture)
             else:
                 made = translator(picture)
-                writing.append(pool.submit(write_translation, work.target(path), made, content))
+                made_of = origin(content, made_with)
+                writing.append(pool.submit(write_translation, work.target(path), made, made_of))
             while len(writing) > _AHEAD:
                 writing.popleft().result()
             bar.update()

@@ -37,7 +37,7 @@ def flags_of(command: str) -> frozenset[str]:
 
 
 def has(command: str, flag: str) -> bool:
-    return flag in flags_of(command) or (command == "train" and flag.startswith("config."))
+    return flag in flags_of(command) or (flag.startswith("config.") and "config" in flags_of(command))
 
 
 def texts(path: Path) -> list[str]:

@@ -94,6 +94,14 @@ def test_each_command_lists_its_flags(command, flag, capsys):
     assert not err
 
 
+def test_the_help_of_translate_begins_with_an_example_for_a_fresh_clone(capsys):
+    assert main(["translate", "--help"]) == 0
+    out, _ = capsys.readouterr()
+    commands = re.findall(r"^  gan-jax (\S+) (.*)$", out, re.MULTILINE)
+    assert [name for name, _ in commands] == ["train", "sample", "translate"]
+    assert (runs.ROOT / re.findall(r"--config (\S+)", out)[0]).is_file()
+
+
 def test_help_with_a_config_says_the_same(capsys):
     assert main([*CONFIG, "--config.seed=1", "--help"]) == 0
     with_config = capsys.readouterr().out

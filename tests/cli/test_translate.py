@@ -138,6 +138,15 @@ def test_a_folder_that_was_made_otherwise(translate, tmp_path, flag):
     assert code == 0  # the same weights
 
 
+def test_pictures_that_were_made_otherwise_are_known_without_the_record(translate, tmp_path):
+    save(tmp_path / "given" / "a.png", noise(32, 32))
+    translate(tmp_path / "given", tmp_path / "out")
+    (tmp_path / "out" / ".translate.json").unlink()
+    code, _, said = translate(tmp_path / "given", tmp_path / "out", "--seed=1")
+    assert code == 1
+    assert "not made so of these pictures (a.png)" in said
+
+
 def test_other_weights_are_refused(translate, tmp_path, made):
     save(tmp_path / "given" / "a.png", noise(32, 32))
     translate(tmp_path / "given", tmp_path / "out")
@@ -154,7 +163,7 @@ def test_nothing_is_written_over(translate, tmp_path):
     own = save(out / "a.png", noise(8, 8, seed=3))
     code, _, said = translate(given, out)
     assert code == 1
-    assert "out has 1 file that would be written over, and was not made of these pictures (a.png)" in said
+    assert "out has 1 file that would be written over, and was not made so of these pictures (a.png)" in said
     np.testing.assert_array_equal(read(out / "a.png"), own)
     (out / "a.png").unlink()
     assert translate(given, out)[0] == 0
@@ -174,7 +183,7 @@ def test_damaged_pictures_are_named_and_the_others_made(translate, tmp_path):
     assert said.startswith("1 picture translated")
     assert "2 of 3 pictures could not be translated: 1 empty (none.png); 1 damaged" in warned
     assert "(half.jpg)" in warned
-    assert {path.name for path in out.iterdir()} == {"good.png", "translate.json", ".lock"}
+    assert {path.name for path in out.iterdir()} == {"good.png", ".translate.json", ".lock"}
 
 
 def test_transparent_pictures_lie_on_white_or_have_holes(translate, tmp_path):
@@ -218,7 +227,7 @@ def test_large_pictures_are_cut_where_the_memory_asks_for_it(translate, tmp_path
     code, _, warned = translate(tmp_path / "given", tmp_path / "tiles")
     assert code == 0
     assert "1 picture larger than 256 pixels (wide.png)" in warned
-    assert json.loads((tmp_path / "tiles" / "translate.json").read_text())["tile_by_memory"] == 256
+    assert json.loads((tmp_path / "tiles" / ".translate.json").read_text())["tile_by_memory"] == 256
     (tmp_path / "tiles" / "wide.png").unlink()
     translate(tmp_path / "given", tmp_path / "tiles")
     assert len(asked) == 1  # what was recorded stays, whatever the memory is then
@@ -229,7 +238,7 @@ def test_the_output_may_lie_in_the_input(translate, tmp_path):
     save(tmp_path / "a.png", noise(32, 32))
     for _ in range(2):
         assert translate(tmp_path, tmp_path / "made")[0] == 0
-    assert {path.name for path in (tmp_path / "made").iterdir()} == {"a.png", "translate.json", ".lock"}
+    assert {path.name for path in (tmp_path / "made").iterdir()} == {"a.png", ".translate.json", ".lock"}
 
 
 @pytest.mark.parametrize(
@@ -271,10 +280,10 @@ def test_a_run_that_translates_nothing_or_another_way(translate, tmp_path):
 def test_a_record_that_is_damaged(translate, tmp_path):
     save(tmp_path / "a.png", noise(32, 32))
     (tmp_path / "made").mkdir()
-    (tmp_path / "made" / "translate.json").write_text("{}")
+    (tmp_path / "made" / ".translate.json").write_text("{}")
     code, _, said = translate(tmp_path, tmp_path / "made")
     assert code == 1
-    assert "translate.json is damaged" in said
+    assert ".translate.json is damaged" in said
 
 
 def test_texts_in_a_png_change_no_pixel():
