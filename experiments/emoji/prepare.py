@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from gan_jax.data.decoding import Reading, decoded
+from gan_jax.data.decoding import Reading, Unreadable, decoded
 from gan_jax.data.families import HELD_OUT, family_of, is_held_out
 from gan_jax.utils.names import natural_order
 
@@ -60,8 +60,11 @@ def read_pngs(folder: Path, channels: int = 3) -> Pictures:
     """The PNGs of a folder, laid on white."""
     pictures: Pictures = {}
     for path in sorted(folder.glob("*.png")):
-        with decoded(path, Reading(channels)) as image:
-            pictures.setdefault(canonical(path.stem), np.asarray(image))
+        try:
+            with decoded(path, Reading(channels)) as image:
+                pictures.setdefault(canonical(path.stem), np.asarray(image))
+        except Unreadable as error:
+            sys.exit(f"{path} is {error}")
     return pictures
 
 
