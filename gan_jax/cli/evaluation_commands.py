@@ -16,12 +16,12 @@ from gan_jax.config.build import data_folder, is_averaged
 from gan_jax.config.components import check_data, complete, data_options
 from gan_jax.core.algorithm import Algorithm
 from gan_jax.core.state import TrainState
-from gan_jax.data.spec import DataSpec
 from gan_jax.data.views import turned
+from gan_jax.evaluation.both_ways import way_back
 from gan_jax.evaluation.evaluate import Evaluator, held_out_of
 from gan_jax.evaluation.generated import GeneratedSet, GeneratedSetMaker, not_averaged
 from gan_jax.evaluation.metric import Metric, uses_network
-from gan_jax.evaluation.names import DEFAULT, OF_PAIRS, USUAL_METRICS
+from gan_jax.evaluation.names import BACK, DEFAULT, OF_PAIRS, USUAL_METRICS
 from gan_jax.evaluation.neighbours import check_pictured, neighbours_picture
 from gan_jax.evaluation.networks import open_network
 from gan_jax.evaluation.protocol import WHILE_TRAINING, Record, from_row, table
@@ -36,7 +36,6 @@ from gan_jax.evaluation.sources.sources import (
 from gan_jax.feature_networks.classifier_cache import prepare_classifier
 from gan_jax.feature_networks.network import FeatureNetwork, digest_of
 from gan_jax.feature_networks.simple_networks import no_network
-from gan_jax.inference.conditions import turned_round
 from gan_jax.summaries.logs import METRICS as ROWS
 from gan_jax.summaries.logs import append_row, check_appendable, read_rows
 from gan_jax.summaries.pictures import FORMATS, save_picture
@@ -182,6 +181,7 @@ def _evaluator(request: Request, real: ImageSource, fake: GeneratedSet) -> Evalu
         num_fakes=given.num_fakes,
         num_reals=given.num_reals,
         held_out=held_out,
+        ending="" if request.direction == "a_to_b" else BACK,
     )
 
 
@@ -272,25 +272,15 @@ def _run_fakes(request: Request) -> Iterator[GeneratedSet]:
     makers: dict[int, GeneratedSetMaker] = {}  # by the first step of the phase
     for which, algorithm, state in states.values():
         if algorithm.first_step not in makers:
-            makers[algorithm.first_step] = _maker(request, algorithm, spec)
+            conditions = run_conditions(workdir, algorithm, request.data_dir)
+            makers[algorithm.first_step] = GeneratedSetMaker(
+                workdir.resolve().name, algorithm, spec, conditions=conditions
+            )
         make = makers[algorithm.first_step]
         used = not_averaged(state) if request.raw else state
         for seed in range(request.seed, request.seed + request.repeats):
-            yield make(used, seed=seed, which=which, averaged=averaged and not request.raw)
-
-
-def _maker(request: Request, algorithm: Algorithm, spec: DataSpec) -> GeneratedSetMaker:
-    """What makes the fakes of a run, in the direction that is asked for."""
-    workdir = Path(request.fake)
-    conditions = run_conditions(workdir, algorithm, request.data_dir)
-    if request.direction == "b_to_a":
-        try:
-            algorithm, spec, conditions = turned_round(algorithm, conditions, request.direction)
-        except ValueError as error:
-            raise UserError(f"--{error}: leave it out") from error
-    return GeneratedSetMaker(
-        workdir.resolve().name, algorithm, spec, conditions=conditions, direction=request.direction
-    )
+            fake = make(used, seed=seed, which=which, averaged=averaged and not request.raw)
+            yield fake if request.direction == "a_to_b" else way_back(fake)
 
 
 def _best(workdir: Path) -> tuple[str, Algorithm, TrainState] | None:

@@ -41,6 +41,7 @@ class Evaluator:
         held_out: reals that the generator has not seen, for the metrics that need them.
         mesh: the devices; default all.
         progress: show bars on a terminal.
+        ending: stands behind the names of all scores.
 
     Raises:
         UserError: something is missing that a metric needs, before anything is computed.
@@ -57,7 +58,9 @@ class Evaluator:
         held_out: ImageSource | None = None,
         mesh: jax.sharding.Mesh | None = None,
         progress: bool = True,
+        ending: str = "",
     ) -> None:
+        self._ending = ending
         real = seen_by(real, network.codec)
         held_out = held_out and like(seen_by(held_out, network.codec), real)
         self.metrics = dict(metrics) if isinstance(metrics, Mapping) else chosen(metrics)
@@ -145,7 +148,8 @@ class Evaluator:
             setting = None if own == self.setting else own
             for score, value in found.items():
                 better = metric.scores.get(score, "detail")
-                scores[score] = Score(float(value), name, metric.version, metric.protocol, better, setting)
+                measured = Score(float(value), name, metric.version, metric.protocol, better, setting)
+                scores[f"{score}{self._ending}"] = measured
         return scores
 
     def _setting_of(self, metric: Metric, fake: GeneratedSet) -> Setting:

@@ -18,7 +18,7 @@ from gan_jax.data.spec import DataSpec
 from gan_jax.evaluation.cycles import make_cycle
 from gan_jax.evaluation.sources.sources import ImageSource, dataset_source, generator_source
 from gan_jax.feature_networks.network import digest_of
-from gan_jax.inference.conditions import Conditions
+from gan_jax.inference.conditions import Conditions, turned_round
 from gan_jax.inference.sample import drawable, make_chunks
 
 CycleErrors = Callable[[int, np.ndarray], Mapping[str, np.ndarray]]
@@ -37,6 +37,7 @@ class GeneratedSet:
         no_truth: why that is so, in words.
         cycle: (seed, rows int64 [N]) -> for each kind of `pair_scores.CYCLES` the errors float64 [N] of these
             of the examples that the fakes are made of; None where nothing goes there and back.
+        back: the images of the other direction; None where the method translates one way, or nothing.
         scale: how many times as large the fakes are as what they were made of.
         step, which, averaged, labels, seed: as in `protocol.Record`.
         generate, latent: as in `metric.Comparison`; None where no generator makes pixels of latents alone.
@@ -48,6 +49,7 @@ class GeneratedSet:
     truth: ImageSource | None = None
     no_truth: str = "nothing says which truth belongs to which image"
     cycle: CycleErrors | None = None
+    back: GeneratedSet | None = None
     scale: int = 1
     step: int | None = None
     which: str = ""
@@ -66,8 +68,8 @@ class GeneratedSetMaker:
         algorithm, spec: the run's.
         devices: that draw; None is all of this process.
         conditions: what a method that reads source batches makes its images of.
-        direction: in which it translates, where it does. For "b_to_a" give the algorithm `turned`, and the
-            spec and the conditions of data turned likewise.
+        direction: in which it translates, where it does. With "a_to_b" a method that translates both ways
+            makes the fakes of the way back too; "b_to_a" is for this, with all other arguments turned.
     """
 
     def __init__(
@@ -82,7 +84,6 @@ class GeneratedSetMaker:
         self._name = name
         self._algorithm = algorithm
         self._spec = spec
-        self._direction = direction
         self._devices = devices
         self._conditions = conditions
         self._rows = None if conditions is None else conditions.dataset
@@ -92,6 +93,7 @@ class GeneratedSetMaker:
         self._draw = jax.jit(algorithm.draw)
         self._scale = scale_of(algorithm, direction)
         self._cycle = None if self._rows is None else make_cycle(algorithm, self._rows, direction)
+        self._back = self._turned() if direction == "a_to_b" else None
 
     def __call__(self, state: TrainState, *, seed: int, which: str, averaged: bool) -> GeneratedSet:
         """The images of a state. Where other processes hold parts of it, all must call this together.
@@ -102,6 +104,9 @@ class GeneratedSetMaker:
             averaged: whether `state.ema` holds an average; it is only written down.
         """
         algorithm, state = self._algorithm, drawable(state)
+        back = None
+        if self._back is not None:
+            back = self._back(state, seed=seed, which=which, averaged=averaged)
         source = generator_source(
             self._name,
             algorithm,
@@ -123,6 +128,7 @@ class GeneratedSetMaker:
             truth=self._truth,
             no_truth=self._no_truth(),
             cycle=None if self._cycle is None else partial(self._cycle, state),
+            back=back,
             scale=self._scale,
             averaged=averaged,
             labels=self._labels(),
@@ -131,11 +137,18 @@ class GeneratedSetMaker:
             latent=(algorithm.latent, algorithm.latent_size) if plain else None,
         )
 
+    def _turned(self) -> GeneratedSetMaker | None:
+        """What makes the fakes of the way back, where there is one."""
+        way = "b_to_a"
+        if way not in self._algorithm.directions or self._rows is None or "source" not in self._rows.fields:
+            return None
+        algorithm, spec, conditions = turned_round(self._algorithm, self._conditions, way)
+        return GeneratedSetMaker(self._name, algorithm, spec, self._devices, conditions, way)
+
     def _labels(self) -> str:
         """How labels, or what else images are made of, were chosen."""
         if self._conditions is not None:
-            way = "" if self._direction == "a_to_b" else f", {self._direction}"
-            return f"of {self._conditions.name}{way}"
+            return f"of {self._conditions.name}"
         return "none" if self._algorithm.num_classes is None else "balanced"
 
     def _no_truth(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gan_jax.evaluation.names import BACK
 from gan_jax.evaluation.scores import METRICS
 from gan_jax.utils.checks import check_count
 
@@ -13,7 +14,8 @@ class EvaluationPlan:
     """The fields of `config.evaluation`.
 
     Attributes:
-        metrics: names with commas between: "fid,prdc". "" measures nothing.
+        metrics: names with commas between: "fid,prdc". "" measures nothing. Of a method that translates both
+            ways "fid_b_to_a" is that of the way back.
         every_steps: steps between two evaluations; the last step is always measured.
         num: generated images, against all reals of the training split; of a method that makes each image of
             a row of the data at most one of each held-out row.
@@ -31,10 +33,11 @@ class EvaluationPlan:
         check_count(self.every_steps, "every_steps")
         check_count(self.num, "num")
         for name in self.names:
-            if name not in METRICS:
+            metric = METRICS.get(name.removesuffix(BACK))
+            if metric is None:
                 raise ValueError(f"metrics={self.metrics!r}: {name!r} is not one of {', '.join(METRICS)}")
-            if self.num < METRICS[name].least:
-                raise ValueError(f"num={self.num}: {name} needs at least {METRICS[name].least} images")
+            if self.num < metric.least:
+                raise ValueError(f"num={self.num}: {name} needs at least {metric.least} images")
         judged = [name for name, better in self.scores.items() if better != "neither"]
         if self.names and self.best and self.best not in judged:
             raise ValueError(
@@ -50,7 +53,11 @@ class EvaluationPlan:
     @property
     def scores(self) -> dict[str, str]:
         """What the metrics always yield, and which way is better: "lower", "higher" or "neither"."""
-        return {score: better for name in self.names for score, better in METRICS[name].scores.items()}
+        return {
+            f"{score}{BACK if name.endswith(BACK) else ''}": better
+            for name in self.names
+            for score, better in METRICS[name.removesuffix(BACK)].scores.items()
+        }
 
     @property
     def ranked_by(self) -> str | None:

@@ -27,7 +27,9 @@ from gan_jax.core.state import TrainState
 from gan_jax.data import Dataset
 from gan_jax.data.prepared import is_same_data
 from gan_jax.distributed import parallel
+from gan_jax.evaluation.both_ways import BothWays
 from gan_jax.evaluation.evaluate import Evaluator
+from gan_jax.evaluation.generated import scale_of
 from gan_jax.study.figures import write_figures
 from gan_jax.study.groups import Group, grouped
 from gan_jax.study.montage import SAMPLES, montage
@@ -36,7 +38,7 @@ from gan_jax.study.results import RESULTS, Shard, add_results, read_results, res
 from gan_jax.study.study import Run, Study, runs_of
 from gan_jax.study.trainer import GroupTrainer, sampled_state
 from gan_jax.summaries.logs import check_appendable
-from gan_jax.training.callbacks import open_evaluator
+from gan_jax.training.evaluators import open_evaluator
 from gan_jax.training.workdir import keeps_its_place
 from gan_jax.utils.errors import UserError
 from gan_jax.utils.files import locked, taking_turns, write_json
@@ -55,7 +57,7 @@ class Opened:
     """Data sets and evaluators, opened once for all groups that need the same."""
 
     datasets: dict[str, Dataset] = field(default_factory=dict)
-    evaluators: dict[str, Evaluator] = field(default_factory=dict)
+    evaluators: dict[str, Evaluator | BothWays] = field(default_factory=dict)
 
     def plan(self, config: ml_collections.ConfigDict) -> Plan:
         """The config, read."""
@@ -64,9 +66,10 @@ class Opened:
             self.datasets[key] = open_data(config)
         return build(config, self.datasets[key])
 
-    def evaluator(self, config: ml_collections.ConfigDict, plan: Plan) -> Evaluator:
+    def evaluator(self, config: ml_collections.ConfigDict, plan: Plan) -> Evaluator | BothWays:
         """What the config measures."""
-        key = json.dumps([to_json(config.data), to_json(config.evaluation)], sort_keys=True)
+        scale = scale_of(plan.phases[-1].algorithm)  # super-resolution's border
+        key = json.dumps([to_json(config.data), to_json(config.evaluation), scale], sort_keys=True)
         if key not in self.evaluators:
             self.evaluators[key] = open_evaluator(plan, parallel.make_mesh())
         return self.evaluators[key]

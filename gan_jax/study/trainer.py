@@ -26,6 +26,7 @@ from gan_jax.core.update import Metrics
 from gan_jax.data import Feed, IndexSampler, make_feed
 from gan_jax.distributed import many_runs, parallel
 from gan_jax.distributed.memory import check_devices
+from gan_jax.evaluation.both_ways import BothWays
 from gan_jax.evaluation.evaluate import Evaluator
 from gan_jax.evaluation.generated import GeneratedSetMaker
 from gan_jax.evaluation.protocol import WHILE_TRAINING, Record
@@ -62,7 +63,7 @@ class GroupTrainer:
         self,
         group: Group,
         plan: Plan,
-        evaluator: Evaluator,
+        evaluator: Evaluator | BothWays,
         folder: Path,
         *,
         say: Callable[[str], None],

@@ -20,14 +20,10 @@ from gan_jax.core.loop import StepMetrics
 from gan_jax.core.state import TrainState
 from gan_jax.distributed import parallel
 from gan_jax.distributed.hosts import ALONE, Hosts
-from gan_jax.evaluation.evaluate import Evaluator, held_out_of
-from gan_jax.evaluation.generated import GeneratedSet, GeneratedSetMaker, scale_of
-from gan_jax.evaluation.metric import uses_network
-from gan_jax.evaluation.networks import open_network
+from gan_jax.evaluation.both_ways import BothWays
+from gan_jax.evaluation.evaluate import Evaluator
+from gan_jax.evaluation.generated import GeneratedSet, GeneratedSetMaker
 from gan_jax.evaluation.protocol import WHILE_TRAINING, Record, from_row
-from gan_jax.evaluation.requirements import Given, check, chosen
-from gan_jax.evaluation.sources.sources import dataset_source
-from gan_jax.feature_networks.simple_networks import no_network
 from gan_jax.inference.conditions import Conditions
 from gan_jax.inference.sample import ImageSampler, compared_kind
 from gan_jax.summaries.logs import NoLog, RunLog, read_losses, read_metrics
@@ -36,6 +32,7 @@ from gan_jax.summaries.pictures import save_png
 from gan_jax.training.best import BestCheckpoint, Note
 from gan_jax.training.checkpoint import Checkpoints
 from gan_jax.training.divergence import check_finite, check_state
+from gan_jax.training.evaluators import open_evaluator
 from gan_jax.training.pictures import Picture, picture_samplers, reals_like_samples, samples_pictures
 from gan_jax.utils.errors import UserError
 
@@ -166,43 +163,10 @@ def make_periodic_evaluator(
     return periodic
 
 
-def open_evaluator(plan: Plan, mesh: jax.sharding.Mesh, fake: GeneratedSet | None = None) -> Evaluator:
-    """What the run measures while it trains.
-
-    Args:
-        fake: images of the run, for what metrics need of them; None where they come later.
-
-    Raises:
-        UserError: it measures nothing, or something that a metric needs is missing.
-    """
-    asked = plan.evaluation
-    real = dataset_source(plan.dataset)
-    held_out = held_out_of(real, plan.data_dir)
-    metrics = chosen(asked.names, scale=scale_of(plan.phases[-1].algorithm))
-    made_of = plan.conditions(plan.phases[-1])
-    rows = None if made_of is None else made_of.dataset
-    num = asked.num if rows is None else min(asked.num, len(rows))
-    if real.size is not None:  # before a classifier is trained
-        check(metrics, Given(real, num, real.size, fake=fake, held_out=held_out))
-    if uses_network(metrics):
-        network = open_network(asked.network, real, data_dir=plan.data_dir)
-    else:
-        network = no_network(real.codec)
-    return Evaluator(
-        metrics,
-        real,
-        network,
-        num_fakes=num,
-        held_out=held_out,
-        mesh=mesh,
-        progress=False,
-    )
-
-
 class PeriodicEvaluator:
     """Scores, and the best checkpoint beside the newest: the evaluations of one start of a run."""
 
-    _evaluator: Evaluator
+    _evaluator: Evaluator | BothWays
     _log: RunLog | NoLog
 
     def __init__(
@@ -222,7 +186,7 @@ class PeriodicEvaluator:
         self._so_far: Note | None = None  # of the best checkpoint that is there
         self._seconds = 0.0  # spent here
 
-    def open(self, evaluator: Evaluator, state: TrainState) -> None:
+    def open(self, evaluator: Evaluator | BothWays, state: TrainState) -> None:
         """Prepares the process that measures.
 
         Raises:

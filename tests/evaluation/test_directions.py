@@ -1,6 +1,7 @@
 """A method that translates both ways, scored in both."""
 
 import copy
+from types import SimpleNamespace
 from typing import Any
 
 import jax
@@ -11,12 +12,17 @@ from gan_jax.cli import evaluation_commands as commands
 from gan_jax.data.codecs import Pixels
 from gan_jax.data.spec import Field
 from gan_jax.data.views import turned
-from gan_jax.evaluation.protocol import from_row
+from gan_jax.distributed.parallel import make_mesh
+from gan_jax.evaluation.generated import GeneratedSetMaker
+from gan_jax.evaluation.plan import EvaluationPlan
+from gan_jax.evaluation.protocol import from_row, table
 from gan_jax.inference.conditions import dataset_conditions
 from gan_jax.inference.sample import make_sampler
 from gan_jax.main import main
 from gan_jax.metrics.paired import l1
 from gan_jax.summaries.logs import read_rows
+from gan_jax.training.evaluators import open_evaluator
+from gan_jax.utils.errors import UserError
 from tests.algorithms.test_cyclegan import cyclegan
 from tests.toys.common import ToyData, squares
 
@@ -59,8 +65,8 @@ def test_a_run_is_scored_in_both_directions(run, tmp_path, capsys):
     assert main([*command, "--metrics=fid,l1,cycle_error"]) == 0
     assert main([*command, "--metrics=fid,l1,cycle_error", "--direction=b_to_a"]) == 0
     there, back = filter(None, map(from_row, read_rows(rows)))
-    assert (there.labels, back.labels) == ("of toy:test", "of toy:test, b_to_a")
-    assert back.setting_of("fid").real_fingerprint == f"b_to_a of {there.setting_of('fid').real_fingerprint}"
+    assert back.scores.keys() == {f"{name}_b_to_a" for name in there.scores}
+    assert back.setting.real_fingerprint == f"b_to_a of {there.setting.real_fingerprint}"
     assert (there.setting.num_fakes, back.setting.num_fakes) == (16, 16)
     for record, direction in ((there, "a_to_b"), (back, "b_to_a")):
         data = DATA.open("test", {}) if direction == "a_to_b" else turned(DATA.open("test", {}))
@@ -68,7 +74,10 @@ def test_a_run_is_scored_in_both_directions(run, tmp_path, capsys):
         sampler = make_sampler(algorithm.turned(direction), data.spec, conditions)
         made = Pixels().encode(sampler(state, 16, jax.random.key(0))["image"])
         truth = data.arrays()["image"]
-        assert record.scores["l1"].value == pytest.approx(l1(made, truth).mean(), rel=1e-12)
+        name = "l1" if direction == "a_to_b" else "l1_b_to_a"
+        assert record.scores[name].value == pytest.approx(l1(made, truth).mean(), rel=1e-12)
+    together = table([there, back])  # one row of the same weights
+    assert len([line for line in together.splitlines() if line.startswith("| run")]) == 1
     capsys.readouterr()
     assert main([*command, "--metrics=l1", "--num=17"]) == 1
     said = "run makes 16 images, one of each example of toy:test, and 17 are asked for"
@@ -84,14 +93,64 @@ def test_without_metrics_those_of_pairs_and_the_cycle_stand_before_the_usual_one
     assert "ssim needs pictures of at least 11 x 11, and those of toy:train are 8 x 8 x 3; kid needs" in err
 
 
-def test_directions_that_are_not_there_are_told(run, monkeypatch, tmp_path, capsys):
-    folder, algorithm, state = run
+def one_way(algorithm):
     one = copy.copy(algorithm)
     object.__setattr__(one, "__class__", type("One", (type(algorithm),), {"directions": ("a_to_b",)}))
+    return one
+
+
+def plan_of(algorithm, metrics):
+    """What `open_evaluator` reads of a plan."""
+    train, test = DATA.open("train", {}), DATA.open("test", {})
+    plan: Any = SimpleNamespace(
+        evaluation=EvaluationPlan(metrics=metrics, network="random"),
+        dataset=train,
+        data_dir=None,
+        phases=(SimpleNamespace(algorithm=algorithm),),
+        conditions=lambda phase: dataset_conditions(test, algorithm.conditions),
+    )
+    return plan
+
+
+def test_both_ways_are_one_record_while_training(run):
+    _, algorithm, state = run
+    names = "l1,fid,fid_b_to_a,l1_b_to_a,cycle_error_b_to_a"
+    plan = plan_of(algorithm, names)
+    assert plan.evaluation.scores["cycle_error_8_bits_b_to_a"] == "lower"
+    conditions = plan.conditions(None)
+    make = GeneratedSetMaker("run", algorithm, plan.dataset.spec, conditions=conditions)
+    fake = make(state, seed=0, which="", averaged=False)
+    measure = open_evaluator(plan, make_mesh(), fake)
+    measure.check_fake(fake)
+    record = measure(fake)
+    assert record.scores.keys() == plan.evaluation.scores.keys()
+    assert record.setting_of("fid_b_to_a").real_fingerprint == f"b_to_a of {plan.dataset.fingerprint}"
+    assert record.setting_of("fid_b_to_a").num_reals == 40
+    assert from_row(record.row()) == record
+    alone = open_evaluator(plan_of(algorithm, "l1_b_to_a"), make_mesh(), fake)(fake)
+    assert alone.scores["l1_b_to_a"].value == record.scores["l1_b_to_a"].value
+    assert alone.column("l1_b_to_a") == record.column("l1_b_to_a")
+    other = plan_of(one_way(algorithm), "l1,fid_b_to_a")
+    with pytest.raises(UserError, match=r"fid_b_to_a needs a method that translates both ways, and One does"):
+        open_evaluator(other, make_mesh(), fake)
+
+
+def test_the_best_is_by_any_score_of_either_way():
+    plan = EvaluationPlan(metrics="l1,psnr,psnr_b_to_a", best="psnr_b_to_a")
+    assert plan.is_better(30.0, 20.0)
+    assert EvaluationPlan(metrics="l1,psnr").ranked_by == "l1"
+    with pytest.raises(ValueError, match="'fad_b_to_a' is not one of"):
+        EvaluationPlan(metrics="fad_b_to_a")
+
+
+def test_directions_that_are_not_there_are_told(run, monkeypatch, tmp_path, capsys):
+    folder, algorithm, state = run
+    one = one_way(algorithm)
     monkeypatch.setattr(commands, "restored_run", lambda *_: (one, DATA.open("train", {}).spec, state))
     command = ["evaluate", f"--fake={folder}", "--metrics=l1", "--direction=b_to_a"]
     assert main(command) == 1
-    assert "--direction='b_to_a': One translates a_to_b: leave it out" in capsys.readouterr().err
+    said = "scores of the direction b_to_a need a method that translates both ways, and run is no run of one"
+    assert said in capsys.readouterr().err
     np.savez(tmp_path / "x.npz", images=np.zeros((4, 8, 8, 3), np.uint8))
     files = [f"--{side}={tmp_path / 'x.npz'}" for side in ("fake", "real")]
     assert main(["evaluate", *files, "--metrics=l1", "--direction=b_to_a"]) == 1

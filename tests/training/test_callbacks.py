@@ -281,7 +281,7 @@ def test_ranking():
 def test_what_a_metric_lacks_is_said_before_a_classifier_is_trained(
     fields, words, tmp_path, data_dir, monkeypatch
 ):
-    monkeypatch.setattr("gan_jax.training.callbacks.open_network", lambda *_, **__: pytest.fail("opened"))
+    monkeypatch.setattr("gan_jax.training.evaluators.open_network", lambda *_, **__: pytest.fail("opened"))
     with pytest.raises(UserError, match=words):
         run(config_of(data_dir, **fields), tmp_path / "run")
     assert not (tmp_path / "run" / "config.json").exists()
