@@ -88,15 +88,23 @@ class PairsFolder(FolderBuilder):
             if not self._pairs(split):
                 self._look.problems.append(f"no pair is left of the split {split}")
                 raise self._look.complaint("Mend them")
+        self._warn_of_layout()
         self._warn_of_sizes()
 
-    def _warn_of_sizes(self) -> None:
-        """Says which pictures are enlarged or brought to the size of their partners, and which are halves."""
+    def _warn_of_layout(self) -> None:
+        """Says what is taken as source and image, where the options do not."""
+        where, (image, _) = printable(self._pictures.folder), self._pairs(self.splits()[0])[0]
         if self._are_halves:
             logging.warning(
-                "the pictures in %s are taken as pairs side by side: the left half is the source",
-                printable(self._pictures.folder),
+                "the pictures in %s are taken as pairs side by side: the left half is the source", where
             )
+        elif not self.options.source:
+            source, made = (self._pictures.named([path.parent]) for path in (self._sources[image], image))
+            logging.warning("in %s the pictures of %s are sources, those of %s images", where, source, made)
+
+    def _warn_of_sizes(self) -> None:
+        """Says which pictures are enlarged, and which are brought to the size of their partners."""
+        where = printable(self._pictures.folder)
         size, headers = self.options.resizing, self._look.headers
         images = [image for split in self.splits() for image, _ in self._pairs(split)]
         half = 2 if self._are_halves else 1
@@ -117,7 +125,6 @@ class PairsFolder(FolderBuilder):
         ):
             if paths:
                 named = self._pictures.named(paths)
-                where = printable(self._pictures.folder)
                 logging.warning("%s in %s (%s) %s", counted(len(paths), "picture"), where, named, what)
 
     def _pairs(self, split: str) -> list[tuple[Path, int | None]]:

@@ -166,6 +166,12 @@ def _names(found: PictureFolder) -> dict[Path, str]:
 
 def _splits(found: PictureFolder, names: dict[Path, str], options: PhotosOptions) -> dict[str, list[Path]]:
     """The photographs of each split, in the order of their names."""
+    if found.sub_folders and options.held_out:
+        folders = listed([printable(path.name) for path in found.sub_folders.values()])
+        raise UserError(
+            f"photos: held_out is {options.held_out!r}, and the sub-folders {folders} are the splits: "
+            "leave data.held_out empty."
+        )
     if found.sub_folders:
         return {
             split: sorted((path for path, _ in files), key=list(names).index)

@@ -68,7 +68,7 @@ def find_sides(folder: Path, source: str = "", image: str = "") -> tuple[Picture
         source, image: the names of the two sub-folders, for other layouts; both or none.
 
     Raises:
-        UserError: no such folders, or only some of the splits have two sides.
+        UserError: no such folders, only some of the splits have two sides, or others stand beside trainA.
     """
     folders, pictures = folders_of_pictures(folder)
     if source or image:
@@ -83,6 +83,12 @@ def find_sides(folder: Path, source: str = "", image: str = "") -> tuple[Picture
             if match
         }
         return _of_splits(folder, places)
+    if any(matches.values()):
+        others = [name for name, match in matches.items() if not match]
+        raise UserError(
+            f"{printable(folder)} has {listed([name for name in folders if matches[name]], 5)} and beside "
+            f"them {listed(others)}: move what is no side of a split away."
+        )
     if folders and all(name.lower() in SPLIT_NAMES for name in folders):
         inner = {name: folders_of_pictures(path) for name, path in folders.items()}
         if any(beside or len(sides) != 2 for sides, beside in inner.values()):

@@ -44,9 +44,10 @@ def check(dataset, names):
     assert all(field.aligned for field in dataset.fields.values())
 
 
-def test_two_sub_folders(folder):
+def test_two_sub_folders(folder, caplog):
     assert HELD_OUT
     train = opened(folder)
+    assert f"in {folder} the pictures of a are sources, those of b images" in caplog.text
     check(train, set(PICTURES) - set(HELD_OUT))
     check(held_out_split(train, None), HELD_OUT)
     swapped = opened(folder, source="b", image="a").arrays()
@@ -163,6 +164,13 @@ def test_an_odd_width(tmp_path):
     for name, pair in PICTURES.items():
         save(tmp_path / f"{name}.png", np.concatenate(pair, axis=1)[:, : 11 if name == "4" else 12])
     with pytest.raises(UserError, match=r"1 of 24 pictures cannot be used: 1 of an odd width, .* \(4.png\)"):
+        opened(tmp_path)
+
+
+def test_a_folder_beside_those_of_splits_is_refused(tmp_path):
+    for name in ("trainA", "trainB", "notes"):
+        save(tmp_path / name / "1.png", PICTURES["1"][0])
+    with pytest.raises(UserError, match=r"has trainA, trainB and beside them notes: move what is no side"):
         opened(tmp_path)
 
 

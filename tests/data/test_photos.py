@@ -74,6 +74,8 @@ def test_folders_are_the_splits(folder):
     assert train.class_names == ("p1", "p2", "p10")
     assert sorted(train.arrays()["label"].tolist()) == [1] * 3 + [2]
     assert len(opened(folder, split="validation")) == 3
+    with pytest.raises(UserError, match=r"held_out is 'p2', and the sub-folders train, val are the splits"):
+        opened(folder, held_out="p2")
 
 
 def test_a_tenth_by_the_name(folder, caplog):

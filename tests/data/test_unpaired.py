@@ -128,7 +128,7 @@ def test_what_cannot_be_used(folder):
         (
             {"trainB": "apart/x"},
             {},
-            "horse2zebra holds the sub-folders apart, testA, testB, trainA, and no two sides",
+            "horse2zebra has testA, testB, trainA and beside them apart: move what is no side of",
         ),
         ({"testB": "../gone"}, {}, "horse2zebra has testA and no side B of the same split"),
         ({}, {"source": "trainA"}, "data.image is not given: name both sub-folders of"),
@@ -145,6 +145,18 @@ def test_what_does_not_fit_is_said(folder, moved, options, message):
     message = message.replace("5 of 8", "8 of 8")
     with pytest.raises(UserError, match=re.escape(message)):
         opened(folder, **options)
+
+
+def test_a_folder_without_two_sides(tmp_path):
+    for name in ("a", "b", "c"):
+        fill(tmp_path / name, ["1"])
+    message = (
+        r"holds the sub-folders a, b, c, and no two sides: give them as A and B, trainA and trainB .*, or "
+        r"name two sub-folders with data.source and data.image"
+    )
+    with pytest.raises(UserError, match=message):
+        opened(tmp_path)
+    assert opened(tmp_path, source="c", image="a").parts
 
 
 @pytest.mark.slow
