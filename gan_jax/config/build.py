@@ -343,6 +343,10 @@ def check_fields(config: ml_collections.ConfigDict) -> None:
 
 def check_components(config: ml_collections.ConfigDict) -> None:
     """Raises a UserError unless the config has the groups and the components that its method takes."""
+    method = config.get("algorithm")
+    if isinstance(method, ml_collections.ConfigDict) and method.get("name") not in TABLES["algorithm"]:
+        choices = ", ".join(sorted(TABLES["algorithm"]))  # without a method nothing else can be known
+        raise UserError(f"algorithm.name={method.get('name')!r} is not one of {choices}")
     refuse = refused(config)
     for name in sorted(refuse & set(config)):
         if not is_default(config, name):
