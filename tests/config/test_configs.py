@@ -21,7 +21,9 @@ from gan_jax.losses.penalties import PENALTIES
 from gan_jax.optim.schedules import SCHEDULES
 from tests.shipped import FOLDER, get_config, no_compiler
 
-FILES = sorted(FOLDER.glob("*.py"))
+# At the size of a paper's GPUs, beside smaller ones of the same kind: last, and slow.
+LARGE = ("srgan_paper", "style_transfer")
+FILES = sorted(FOLDER.glob("*.py"), key=lambda path: (path.stem in LARGE, path.stem))
 EXAMPLES = 4  # that the discriminator judges at once
 # Fields that say how large a network is; all else stays as it is.
 SIZES = ("widths", "width", "features", "embedding_size", "minibatch_kernels")
@@ -132,15 +134,18 @@ def test_config_has_the_fields_that_it_must_have_and_says_what_it_is(path):
     assert set(config) == every
 
 
-@every_config
+@pytest.mark.parametrize(
+    "path",
+    [pytest.param(p, marks=[pytest.mark.slow] * (p.stem in LARGE), id=p.stem) for p in FILES],
+)
 def test_config_builds_at_full_size_before_anything_is_compiled(path):
-    config = components.complete(get_config(path))
+    """The last phase, which has all that those before it have."""
+    config = phase_configs(components.complete(get_config(path)))[-1].config
     spec = spec_of(config.data)
-    for phase in phase_configs(config):
-        algorithm = build.build_algorithm(phase.config, spec)
-        frozen = algorithm.load_frozen()
-        with no_compiler():
-            build.trace_step(algorithm, spec, phase.config.batch_size, frozen)
+    algorithm = build.build_algorithm(config, spec)
+    frozen = algorithm.load_frozen()
+    with no_compiler():
+        build.trace_step(algorithm, spec, config.batch_size, frozen)
     batch = build.example_batch(spec, 2)
     state = jax.eval_shape(algorithm.init, jax.random.key(0), batch)
     images = compared_kind(jax.eval_shape(algorithm.sample, state, batch, jax.random.key(0)))
@@ -217,6 +222,16 @@ def test_shrunk_config_trains_in_bfloat16_with_checkpointing(path):
     config.execution.update(precision="bfloat16", remat=True)
     before, state = trained(config, 1)
     assert jax.tree.map(lambda x: x.dtype, state) == jax.tree.map(lambda x: x.dtype, before)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", LARGE)
+def test_a_step_at_the_papers_size(name):
+    """On two pictures; VGG19's weights are zeros here, but take their time."""
+    config = phase_configs(components.complete(get_config(name)))[-1].config
+    with config.unlocked():
+        config.phases, config.batch_size = [], 2
+    trained(config, 1)
 
 
 def players(state):
