@@ -23,6 +23,7 @@ from gan_jax import data
 from gan_jax.data.codecs import Lab, Pixels
 from gan_jax.evaluation.metric import Pairs
 from gan_jax.evaluation.pair_scores import means, pair_metrics
+from gan_jax.evaluation.sources.image_source import subset
 from gan_jax.feature_networks.simple_networks import no_network, random_network
 from gan_jax.metrics.colourfulness import colourfulness
 from gan_jax.utils import files
@@ -31,6 +32,7 @@ FAMILY = "[^-]+"  # as experiments/emoji/README.md
 THUMB = 4  # pixels of a line that are averaged before lines are compared
 ON_THE_LINE = 128  # darker ones belong to the line
 FACTORS = (2, 4)
+TILE, MEASURED = 64, 500  # held-out tiles as configs/srgan_x2.py and srgan_x4.py measure them
 FILTERS = {"bicubic": Image.Resampling.BICUBIC, "Lanczos": Image.Resampling.LANCZOS}
 
 
@@ -163,10 +165,12 @@ def enlarged(pictures: np.ndarray, factor: int, filter: Image.Resampling) -> np.
 
 
 def enlarging(folder: Path, prepared: str) -> list[Table]:
-    """Super-resolution of whole photographs and of tiles."""
+    """Super-resolution of whole photographs, and of the tiles that are measured while training."""
     metrics = ("psnr_luma", "ssim_luma", "psnr", "ssim")
     whole = [picture for part in ("train", "test") for picture in photographs(folder / part)]
-    tiles = data.load("photos", split="test", folder=str(folder), data_dir=prepared).arrays()["image"]
+    load: dict[str, Any] = {"folder": str(folder), "data_dir": prepared, "tile": TILE, "stride": TILE // 2}
+    tiles = data.load("photos", split="test", **load).arrays()["image"]
+    tiles = tiles[subset(len(tiles), MEASURED)]
     rows: dict[str, dict[str, dict[str, float]]] = {"all": {}, "held": {}, "tiles": {}}
     for factor in FACTORS:
         for name, filter in FILTERS.items():
@@ -178,7 +182,11 @@ def enlarging(folder: Path, prepared: str) -> list[Table]:
     return [
         Table("Kodak, whole photographs, all 24", metrics, rows["all"]),
         Table("Kodak, whole photographs, 19 to 24", metrics, rows["held"]),
-        Table(f"Kodak, {len(tiles)} tiles of 19 to 24", (*metrics, "lpips_paired"), rows["tiles"]),
+        Table(
+            f"Kodak, {len(tiles)} tiles of {TILE}x{TILE} of 19 to 24",
+            (*metrics, "lpips_paired"),
+            rows["tiles"],
+        ),
     ]
 
 
@@ -203,7 +211,7 @@ def colouring(folder: Path, prepared: str) -> Table:
         "the truth": lambda: test,
     }
     rows = {name: scores(make(), test, metrics) for name, make in made.items()}
-    return Table(f"Kodak, colouring: {len(test)} tiles of 19 to 24", metrics, rows)
+    return Table(f"Kodak, colouring: {len(test)} tiles of 128x128 of 19 to 24", metrics, rows)
 
 
 def main() -> None:
