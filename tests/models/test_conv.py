@@ -71,6 +71,13 @@ BLOCKS: list[tuple[conv.Pair, conv.Pair, conv.Pair, conv.Padding]] = [  # those 
     ((13, 12), (7, 8), (1, 1), ((3, 2), (1, 0))),
 ]
 CASES += BLOCKS
+# To one pixel, with zeros around the image, without, and with pixels that no tap sees.
+CASES += [
+    ((2, 2), (4, 4), (2, 2), "SAME"),
+    ((3, 4), (3, 2), (1, 1), "VALID"),
+    ((1, 3), (4, 5), (3, 3), "SAME"),
+]
+CASES += [((4, 5), (4, 4), (3, 3), ((1, 0), (0, 1)))]
 
 
 def plain_maps(g):

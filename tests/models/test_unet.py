@@ -1,5 +1,8 @@
 """The U-Net: its parameters, sizes, dropout that stays on, and what it refuses."""
 
+import functools
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,6 +10,7 @@ import pytest
 
 from gan_jax.core.algorithm import apply_network
 from gan_jax.core.modules import is_conditional
+from gan_jax.core.randomness import Microbatch, within
 from gan_jax.models.unet import UNetGenerator
 from tests.models.test_models import shapes, start
 
@@ -73,6 +77,28 @@ def test_an_images_noise_is_its_places_alone(variables):
     np.testing.assert_allclose(changed[:2], found[:2], atol=1e-6)
     same = np.asarray(translated(variables, np.repeat(X[:1], 4, axis=0), KEY))
     assert not np.allclose(same[0], same[1], atol=1e-4)
+
+
+def test_noise_does_not_depend_on_the_split_of_the_batch(variables):
+    """In training, where it is in accumulated parts and on devices the same."""
+    network = SMALL.clone(axis_name="batch")
+
+    @functools.partial(jax.pmap, axis_name="batch", in_axes=(None, 0))
+    def split(variables, x):
+        return network.apply(variables, x, None, train=True, rngs={"dropout": KEY})
+
+    @jax.jit
+    def whole(variables, x):
+        made = SMALL.apply(variables, x, None, train=True, rngs={"dropout": KEY})
+        parts: list[Any] = []
+        for index in range(2):
+            with within(Microbatch(jnp.int32(index), 2, 1, 2)):
+                parts.append(SMALL.apply(variables, x[index::2], None, train=True, rngs={"dropout": KEY}))
+        return made, jnp.stack(parts, axis=1)
+
+    made, parts = whole(variables, X)
+    np.testing.assert_allclose(split(variables, X[:, None])[:, 0], made, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(np.reshape(parts, made.shape), made, rtol=1e-4, atol=1e-5)
 
 
 def test_instance_norm_is_the_batch_norm_of_one_example(variables):

@@ -3,6 +3,7 @@
 It has a fast kernel, and one that uses all cores, only for plain convolutions in one canonical form (NHWC,
 HWIO, NHWC, no reversed window, no dilated input), and brings other forms into it only outside loops. What
 autodiff makes of a strided convolution is none of that, so here
+- to a single pixel all three are one product (`gan_jax.models.layers.conv_pixel`);
 - where maps are small and channels and examples many, all three are products of Fourier transforms
   (`gan_jax.models.layers.conv_fourier`);
 - the transposed convolution is a plain one for each phase of the stride (the sub-pixel form, Shi et al. 2016,
@@ -30,7 +31,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from gan_jax.models.layers import conv_blocks, conv_fourier
+from gan_jax.models.layers import conv_blocks, conv_fourier, conv_pixel
 from gan_jax.models.layers.geometry import LAYOUT, Geometry, Pair
 
 Array = jax.Array
@@ -67,6 +68,8 @@ def phases(large: int, small: int, kernel: int, stride: int, low: int) -> list[P
 
 def convolve(x: Array, w: Array, g: Geometry) -> Array:
     """x [B, *large, I], w [kh, kw, I, O] -> y [B, *small, O]."""
+    if conv_pixel.is_one(g):
+        return conv_pixel.convolve(x, w, g)
     if _by_fourier(x, g, *w.shape[2:]):
         return conv_fourier.convolve(x, w, g)
     if conv_blocks.is_faster(g, *w.shape[2:]):
@@ -82,6 +85,8 @@ def convolve(x: Array, w: Array, g: Geometry) -> Array:
 
 def transpose(y: Array, w: Array, g: Geometry) -> Array:
     """y [B, *small, O], w [kh, kw, I, O] -> x [B, *large, I]."""
+    if conv_pixel.is_one(g):
+        return conv_pixel.transpose(y, w, g)
     if _by_fourier(y, g, *w.shape[2:]):
         return conv_fourier.transpose(y, w, g)
     if conv_blocks.is_faster(g, *w.shape[2:]):
@@ -137,6 +142,8 @@ def _taps(w: Array, row: Phase, column: Phase) -> Array:
 
 def weights(x: Array, y: Array, g: Geometry) -> Array:
     """x [B, *large, I], y [B, *small, O] -> w [kh, kw, I, O]."""
+    if conv_pixel.is_one(g):
+        return conv_pixel.weights(x, y, g)
     if _by_fourier(x, g, x.shape[3], y.shape[3]):
         return conv_fourier.weights(x, y, g)
     large_kernel = g.stride == (1, 1) and g.kernel[1] >= conv_blocks.SMALLEST_KERNEL
