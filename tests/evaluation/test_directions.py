@@ -93,6 +93,22 @@ def test_without_metrics_those_of_pairs_and_the_cycle_stand_before_the_usual_one
     assert "ssim needs pictures of at least 11 x 11, and those of toy:train are 8 x 8 x 3; kid needs" in err
 
 
+def test_without_a_network_what_needs_none_is_measured(run, monkeypatch, tmp_path, capsys):
+    def no_weights(*given, **named):
+        raise UserError("no weights")
+
+    folder, _, _ = run
+    monkeypatch.setattr(commands, "open_network", no_weights)
+    command = ["evaluate", f"--fake={folder}", f"--out={tmp_path / 'rows.jsonl'}"]
+    assert main(command) == 0
+    assert "; fid, inception_score, prdc: no weights" in capsys.readouterr().err
+    (record,) = filter(None, map(from_row, read_rows(tmp_path / "rows.jsonl")))
+    assert {score.metric for score in record.scores.values()} == {"l1", "psnr", "cycle_error"}
+    for asked in ("--metrics=l1,fid", "--network=inception"):
+        assert main([*command, asked]) == 1
+        assert capsys.readouterr().err.endswith("gan-jax: no weights\n")
+
+
 def one_way(algorithm):
     one = copy.copy(algorithm)
     object.__setattr__(one, "__class__", type("One", (type(algorithm),), {"directions": ("a_to_b",)}))
