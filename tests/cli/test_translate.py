@@ -15,8 +15,10 @@ from gan_jax.cli import translated_folder, translation
 from gan_jax.data.spec import Field
 from gan_jax.inference.translate import PictureTranslator
 from gan_jax.main import main
+from gan_jax.training.train import train
 from tests import runs
 from tests.inference.test_translate import spec, toy
+from tests.shipped import get_config
 
 JPEG = {"quality": 90}
 
@@ -291,3 +293,22 @@ def test_texts_in_a_png_change_no_pixel():
     with Image.open(io.BytesIO(content)) as image:
         assert image.info["a"] == "b"
         np.testing.assert_array_equal(np.asarray(image), noise(8, 8))
+
+
+@pytest.mark.slow
+def test_the_example_of_the_help_with_a_shorter_run(tmp_path, data_dir, capsys):
+    config = get_config("colouring_shapes")
+    config.update(num_steps=2, checkpoint_every_steps=1, sample_every_steps=2)
+    config.data.update(dir=str(data_dir), num_examples=40)
+    config.generator.width = config.discriminator.width = 4
+    run, shapes = tmp_path / "run", tmp_path / "shapes"
+    train(config, run)
+    assert main(["sample", f"--workdir={run}", "--num=3", f"--out={shapes}/"]) == 0
+    assert {folder.name for folder in shapes.iterdir()} == {"source", "made", "truth"}
+    command = ["translate", f"--workdir={run}", f"--input={shapes}/source", f"--out={tmp_path}/made"]
+    assert main([*command, "--step=2"]) == 0
+    for name in ("000000.png", "000001.png", "000002.png"):
+        made, wanted = read(tmp_path / "made" / name), read(shapes / "made" / name)
+        assert np.abs(made.astype(int) - wanted).max() <= 4  # the grey was rounded to 8 bits
+    assert main([*command, "--step=1"]) == 1
+    assert "made otherwise (step 2 -> 1, weights" in capsys.readouterr().err

@@ -47,6 +47,20 @@ def test_rows_are_named(tmp_path):
         assert (part < 100).any()  # the letters
 
 
+def test_columns_are_named(tmp_path):
+    reals = grid(np.full((4, 8, 8, 1), 100, np.uint8))
+    samples = grid(np.full((4, 8, 8, 3), (255, 0, 0), np.uint8))
+    both = losses(20, ("generator_loss", "discriminator_real_a", "discriminator_fake_b"))
+    module.overview(samples, reals, both, tmp_path / "o.png", "", (), ("source", "made"))
+    with Image.open(tmp_path / "o.png") as image:
+        named = np.asarray(image.convert("RGB")).astype(int)
+    red = np.argwhere((named == (255, 0, 0)).all(-1))
+    top, left, right = red[:, 0].min(), red[:, 1].min(), red[:, 1].max()
+    middle = (left + right) // 2
+    for part in (named[:top, left:middle], named[:top, middle:right]):
+        assert (part < 100).any()  # the letters
+
+
 def test_thinning_keeps_every_peak():
     values = np.random.default_rng(0).normal(size=1_000_000)
     values[123_456] = 50
