@@ -21,6 +21,7 @@ def get_config() -> ml_collections.ConfigDict:
     config.checkpoint_every_steps = 500
     config.sample_every_steps = 500
     config.data.update(name="photos", folder="kodak/photos", codec="lab", random_crop=12, flip=True)
+    config.evaluation.update(metrics="l1,psnr,colourfulness", every_steps=500)
     config.algorithm = dict(name="translator")
     config.source = dict(name="lightness")
     config.contents = dict(l1=dict(weight=100.0))

@@ -23,6 +23,7 @@ def get_config() -> ml_collections.ConfigDict:
     config.log_every_steps = 50
     config.sample_every_steps = 500
     config.data.update(name="unpaired", folder="emoji/twemoji_noto", random_crop=8, flip=True)
+    config.evaluation.update(metrics="l1,ssim,cycle_error", every_steps=1_000)
     config.algorithm = dict(name="cyclegan", cycle=10.0, identity=0.5, pool_size=48)
     config.loss = dict(name="least_squares")
     config.generator = dict(name="resnet_translator_pair", width=16, blocks=6)

@@ -26,6 +26,7 @@ def get_config() -> ml_collections.ConfigDict:
         name="npz_pairs", file="emoji/openmoji_pairs.npz", height=64, crop="cut", family="[^-]+"
     )
     config.data.update(random_crop=8, flip=True)
+    config.evaluation.update(metrics="l1,psnr,ssim", every_steps=1_000)
     config.algorithm = dict(name="translator")
     config.source = dict(name="field")
     config.contents = dict(l1=dict(weight=100.0))
