@@ -167,7 +167,7 @@ FAMILIES: dict[str, dict[str, Any]] = {
         augment=dict(name="diffaugment"),
         penalties=dict(consistency=dict(weight=1.0)),
     ),
-    # Holes and dropout are drawn by example, patches are judged beside the source.
+    # Holes are drawn by example, patches are judged beside the source.
     "inpainting": dict(
         algorithm=dict(name="translator"),
         source=dict(name="masked", hole=0.4),
