@@ -9,7 +9,7 @@ from gan_jax.config.config_flag import define_config
 from gan_jax.utils.errors import UserError
 from tests import runs
 from tests.runs import ROOT
-from tests.shipped import FOLDER, SPEC
+from tests.shipped import FOLDER, SPEC, get_config
 
 CONFIGS = sorted(FOLDER.glob("*.py"))
 
@@ -183,7 +183,9 @@ def test_every_shipped_config_takes_own_pictures(path, pictures, data_dir):
     build.check_fields(config)
     dataset = build.open_data(config)
     assert dataset.class_names == ("cat", "dog", "emu")
-    side = 64 if path.stem in ("dcgan_radford_64", "gan_ring") else 28  # what its networks are made for
+    own = components.complete(get_config(path)).data  # what its networks are made for
+    side = own.get("height", 0) or own.get("tile") or own.get("resolution") or 28
+    side = 64 if path.stem == "gan_ring" else side
     assert dataset.image_shape == (side, side, 3)
     if path.stem in ("acgan_mnist", "sagan_mnist"):  # whose networks depend on the classes, on the size
         build.build_algorithm(config, dataset.spec)
