@@ -1,19 +1,26 @@
 """SRGAN (Ledig et al. 2017, arXiv:1609.04802), small: photographs at four times the resolution.
 
     python experiments/kodak/prepare.py --out kodak
+    gan-jax train-classifier --config configs/srgan_x4.py --seed=1 --out photos.npz
     gan-jax train --config configs/srgan_x4.py --workdir runs/srgan_x4
-    gan-jax translate --workdir runs/srgan_x4 --input kodak/x4 --out made         # SRGAN
-    gan-jax translate --workdir runs/srgan_x4 --input kodak/x4 --out sharp --best # SRResNet, by PSNR
+    gan-jax translate --workdir runs/srgan_x4 --input kodak/x4 --out made           # SRGAN
+    gan-jax translate --workdir runs/srgan_x4 --input kodak/x4 --out sharp --best   # SRResNet: the best PSNR
 
-Three phases, as in the paper: mse trains the generator alone (SRResNet), gan adds the adversary and compares
-features of a frozen network in the place of pixels, low lowers the learning rate by ten.
+Three phases, as in the paper: mse trains the generator alone, which is SRResNet; gan adds the adversary, low
+lowers the rates by ten. Deviations, for two cores and 18 photographs: half the blocks and half the width; no
+BatchNorm in the generator, and the bicubic picture added to its output, which beats Lanczos within minutes;
+ten times the learning rate of mse, which falls to 0; with the adversary the mean square error stays, and
+perceptual distances in a classifier that tells the 18 photographs apart take the place of VGG19's features.
+That network is not VGG19; `lpips_paired` is judged by another one, the random network.
+Measured so far, on two busy cores and before this config was whole: after 1,000 steps of mse 27.6 dB on the
+whole held-out photographs (bicubic 27.09, Lanczos 27.23). Not trained to the end yet.
 """
 
 import ml_collections
 
 from gan_jax.config.build import base_config
 
-MSE, GAN, LOW = 6_000, 1_500, 1_000  # steps
+MSE, GAN, LOW = 12_000, 4_000, 1_000  # steps
 
 
 def get_config() -> ml_collections.ConfigDict:
@@ -29,7 +36,8 @@ def get_config() -> ml_collections.ConfigDict:
     config.source = dict(name="downscale", factor=4)
     config.loss = dict(name="non_saturating")
     config.contents = dict(
-        mse=dict(weight=1.0), features=dict(weight=0.0, network="random", layers=("relu_0", "relu_1"))
+        mse=dict(weight=1.0),
+        lpips=dict(weight=0.0, network="classifier:photos.npz", layers=("relu_0", "relu_1")),
     )
     config.ema = dict(name="decay", decay=0.99)
     config.generator = dict(
@@ -53,7 +61,7 @@ def get_config() -> ml_collections.ConfigDict:
             name="gan",
             num_steps=GAN,
             algorithm=dict(adversarial_weight=1e-3),
-            contents=dict(mse=dict(weight=0.0), features=dict(weight=0.006)),
+            contents=dict(lpips=dict(weight=0.05)),
             generator_optimizer=dict(learning_rate=1e-4),
         ),
         dict(

@@ -15,6 +15,7 @@ from gan_jax.data.codecs import Lab, Pixels
 from gan_jax.data.spec import DataSpec, Field
 from gan_jax.densities import DENSITIES
 from gan_jax.feature_networks import content_networks, perceptual
+from gan_jax.feature_networks.classifier import Classifier, classifier_network
 from gan_jax.feature_networks.vgg19 import CONVOLUTIONS, WIDTHS
 from gan_jax.inference.sample import compared_kind
 from gan_jax.losses.penalties import PENALTIES
@@ -77,6 +78,15 @@ def weights_from_elsewhere(monkeypatch):
     monkeypatch.setattr(content_networks, "read_vgg19", lambda *_: zero_vgg19())
     picture = jnp.zeros((1, 16, 16, 3))
     monkeypatch.setattr(perceptual, "_picture", lambda path: picture)
+    monkeypatch.setattr(content_networks, "_classifier", lambda which, is_file: zero_classifier())
+
+
+def zero_classifier():
+    """A classifier of photographs 64x64 whose weights are zeros."""
+    image = jax.ShapeDtypeStruct((1, 64, 64, 3), np.float32)
+    shapes = jax.eval_shape(Classifier(2).init, jax.random.key(0), image)
+    weights = jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), shapes)
+    return classifier_network(weights, (64, 64, 3), 2)
 
 
 def zero_vgg19():
