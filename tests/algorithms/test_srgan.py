@@ -40,7 +40,7 @@ TOY = Toy(
 
 @pytest.mark.slow
 def test_three_phases_resume_with_the_same_bits(monkeypatch, tmp_path):
-    check_alone(TOY, monkeypatch, tmp_path, [2, 3, 4])
+    check_alone(TOY, monkeypatch, tmp_path, [2, 3])
     record = json.loads((tmp_path / "whole" / "config.json").read_text())
     assert list(record["frozen"]) == ["random"]
     losses = np.load(tmp_path / "whole" / "losses.npy")
