@@ -22,6 +22,7 @@ from gan_jax.algorithms.image_pool import empty_pool, exchange
 from gan_jax.algorithms.sources import OfField
 from gan_jax.core.algorithm import Algorithm, Array, Batch, Key
 from gan_jax.core.collectives import gather_batch, own_rows
+from gan_jax.core.games import Alternating
 from gan_jax.core.state import Role, TrainState
 from gan_jax.core.update import LossOut, Update
 from gan_jax.losses.adversarial import LOSSES, AdversarialLoss
@@ -30,6 +31,7 @@ from gan_jax.utils.tree import PyTree
 
 DOMAINS = ("a", "b")
 FIELDS = {"a": "source", "b": "image"}
+METHODS = {"generator": ("a_to_b", "b_to_a"), "discriminator": DOMAINS}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +63,22 @@ class CycleGAN(Algorithm):
         if self.pool_size != 0:
             check_count(self.pool_size, "pool_size")
         self.check_direction(self.direction)
+        for role, methods in METHODS.items():
+            if not all(hasattr(self.networks[role], method) for method in methods):
+                raise ValueError(
+                    f"the {role} has no methods {' and '.join(methods)}: cyclegan takes pairs of networks, "
+                    "such as resnet_translator_pair and patchgan_discriminator_pair"
+                )
+        if self.loss.relativistic:
+            raise ValueError(
+                "a relativistic loss weighs fakes against reals, and cyclegan's generators are shown none: "
+                "use another loss, such as least_squares"
+            )
+        if not isinstance(self.game, Alternating):
+            raise ValueError(
+                "cyclegan's discriminators learn from the fakes that the generators made just before: set "
+                "game.name=alternating"
+            )
 
     @property
     def conditions(self) -> tuple[str, ...]:

@@ -238,7 +238,7 @@ class GAN(Algorithm):
         if "augment" in state.extra:
             if self.augment.adaptive and self.loss.midpoint is None:
                 raise ValueError("augment adapts to logits above the loss's midpoint, and this one has none")
-            logits = jnp.repeat(scores[0], self.packing)  # every example of a pack counts
+            logits = jnp.repeat(of_examples(scores[0]), self.packing)  # every example of a pack counts
             logits = logits - (self.loss.midpoint or 0.0)
             extra["augment"] = self.augment.update(state.extra["augment"], logits, state.step)
             metrics |= {f"augment_{name}": extra["augment"][name] for name in ("p", "r")}
@@ -333,6 +333,8 @@ class GAN(Algorithm):
         """What penalties on the generator see."""
 
         def apply(method: str, x: Array, *others: Any) -> Any:
+            if not hasattr(self.generator, method):
+                raise ValueError(f"a penalty on the generator needs its method {method}, which it has not")
             stats = state.generator.stats
             return self.apply(
                 self.generator, params, stats, x, *others, key=generator_key, train=True, method=method

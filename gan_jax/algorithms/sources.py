@@ -84,6 +84,14 @@ class OfField(Source):
 
     field: str = "source"
 
+    def check(self, fields: Mapping[str, Field]) -> None:
+        super().check(fields)
+        if not fields[self.field].aligned:
+            raise ValueError(
+                "the sources and the images of these data are no pairs, of which a translator learns: take a "
+                "data set of pairs, or algorithm.name=cyclegan"
+            )
+
     def __call__(self, batch: Batch, keys: Array) -> Array:
         return batch[self.field]
 

@@ -22,6 +22,7 @@ from gan_jax.core.algorithm import Array, Batch, Key, Metrics
 from gan_jax.core.randomness import example_keys
 from gan_jax.core.state import Role, TrainState
 from gan_jax.core.update import Update
+from gan_jax.data.codecs import Pixels
 from gan_jax.losses.contents import Content, ContentInputs
 from gan_jax.optim.schedules import as_schedule, is_off
 from gan_jax.utils.tree import PyTree
@@ -54,11 +55,16 @@ class Translator(GAN):
             raise ValueError(
                 "the generator has nothing to learn from: give contents a weight, or an adversarial_weight"
             )
+        if hasattr(self.generator, "b_to_a"):
+            raise ValueError(
+                f"{type(self.generator).__name__} is two networks, and one is taught here: name it without "
+                "_pair, or set algorithm.name=cyclegan"
+            )
         made = getattr(self.generator, "scale", 1)
         if made != self.source.factor:
             raise ValueError(
                 f"the generator enlarges {made} times, and the images are {self.source.factor} times as "
-                "large as their sources: set generator.scale and source.factor alike"
+                "large as their sources: set generator.scale and the factor of source.name=downscale alike"
             )
 
     @property
@@ -68,6 +74,13 @@ class Translator(GAN):
 
     def check_fields(self, fields: Mapping[str, Any]) -> None:
         self.source.check(fields)
+        codec = fields["image"].codec
+        for content in self.contents:
+            if content.of_pixels and codec != Pixels():
+                raise ValueError(
+                    f"contents.{content.name} looks at pixels, and the images are {codec.noun}: leave it "
+                    "out, or leave data.codec empty"
+                )
 
     @property
     def paid(self) -> tuple[Content, ...]:

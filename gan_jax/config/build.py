@@ -425,7 +425,13 @@ def build_algorithm(config: ml_collections.ConfigDict, spec: DataSpec, first_ste
         sample = jax.eval_shape(algorithm.sample, state, asked, key)
     except (ValueError, TypeError) as error:
         raise UserError(f"the networks do not fit together or the data: {error}") from error
-    made = compared_kind(sample).shape[1:]
+    shape = compared_kind(sample).shape
+    made = shape[1:]
+    if shape and shape[0] != 2:
+        raise UserError(
+            f"generator ({config.generator.name}) makes {shape[0]} arrays of a batch of 2: algorithm.name="
+            f"{config.algorithm.name} has use for another kind of network"
+        )
     if made != spec.image_shape:
         raise UserError(
             f"generator ({config.generator.name}) makes arrays {made}, but the images are {spec.image_shape}"

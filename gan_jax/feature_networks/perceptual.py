@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -41,6 +42,7 @@ class PerceptualContent(Content):
     layers: tuple[str, ...]
     weights: str = ""
     opened: ContentNetwork = field(init=False, repr=False, compare=False)
+    of_pixels: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         super().__post_init__()

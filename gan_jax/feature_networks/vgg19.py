@@ -45,7 +45,7 @@ def vgg19_maps(params: PyTree, image: Array, layers: tuple[str, ...]) -> list[Ar
         layers: names in `LAYERS`; what comes after the last of them is not computed.
 
     Raises:
-        ValueError: an unknown layer, or other channels.
+        ValueError: an unknown layer, other channels, or pictures too small for the layer.
     """
     unknown = [name for name in layers if name not in LAYERS]
     if unknown or not layers:
@@ -62,6 +62,12 @@ def vgg19_maps(params: PyTree, image: Array, layers: tuple[str, ...]) -> list[Ar
         layer = params[f"conv{name}"]
         x = found[f"conv{name}"] = conv.convolve(x, layer["kernel"], geometry) + layer["bias"]
         x = found[f"relu{name}"] = jax.nn.relu(x)
+    if not x.size:
+        least = 2 ** (int(CONVOLUTIONS[last // 2][0]) - 1)
+        raise ValueError(
+            f"VGG19 has no {LAYERS[last]} of {image.shape[1]}x{image.shape[2]} pictures: they must be at "
+            f"least {least} pixels a side"
+        )
     return [found[name] for name in layers]
 
 

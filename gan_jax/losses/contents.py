@@ -40,10 +40,12 @@ class Content:
     Attributes:
         weight: a number or a schedule of the train step, at least 0; a schedule once constructed.
         name: its key in its table and in the metrics.
+        of_pixels: whether the values must be those of pixels, as for a network that knows no others.
     """
 
     weight: float | Schedule
     name: ClassVar[str]
+    of_pixels: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "weight", as_schedule(self.weight, "weight"))

@@ -38,7 +38,8 @@ class PenaltyInputs(NamedTuple):
         real: [B, H, W, C] on this device, not augmented; with packing [B / packing, H, W, C * packing].
         fake: likewise.
         keys: [B], one per example, for nothing but penalties; each kind draws from a stream of its own.
-        real_logits: [B] of all devices; None in a lazy descent, which has no other loss.
+        real_logits: [B] of all devices, or of patches [B, h, w]; None in a lazy descent, which has no other
+            loss.
         fake_logits: likewise.
         axis_name: the mapped axis that splits the batch; None under `jit`.
     """

@@ -11,6 +11,8 @@ import optax
 import pytest
 
 from gan_jax.algorithms.cyclegan import CycleGAN
+from gan_jax.core.games import GAMES
+from gan_jax.losses.adversarial import LOSSES
 from tests.toys.common import ToyTranslator
 from tests.toys.test_cyclegan import Pair
 
@@ -153,3 +155,21 @@ def test_both_directions(batch):
     assert algorithm.input_field("b_to_a") == "image"
     with pytest.raises(ValueError, match="translates a_to_b and b_to_a"):
         algorithm.translate(state, batch["image"], KEY, "there")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        *(({"loss": LOSSES[f"relativistic_{kind}"]()}, "use another loss") for kind in ("paired", "average")),
+        *(
+            ({"game": GAMES[name]()}, "set game.name=alternating")
+            for name in ("simultaneous", "extragradient", "consensus")
+        ),
+        ({"generator": ToyTranslator((8, 8, 3))}, "the generator has no methods a_to_b and b_to_a"),
+        ({"discriminator": ToyTranslator((8, 8, 1))}, "the discriminator has no methods a and b"),
+    ],
+)
+def test_what_it_refuses(changes, message):
+    """The generators would learn nothing of the loss, the discriminators see no fakes of this step."""
+    with pytest.raises(ValueError, match=message):
+        cyclegan(**changes)

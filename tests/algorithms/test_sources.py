@@ -87,5 +87,9 @@ def test_a_field_is_taken_as_it_is_and_must_be_there():
     assert OfField("image")(batch, example_keys(KEY, 2)) is batch["image"]
     shown = OfField().pictured(batch["source"], (8, 8, 3))
     assert shown.shape == (2, 8, 8, 3)
+    unpaired = {"image": Field((4, 4, 3)), "source": Field((4, 4, 1), aligned=False)}
+    OfField("image").check(unpaired)
+    with pytest.raises(ValueError, match=r"are no pairs, .* or algorithm\.name=cyclegan"):
+        OfField().check(unpaired)
     with pytest.raises(ValueError, match="take a data set of pairs"):
         OfField().check({"image": Field((4, 4, 3), Tiles(np.zeros((3, 3), np.uint8)))})

@@ -8,12 +8,18 @@ import numpy as np
 import optax
 import pytest
 
-from gan_jax.algorithms.sources import Downscale, Masked
+from gan_jax.algorithms.sources import Downscale, Lightness, Masked
 from gan_jax.algorithms.translator import Translator
+from gan_jax.augment.ada import ADA
 from gan_jax.core.algorithm import Geometry
 from gan_jax.core.randomness import example_keys
+from gan_jax.data.codecs import Lab
+from gan_jax.data.spec import Field
+from gan_jax.feature_networks.perceptual import Features, Gram
 from gan_jax.losses.adversarial import LOSSES
 from gan_jax.losses.contents import L1, MeanSquare, TotalVariation
+from gan_jax.losses.generator_penalties import PathLength
+from gan_jax.models.pair import ResNetTranslatorPair
 from tests.toys.common import ToyTranslator
 
 KEY = jax.random.key(0)
@@ -131,6 +137,37 @@ def test_what_it_refuses():
         translator(pool_size=8)
     with pytest.raises(ValueError, match="enlarges 1 times, and the images are 4 times"):
         translator(source=Downscale(4))
+    with pytest.raises(ValueError, match="name it without _pair"):
+        translator(generator=ResNetTranslatorPair((8, 8, 3)))
+    algorithm, batch = translator(generator_penalties=(PathLength(every=1),)), batch_of(**PAIRS)
+    state = algorithm.init(KEY, batch)
+    with pytest.raises(ValueError, match="needs its method mapping"):
+        algorithm.generator_loss(state.generator.params, state, batch, KEY)
+
+
+def test_networks_that_know_pixels_are_not_shown_lab():
+    lab = {"image": Field((8, 8, 3), Lab())}
+    translator(source=Lightness()).check_fields(lab)
+    for kind in (Features, Gram):
+        content = kind(weight=1.0, network="random", layers=("relu_0",))
+        translator(source=Masked(0.5), contents=(content,)).check_fields({"image": Field((8, 8, 3))})
+        with pytest.raises(ValueError, match=rf"contents\.{content.name} looks at pixels, .* images in L"):
+            translator(source=Lightness(), contents=(content,)).check_fields(lab)
+
+
+def test_augmentation_counts_examples_and_not_their_patches():
+    """p may go from 0 to 1 in so many reals, whatever the number of logits of each."""
+    seen = []
+
+    class Spy(ADA):
+        def update(self, memory, real_logits, step):
+            seen.append(real_logits.shape)
+            return memory
+
+    algorithm, batch = translator(augment=Spy(groups=("blit",))), batch_of(**PAIRS)
+    state = jax.eval_shape(algorithm.init, KEY, batch)
+    jax.eval_shape(algorithm.discriminator_loss, state.discriminator.params, state, batch, KEY)
+    assert seen == [(BATCH,)]
 
 
 def test_patches_of_an_example_are_flipped_together_and_ranked_by_their_mean():
@@ -146,7 +183,7 @@ def test_patches_of_an_example_are_flipped_together_and_ranked_by_their_mean():
     np.testing.assert_allclose(best.objective(logits, logits, jnp.zeros((), jnp.int32)), expected, rtol=1e-5)
 
 
-def test_keys_of_sources_do_not_depend_on_the_chunk():
+def test_sources_are_drawn_by_the_keys_of_examples():
     algorithm = translator(source=Masked(0.5))
     image = batch_of(image=(8, 8, 3))
     whole = algorithm.with_source(image, KEY)["source"]

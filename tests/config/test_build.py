@@ -101,6 +101,13 @@ RAMP = dict(name="cosine", start=1e-3, end=0.0, steps=10)
             r"generator \(mlp_discriminator\) makes arrays \(\)",
         ),
         ({"discriminator": {"name": "mlp_generator"}}, r"discriminator \(mlp_generator\): .*image_shape"),
+        (
+            {
+                "algorithm": {"name": "translator", "paired": False},
+                "source": {"name": "field", "field": "image"},
+            },
+            r"generator \(dcgan_generator\) makes 240 arrays of a batch of 2: algorithm.name=translator has",
+        ),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )

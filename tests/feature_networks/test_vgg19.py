@@ -25,6 +25,16 @@ def random_state():
     return state
 
 
+def shapes_of_params():
+    """Those of `read_vgg19`'s weights."""
+    widths = [width for width, depth in zip(WIDTHS, DEPTHS, strict=True) for _ in range(depth)]
+    shape = lambda *sizes: jax.ShapeDtypeStruct(sizes, jnp.float32)
+    return {
+        f"conv{name}": {"kernel": shape(3, 3, inputs, width), "bias": shape(width)}
+        for name, inputs, width in zip(CONVOLUTIONS, [3, *widths], widths, strict=False)
+    }
+
+
 def test_the_layers_are_the_papers():
     assert len(CONVOLUTIONS) == 16
     assert LAYERS[0] == "conv1_1"
@@ -78,8 +88,17 @@ def test_wrong_files_are_named(tmp_path):
 
 @pytest.mark.parametrize(
     ("layers", "channels", "message"),
-    [(("relu6_1",), 3, "choose some of conv1_1"), ((), 3, "layers="), (("relu1_1",), 2, "1 or 3 channels")],
+    [
+        (("relu6_1",), 3, "choose some of conv1_1"),
+        ((), 3, "layers="),
+        (("relu1_1",), 2, "1 or 3 channels"),
+        (("relu5_4", "relu1_1"), 3, "no relu5_4 of 8x8 pictures: they must be at least 16 pixels"),
+    ],
 )
 def test_impossible_requests_are_refused(layers, channels, message):
     with pytest.raises(ValueError, match=message):
-        vgg19_maps({}, jnp.zeros((1, 8, 8, channels)), layers)
+        jax.eval_shape(
+            lambda params, x: vgg19_maps(params, x, layers),
+            shapes_of_params(),
+            jnp.zeros((1, 8, 8, channels)),
+        )
