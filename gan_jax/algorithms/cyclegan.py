@@ -31,7 +31,7 @@ from gan_jax.utils.tree import PyTree
 
 DOMAINS = ("a", "b")
 FIELDS = {"a": "source", "b": "image"}
-METHODS = {"generator": ("a_to_b", "b_to_a"), "discriminator": DOMAINS}
+METHODS: dict[Role, tuple[str, ...]] = {"generator": ("a_to_b", "b_to_a"), "discriminator": DOMAINS}
 
 
 @dataclass(frozen=True, kw_only=True)
