@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,7 +69,8 @@ def find_sides(folder: Path, source: str = "", image: str = "") -> tuple[Picture
         source, image: the names of the two sub-folders, for other layouts; both or none.
 
     Raises:
-        UserError: no such folders, only some of the splits have two sides, or others stand beside trainA.
+        UserError: no such folders, only some of the splits have two sides, or sides of other names, others
+            stand beside trainA, or source and image are in each other.
     """
     folders, pictures = folders_of_pictures(folder)
     if source or image:
@@ -77,11 +79,11 @@ def find_sides(folder: Path, source: str = "", image: str = "") -> tuple[Picture
         return None
     matches = {name: _SPLIT_AND_SIDE.fullmatch(name) for name in folders}
     if folders and all(matches.values()):
-        places = {
-            (SPLIT_NAMES[match[1].lower()], match[2].lower()): folders[name]
+        places = [
+            (SPLIT_NAMES[match[1].lower()], match[2].lower(), folders[name])
             for name, match in matches.items()
             if match
-        }
+        ]
         return _of_splits(folder, places)
     if any(matches.values()):
         others = [name for name, match in matches.items() if not match]
@@ -91,15 +93,17 @@ def find_sides(folder: Path, source: str = "", image: str = "") -> tuple[Picture
         )
     if folders and all(name.lower() in SPLIT_NAMES for name in folders):
         inner = {name: folders_of_pictures(path) for name, path in folders.items()}
-        if any(beside or len(sides) != 2 for sides, beside in inner.values()):
+        sides_of = {name: sides for name, (sides, beside) in inner.items() if len(sides) == 2 and not beside}
+        if not sides_of:
             return None
+        _check_same_sides(folder, sides_of, folders)
         return _of_splits(
             folder,
-            {
-                (SPLIT_NAMES[name.lower()], letter): path
-                for name, (sides, _) in inner.items()
+            [
+                (SPLIT_NAMES[name.lower()], letter, path)
+                for name, sides in sides_of.items()
                 for letter, path in zip("ab", sides.values(), strict=True)
-            },
+            ],
         )
     if len(folders) != 2:
         return None
@@ -140,11 +144,43 @@ def _named(folder: Path, source: str, image: str) -> tuple[PictureFolder, Pictur
         raise UserError(
             f"data.{lacking} is not given: name both sub-folders of {printable(folder)}, or none."
         )
+    one, other = ((folder / name).resolve() for name in (source, image))
+    if one.is_relative_to(other) or other.is_relative_to(one):
+        raise UserError(
+            f"data.source={source} and data.image={image} are in each other: name two sub-folders of "
+            f"{printable(folder)}."
+        )
     return find_pictures(folder / source), find_pictures(folder / image)
 
 
-def _of_splits(folder: Path, places: dict[tuple[str, str], Path]) -> tuple[PictureFolder, PictureFolder]:
-    """The sides from the folder of each (split, side)."""
+def _check_same_sides(
+    folder: Path, sides_of: Mapping[str, Mapping[str, Path]], splits: Iterable[str]
+) -> None:
+    """Raises a UserError if not all splits have two sides of the same names: which is the source?"""
+    first, *others = sides_of
+    if without := [name for name in splits if name not in sides_of]:
+        raise UserError(
+            f"{printable(folder)} has two sides in {first} ({listed(list(sides_of[first]))}) and not in "
+            f"{listed(without)}: give every split the same two sub-folders, and nothing beside them."
+        )
+    for name in others:
+        if [side.lower() for side in sides_of[name]] != [side.lower() for side in sides_of[first]]:
+            raise UserError(
+                f"{printable(folder)} has the sides {listed(list(sides_of[first]))} in {first} and "
+                f"{listed(list(sides_of[name]))} in {name}: give both the same names."
+            )
+
+
+def _of_splits(folder: Path, parts: Iterable[tuple[str, str, Path]]) -> tuple[PictureFolder, PictureFolder]:
+    """The sides from (split, side, its folder)."""
+    places: dict[tuple[str, str], Path] = {}
+    for split, letter, path in parts:
+        if (before := places.setdefault((split, letter), path)) != path:
+            names = " and ".join(printable(twice.relative_to(folder)) for twice in (before, path))
+            raise UserError(
+                f"{printable(folder)}: {names} both are the side {letter.upper()} of the split {split}: keep "
+                "one of them."
+            )
     splits = list(dict.fromkeys(split for split, _ in places))
     for split in splits:
         for letter in "ab":

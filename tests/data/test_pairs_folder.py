@@ -175,8 +175,42 @@ def test_a_folder_beside_those_of_splits_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("test_side", "message"),
+    [
+        ("", r"has two sides in train \(a, b\) and not in test: give every split the same two sub-folders"),
+        ("aa", r"has the sides aa, b in test and a, b in train: give both the same names"),
+        ("c", r"has the sides b, c in test and a, b in train: give both the same names"),
+        ("A", ""),
+    ],
+)
+def test_splits_have_the_same_two_sides(tmp_path, test_side, message):
+    """Else pictures of both sides would be taken as pairs side by side, or sources as images."""
+    for folder in ("train/a", "train/b", f"test/{test_side}", "test/b"):
+        for name, (source, _) in PICTURES.items():
+            save(tmp_path / folder / f"{name}.png", source)
+    if not test_side:
+        for path in (tmp_path / "test").glob("*.png"):
+            path.unlink()
+    if not message:
+        assert len(opened(tmp_path)) == len(PICTURES)
+        return
+    with pytest.raises(UserError, match=message):
+        opened(tmp_path)
+
+
+@pytest.mark.parametrize("names", [("{}A", "{}_A", "{}B"), ("{}/a", "{}/b", "{}ing/a", "{}ing/b")])
+def test_two_folders_of_one_split_are_refused(tmp_path, names):
+    for name in names:
+        save(tmp_path / name.format("train") / "1.png", PICTURES["1"][0])
+    with pytest.raises(UserError, match=r"train.* and train.* both are the side A of the split train: keep"):
+        opened(tmp_path)
+
+
+@pytest.mark.parametrize(
     ("options", "message"),
     [
+        ({"source": "a", "image": "a"}, "data.source=a and data.image=a are in each other: name two"),
+        ({"source": ".", "image": "b"}, "data.source=. and data.image=b are in each other"),
         ({"source": "a"}, "data.image is not given: name both sub-folders of"),
         ({"source": "../a", "image": "b"}, "data.source=../a: name a sub-folder of"),
         ({"height": 9, "crop": "cut"}, "24 of 48 pictures cannot be used: 24 smaller than 9x6"),
