@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from statistics import mean, stdev
@@ -179,10 +180,11 @@ def table(records: Iterable[Record], only: Sequence[str] | None = None) -> str:
                 score, key = record.scores[name], record.column(name)
                 columns.setdefault(key, (name, record.setting_of(name), score))
                 cells.setdefault(key, {})[record.seed] = score.value
-    settings = list(dict.fromkeys(setting.id for _, setting, _ in columns.values()))
-    letters = {identity: _letter(index) for index, identity in enumerate(settings)}
-    keys = sorted(columns, key=lambda key: settings.index(columns[key][1].id))  # a protocol's side by side
-    heads = [_head(*columns[key], letters) for key in keys]
+    protocols = _protocols(columns)
+    order = list(dict.fromkeys(protocols.values()))
+    letters = {key: _letter(order.index(protocol)) for key, protocol in protocols.items()}
+    keys = sorted(columns, key=letters.__getitem__)  # a protocol's side by side
+    heads = [_head(*columns[key], letters[key] if len(order) > 1 else "") for key in keys]
     lines = [["fake", "step", *heads], ["---"] * (len(heads) + 2)]
     for row, cells in rows.items():
         if not cells:
@@ -201,13 +203,23 @@ def _row_of(record: Record) -> tuple[Any, ...]:
     return record.fake, record.step, record.averaged, record.labels, record.fake_id
 
 
+def _protocols(columns: Mapping[str, tuple[str, Setting, Score]]) -> dict[str, tuple[str, int]]:
+    """Of each column the protocol: a setting, and which of several ways to measure this score with it."""
+    found: dict[str, tuple[str, int]] = {}
+    known: Counter[tuple[str, str]] = Counter()
+    for key, (name, setting, _) in columns.items():
+        found[key] = setting.id, known[name, setting.id]
+        known[name, setting.id] += 1
+    return found
+
+
 def _letter(index: int) -> str:
-    return chr(ord("A") + index) if index < 26 else f"A{index}"
+    return chr(ord("A") + index) if index < 26 else f"Z{index}"
 
 
-def _head(name: str, setting: Setting, score: Score, letters: Mapping[str, str]) -> str:
+def _head(name: str, setting: Setting, score: Score, letter: str) -> str:
     arrow = {"lower": " ↓", "higher": " ↑"}.get(score.better, "")
-    return f"{name}{arrow}" + (f" ({letters[setting.id]})" if len(letters) > 1 else "")
+    return f"{name}{arrow}" + (f" ({letter})" if letter else "")
 
 
 def _named(row: tuple[Any, ...], records: list[Record]) -> str:
@@ -230,10 +242,11 @@ def _notes(
 ) -> list[str]:
     """The protocols, a line each."""
     notes = []
-    for identity, letter in letters.items():
-        shown = [(score, setting) for _, setting, score in columns.values() if setting.id == identity]
+    for letter in sorted(set(letters.values())):
+        shown = [(score, setting) for key, (_, setting, score) in columns.items() if letters[key] == letter]
         metrics = dict.fromkeys(score.described for score, _ in shown)
-        notes.append(f"Protocol {letter} [{identity}]: {shown[0][1]}; {', '.join(metrics)}.")
+        setting = shown[0][1]
+        notes.append(f"Protocol {letter} [{setting.id}]: {setting}; {', '.join(metrics)}.")
     seeds: dict[Any, set[int]] = {}
     for record in records:
         seeds.setdefault((_row_of(record), record.setting.id), set()).add(record.seed)

@@ -175,6 +175,19 @@ def test_heads_say_which_way_is_better_and_a_protocol_stays_together():
     assert head[2:] == ["fid ↓ (A)", "recall ↑ (A)", "fid ↓ (B)", "recall ↑ (B)"]
 
 
+def test_two_ways_to_measure_a_score_have_two_letters():
+    """Else nothing says which of two columns of one name is which."""
+    ways = [Score(value, "l1", 1, f"border {border}", "lower") for border, value in ((0, 0.1), (3, 0.2))]
+    scores = [{"l1": ways[0], "psnr": Score(9.0, "psnr", 1, "border 0")}, {"l1": ways[1]}]
+    text = table([dataclasses.replace(RECORD, scores=each) for each in scores])
+    assert rows_of(text)[0][2:] == ["l1 ↓ (A)", "psnr (A)", "l1 ↓ (B)"]
+    first, second = (line for line in text.splitlines() if line.startswith("Protocol"))
+    assert first.startswith(f"Protocol A [{SETTING.id}]")
+    assert first.endswith("; l1 version 1 (border 0), psnr version 1 (border 0).")
+    assert second.startswith(f"Protocol B [{SETTING.id}]")
+    assert second.endswith("; l1 version 1 (border 3).")
+
+
 def test_only_what_was_measured_of_these_weights_names_the_row():
     text = table([changed(10.0, which="while training"), changed(11.0, averaged=False, which="last")])
     assert [row[0] for row in rows_of(text)[2:]] == ["cgan_mnist (while training)", "cgan_mnist (last)"]
