@@ -115,7 +115,7 @@ class PictureTranslator:
         side = padded_side(UNTILED, self._geometry.multiple)
         each = sum(self._needed(self._program(side, side)).values()) / side**2
         there = device_free_bytes(mesh_of_at_most(1)) / _SHARE
-        return max(self._rounded(math.isqrt(int(there / each))), side)
+        return max(self._rounded(math.isqrt(int(there / each))), side, 2 * self._geometry.multiple)
 
     def _checked(self, tile: int) -> int:
         least = max(2 * self._geometry.multiple, _LEAST)

@@ -200,6 +200,15 @@ def test_the_tile_is_what_the_memory_is_enough_for(monkeypatch):
     assert made.largest_tile() == 1000
 
 
+def test_the_least_tile_of_a_network_of_large_steps_overlaps_with_the_next(monkeypatch):
+    field = Field((module.UNTILED, module.UNTILED, 3))
+    made = translator(*toy(spec(field, field), Network(multiple=module.UNTILED)))
+    monkeypatch.setattr(module, "device_free_bytes", lambda mesh: 0)
+    made.tile = made.largest_tile()
+    assert made.tile == 2 * module.UNTILED
+    assert made(picture(8, 600)).shape == (8, 600, 3)
+
+
 @pytest.mark.parametrize(
     ("fields", "options", "message"),
     [
