@@ -86,7 +86,7 @@ def plan_translations(given: str | Path, out: Path) -> Translations:
     folder = found.folder.resolve()
     if out.suffix and not out.is_dir():
         raise UserError(f"{printable(out)}: give a folder; the pictures in it keep their names")
-    if out.resolve() == folder and not Path(given).is_file():
+    if out.resolve() == folder:
         raise UserError(f"{printable(out)} is where the pictures are: choose another folder for what is made")
     inside = out.resolve().is_relative_to(folder)
     paths = [p for p in found.paths if not (inside and p.resolve().is_relative_to(out.resolve()))]

@@ -139,6 +139,13 @@ def _say_what_is_special(look: Examination, waiting: Sequence[Path], translator:
                 "%s without transparency (%s): nothing is to be filled in",
                 *(counted(len(opaque), "picture"), look.found.named(opaque)),
             )
+    deep = [path for path in waiting if look.headers[path].is_deep]
+    if deep:  # a picture alone cannot tell how many bits are used, as all of a training set can
+        logging.warning(
+            "%s of more than 8 bits (%s): 65535 is taken as white; if the run was trained on another range, "
+            "bring them to 8 bits as it was",
+            *(counted(len(deep), "picture"), look.found.named(deep)),
+        )
     sizes = {path: (look.headers[path].height, look.headers[path].width) for path in waiting}
     tiled = [path for path in waiting if translator.is_tiled(*sizes[path])]
     if tiled:

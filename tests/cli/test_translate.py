@@ -212,8 +212,12 @@ def test_deep_and_grey_fields(translate, tmp_path):
     deep = noise(32, 32, 1)[..., 0].astype(np.uint16) * 257
     save(tmp_path / "given" / "deep.png", Image.fromarray(deep))
     grey = Field((32, 32, 1))
-    assert translate(tmp_path / "given", tmp_path / "out", run=toy(spec(grey, grey)))[0] == 0
+    code, _, warned = translate(tmp_path / "given", tmp_path / "out", run=toy(spec(grey, grey)))
+    assert code == 0
+    assert "1 picture of more than 8 bits (deep.png): 65535 is taken as white" in warned
     assert read(tmp_path / "out" / "deep.png").shape == (32, 32)
+    save(tmp_path / "usual" / "a.png", noise(32, 32))
+    assert "8 bits" not in translate(tmp_path / "usual", tmp_path / "out2")[2]
 
 
 def test_large_pictures_are_cut_where_the_memory_asks_for_it(translate, tmp_path, monkeypatch):
@@ -248,6 +252,7 @@ def test_the_output_may_lie_in_the_input(translate, tmp_path):
     [
         (["a.jpg", "a.png"], "", "made", "a.jpg, a.png would both become a.png: rename one"),
         (["a.png"], "", "", "is where the pictures are"),
+        (["a.png"], "a.png", "", "is where the pictures are"),
         (["a.png"], "", "b.png", "b.png: give a folder"),
         (["a.png"], "nothing", "made", "nothing is neither a picture nor a folder"),
         ([], "", "made", "no pictures in"),
