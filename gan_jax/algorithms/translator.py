@@ -25,7 +25,7 @@ from gan_jax.core.update import Update
 from gan_jax.data.codecs import Pixels
 from gan_jax.losses.contents import Content, ContentInputs
 from gan_jax.optim.schedules import as_schedule, is_off
-from gan_jax.utils.tree import PyTree
+from gan_jax.utils.tree import PyTree, united
 
 SOURCE = 0xFFFF_FFFB  # into the step's key: what the sources of a step draw
 
@@ -37,7 +37,8 @@ class Translator(GAN):
     Attributes:
         source: how the generator's input comes from a batch.
         contents: what a made picture pays for its difference from the true one.
-        paired: whether the discriminator sees the source beside the image.
+        paired: whether the discriminator sees the source beside the image, where the image does not say it
+            (`Source.beside`).
     """
 
     source: Source = dataclasses.field(default_factory=OfField)
@@ -54,6 +55,11 @@ class Translator(GAN):
         if not self.adversarial_weight and not self.paid:
             raise ValueError(
                 "the generator has nothing to learn from: give contents a weight, or an adversarial_weight"
+            )
+        if self.paired and self.adversarial_weight and self.source == OfField("image"):
+            raise ValueError(
+                "source.field=image: a discriminator that sees the source beside the image would know the "
+                "real ones by standing beside themselves: set paired=False"
             )
         if hasattr(self.generator, "b_to_a"):
             raise ValueError(
@@ -89,7 +95,10 @@ class Translator(GAN):
 
     def load_frozen(self) -> dict[str, PyTree]:
         """Those of the contents."""
-        return {name: tree for content in self.paid for name, tree in content.load().items()}
+        frozen: dict[str, PyTree] = {}
+        for content in self.paid:
+            frozen = united(frozen, content.load())
+        return frozen
 
     def updates(self) -> tuple[Update, ...]:
         """The GAN's; those of the generator alone where its fakes are judged by nobody."""

@@ -49,7 +49,7 @@ from gan_jax.inference.sample import compared_kind
 from gan_jax.optim.optimizers import lazy_regularization_scale
 from gan_jax.utils.checks import MOST, is_count, whole
 from gan_jax.utils.errors import UserError
-from gan_jax.utils.tree import PyTree
+from gan_jax.utils.tree import PyTree, united
 
 COUNTS = (
     "batch_size",
@@ -199,7 +199,10 @@ def build(config: ml_collections.ConfigDict, dataset: data.Dataset | None = None
         with said_of(phase.name):
             check_fields(phase.config)
             algorithm = build_algorithm(phase.config, spec, phase.start)
-            frozen |= algorithm.load_frozen()
+            try:
+                frozen = united(frozen, algorithm.load_frozen())
+            except ValueError as error:
+                raise UserError(str(error)) from error
             sampler = data.IndexSampler(
                 len(dataset),
                 phase.config.batch_size,

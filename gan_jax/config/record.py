@@ -19,7 +19,7 @@ from gan_jax.evaluation.plan import EvaluationPlan
 from gan_jax.utils.paths import expanded
 
 # What may differ when a run is continued, because it does not touch the mathematics. Where the data are is
-# free: their fingerprint says whether they are the same.
+# free: their fingerprint says whether they are the same, as digests say it of pretrained weights and styles.
 FREE_FIELDS = frozenset(
     {
         *COUNTS[1:],
@@ -35,7 +35,8 @@ FREE_FIELDS = frozenset(
 # What it meant that a record lacks a field, where the field's default is something else now: (where, field).
 ABSENT: dict[tuple[tuple[str, ...], str], Any] = {(("penalties", "lecam"), "start_step"): 0}
 
-_PART_FOLDER = re.compile(r"data\.parts\.\w+\.(folder|file)")
+_FILES_OF_CONTENTS = ("weights", "style")
+_FREE_PATHS = re.compile(rf"data\.parts\.\w+\.(folder|file)|contents\.\w+\.({'|'.join(_FILES_OF_CONTENTS)})")
 
 
 def to_json(config: ml_collections.ConfigDict) -> dict[str, Any]:
@@ -68,7 +69,13 @@ def located(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
     """A copy with whole paths, which mean the same wherever it is read."""
     config = copy.deepcopy(config)
     other = [(config.init_from, "run")] if config.init_from.run else []
-    for node, field in (*data_paths(config), *other):
+    contents = [
+        (node, field)
+        for node in config.get("contents", {}).values()
+        for field in _FILES_OF_CONTENTS
+        if node.get(field)
+    ]
+    for node, field in (*data_paths(config), *other, *contents):
         node[field] = str(expanded(node[field]).absolute())
     return config
 
@@ -87,9 +94,7 @@ def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
     return [
         f"{name}: {before.get(name, 'absent')} -> {after.get(name, 'absent')}"
         for name in sorted(before.keys() | after.keys())
-        if name not in FREE_FIELDS
-        and not _PART_FOLDER.fullmatch(name)
-        and before.get(name) != after.get(name)
+        if name not in FREE_FIELDS and not _FREE_PATHS.fullmatch(name) and before.get(name) != after.get(name)
     ]
 
 

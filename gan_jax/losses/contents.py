@@ -21,7 +21,7 @@ class ContentInputs(NamedTuple):
     """What a content may look at.
 
     Attributes:
-        made: pictures that the generator made, [B, H, W, C] in [-1, 1].
+        made: pictures that the generator made, [B, H, W, C] about [-1, 1].
         real: the true ones.
         source: what they were made of, as the generator is given it.
         frozen: the pretrained constants of all contents, by name.

@@ -8,7 +8,7 @@ import numpy as np
 import optax
 import pytest
 
-from gan_jax.algorithms.sources import Downscale, Lightness, Masked
+from gan_jax.algorithms.sources import Downscale, Lightness, Masked, OfField
 from gan_jax.algorithms.translator import Translator
 from gan_jax.augment.ada import ADA
 from gan_jax.core.algorithm import Geometry
@@ -137,6 +137,9 @@ def test_what_it_refuses():
         translator(pool_size=8)
     with pytest.raises(ValueError, match="enlarges 1 times, and the images are 4 times"):
         translator(source=Downscale(4))
+    translator(source=OfField("image"), adversarial_weight=0.0)
+    with pytest.raises(ValueError, match="beside themselves: set paired=False"):
+        translator(source=OfField("image"))
     with pytest.raises(ValueError, match="name it without _pair"):
         translator(generator=ResNetTranslatorPair((8, 8, 3)))
     algorithm, batch = translator(generator_penalties=(PathLength(every=1),)), batch_of(**PAIRS)

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -13,7 +14,15 @@ from gan_jax import data
 from gan_jax.config import build
 from gan_jax.config.build import build_algorithm
 from gan_jax.config.components import complete
-from gan_jax.config.record import FREE_FIELDS, describe_data, differences, from_json, recorded_spec, to_json
+from gan_jax.config.record import (
+    FREE_FIELDS,
+    describe_data,
+    differences,
+    from_json,
+    located,
+    recorded_spec,
+    to_json,
+)
 from gan_jax.data.codecs import Lab, Points, Tiles, Wave
 from gan_jax.data.spec import DataSpec, Field
 from gan_jax.densities import ring
@@ -70,6 +79,18 @@ def test_what_alters_the_mathematics_is_listed(changes, line):
     was, _, rest = line.partition(": ")
     before, _, after = rest.partition(" -> ")
     assert differences(new, old) == [f"{was}: {after} -> {before}"]
+
+
+def test_where_pretrained_weights_and_styles_are_is_free():
+    """Their digests are recorded; and a record has whole paths."""
+    content = dict(weight=1.0, network="vgg19", layers=("relu1_1",), weights="vgg.pth", style="a/style.png")
+    config = config_with(contents=dict(gram=content))
+    moved = config_with(contents=dict(gram=dict(content, weights="~/vgg.pth", style="/b/style.png")))
+    assert differences(to_json(config), to_json(moved)) == []
+    found = located(config).contents.gram
+    assert found.weights == str(Path("vgg.pth").absolute())
+    assert found.style == str(Path("a/style.png").absolute())
+    assert located(config_with(contents=dict(gram=dict(content, style="")))).contents.gram.style == ""
 
 
 def test_every_interval_is_free_and_the_batch_size_is_not():

@@ -170,3 +170,18 @@ def test_an_unknown_layer_is_refused_before_anything_is_compiled():
     config.contents.gram.layers = ("relu_9",)
     with pytest.raises(UserError, match=r"layers=\('relu_9',\): choose some of relu_0, relu_1"):
         build(config, dataset(labelled=False))
+
+
+def test_two_styles_in_two_phases_are_no_one_constant(tmp_path):
+    """Or the last would be that of all phases."""
+    config = translator_config()
+    for name in ("a", "b"):
+        picture = np.random.default_rng(ord(name)).integers(0, 256, (8, 8, 3), np.uint8)
+        Image.fromarray(picture).save(tmp_path / f"{name}.png")
+    config.num_steps = 2
+    style = lambda name: dict(gram=dict(style=str(tmp_path / f"{name}.png")))
+    config.phases = [dict(name=name, num_steps=1, contents=style(name)) for name in ("a", "b")]
+    with pytest.raises(UserError, match="phase b: two different frozen constants are called 'style'"):
+        build(config, dataset(labelled=False))
+    config.phases = [dict(name=name, num_steps=1, contents=style("a")) for name in ("a", "b")]
+    assert sorted(build(config, dataset(labelled=False)).frozen_digests) == ["random", "style"]
