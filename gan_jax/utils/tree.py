@@ -26,7 +26,8 @@ def united(first: Mapping[str, PyTree], second: Mapping[str, PyTree]) -> dict[st
     """
     for name in first.keys() & second.keys():
         one, other = first[name], second[name]
-        alike = jax.tree.structure(one) == jax.tree.structure(other)
+        structures: list[Any] = [jax.tree.structure(tree) for tree in (one, other)]
+        alike = structures[0] == structures[1]
         if not (alike and jax.tree.all(jax.tree.map(np.array_equal, one, other))):
             raise ValueError(
                 f"two different frozen constants are called {name!r}: take the same one everywhere, or give "
