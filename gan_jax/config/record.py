@@ -36,6 +36,7 @@ FREE_FIELDS = frozenset(
 ABSENT: dict[tuple[tuple[str, ...], str], Any] = {(("penalties", "lecam"), "start_step"): 0}
 
 _FILES_OF_CONTENTS = ("weights", "style")
+_NETWORK = re.compile(r"contents\.\w+\.network")
 _FREE_PATHS = re.compile(rf"data\.parts\.\w+\.(folder|file)|contents\.\w+\.({'|'.join(_FILES_OF_CONTENTS)})")
 
 
@@ -69,13 +70,13 @@ def located(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
     """A copy with whole paths, which mean the same wherever it is read."""
     config = copy.deepcopy(config)
     other = [(config.init_from, "run")] if config.init_from.run else []
-    contents = [
-        (node, field)
-        for node in config.get("contents", {}).values()
-        for field in _FILES_OF_CONTENTS
-        if node.get(field)
-    ]
-    for node, field in (*data_paths(config), *other, *contents):
+    contents = config.get("contents", {}).values()
+    files = [(node, field) for node in contents for field in _FILES_OF_CONTENTS if node.get(field)]
+    for node in contents:
+        kind, _, file = node.get("network", "").partition(":")
+        if file.endswith(".npz"):
+            node.network = f"{kind}:{expanded(file).absolute()}"
+    for node, field in (*data_paths(config), *other, *files):
         node[field] = str(expanded(node[field]).absolute())
     return config
 
@@ -90,12 +91,20 @@ def data_paths(config: ml_collections.ConfigDict) -> list[tuple[ml_collections.C
 
 def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
     """Lines "field: was -> is" for every field whose change alters the mathematics."""
-    before, after = _flatten(old), _flatten(new)
+    before, after = _of_no_folder(_flatten(old)), _of_no_folder(_flatten(new))
     return [
         f"{name}: {before.get(name, 'absent')} -> {after.get(name, 'absent')}"
         for name in sorted(before.keys() | after.keys())
         if name not in FREE_FIELDS and not _FREE_PATHS.fullmatch(name) and before.get(name) != after.get(name)
     ]
+
+
+def _of_no_folder(flat: dict[str, Any]) -> dict[str, Any]:
+    """With the names alone of the files of networks, wherever they are; their digests are recorded."""
+    return {
+        name: re.sub(r"^(\w+):.*/", r"\1:", value) if _NETWORK.fullmatch(name) else value
+        for name, value in flat.items()
+    }
 
 
 def _flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:

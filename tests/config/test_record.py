@@ -92,6 +92,15 @@ def test_where_pretrained_weights_and_styles_are_is_free():
     assert found.style == str(Path("a/style.png").absolute())
     assert located(config_with(contents=dict(gram=dict(content, style="")))).contents.gram.style == ""
 
+    def of(network):
+        return config_with(contents=dict(lpips=dict(weight=1.0, network=network, layers=("relu_0",))))
+
+    record = to_json(located(of("classifier:photos.npz")))
+    assert record["contents"]["lpips"]["network"] == f"classifier:{Path('photos.npz').absolute()}"
+    assert differences(record, to_json(of("classifier:/b/photos.npz"))) == []
+    assert len(differences(record, to_json(of("classifier:/b/others.npz")))) == 1
+    assert located(of("classifier:photos")).contents.lpips.network == "classifier:photos"
+
 
 def test_every_interval_is_free_and_the_batch_size_is_not():
     assert {"num_steps", "steps_per_call", "data.dir", "data.placement"} <= FREE_FIELDS
