@@ -37,14 +37,17 @@ class FolderPairs:
     paths: Mapping[str, tuple[Path, Path]]
 
     def named(self, side: int) -> tuple[str, str]:
-        """What a protocol calls a side, and a fingerprint of its files."""
+        """What a protocol calls a side, and a fingerprint of its files and of how they are read."""
         content = hashlib.sha256()
         files = [pair[side] for pair in self.paths.values()]
         folder = self.sides[side].found.folder
         for _, part in in_threads(digest, files, f"reading {printable(folder.name)}"):
             content.update(bytes.fromhex(str(part)))
+        reading = self.sides[side].reading
+        values = reading.value_range or reading.deep_range
+        kind = "of any size" + (f" values {values[0]:g} to {values[1]:g}" if values else "")
         name = f"folder {printable(folder_name(folder))}"
-        return name, f"{len(files)} pictures of any size sha256 {content.hexdigest()}"
+        return name, f"{len(files)} pictures {kind} sha256 {content.hexdigest()}"
 
     def read(self, name: str) -> Pairs:
         """One pair, decoded.
@@ -104,7 +107,8 @@ def folder_pairs(
         value_range, max_megapixels: as in `decoding.Reading`.
 
     Raises:
-        UserError: pictures without a truth, of another size than it, or that cannot be read: all are listed.
+        UserError: pictures without a truth, of another size than it, or that cannot be read: all are listed;
+            pictures of more than 8 bits that show another range than the truths.
     """
     try:
         reading = Reading(CHANNELS, tuple(value_range), max_megapixels)
@@ -121,6 +125,7 @@ def folder_pairs(
         looks[-1].warn()
     sides = looks[0], looks[1]
     _check_sizes(sides, paths)
+    _check_ranges(sides)
     return FolderPairs(sides, paths)
 
 
@@ -168,4 +173,18 @@ def _check_sizes(sides: tuple[Examination, Examination], paths: Mapping[str, tup
         raise UserError(
             f"{counted(len(wrong), 'pair')} of pictures of two sizes, height x width "
             f"({listed(wrong, 10, '; ')}): a picture and its truth must be of one"
+        )
+
+
+def _check_ranges(sides: tuple[Examination, Examination]) -> None:
+    """Raises a UserError where one value would become two levels of brightness."""
+    ranges = [look.reading.deep_range for look in sides]
+    if all(ranges) and ranges[0] != ranges[1]:
+        shown = " and ".join(
+            f"those of {printable(look.found.folder)} as {low:g} to {high:g}"
+            for look, (low, high) in zip(sides, ranges, strict=True)
+        )
+        raise UserError(
+            f"pictures of more than 8 bits: {shown} would be read. Say with {OPTION}value_range=LOW,HIGH "
+            "what is black and white in both"
         )

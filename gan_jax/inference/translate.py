@@ -3,7 +3,8 @@
 A network takes sides that are multiples of something, and each size is a program that takes seconds to
 compile. So a picture is reflected at its edges until its sides are on a coarse grid (eight sizes from each
 power of two to the next), and what is made of it is cut to size again. A network whose norms take their
-statistics over space (instance norm) sees the reflected margin in them too: at most an eighth of each side.
+statistics over space (instance norm) sees the reflected margin in them too: at most an eighth of each side,
+but for pictures of few multiples, which grow to the next one.
 
 Every picture is translated by itself and with the same key: what is made of it does not depend on what other
 pictures there are, and frames of a video get the same noise.

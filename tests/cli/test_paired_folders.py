@@ -99,6 +99,26 @@ def test_what_does_not_belong_together_is_listed(folders, capsys):
     assert "1 pair of pictures of two sizes, height x width (three: 4 x 5 and 16 x 16)" in err
 
 
+def test_the_range_of_values_is_one_for_both_and_part_of_the_protocol(tmp_path, capsys):
+    """4,000 of 12 bits is as bright as 16,000 of 14: each side by itself would make them equal."""
+    values = np.random.default_rng(0).integers(0, 1000, (8, 8)).astype(np.uint16)
+    values[0, 0] = 1000
+    for side, factor in (("fake", 4), ("truth", 16)):
+        (tmp_path / side).mkdir()
+        Image.fromarray(values * np.uint16(factor)).save(tmp_path / side / "one.png")
+    assert evaluate(tmp_path, metrics="l1") == 1
+    err = capsys.readouterr().err
+    assert "fake as 0 to 4095 and those of" in err
+    assert "truth as 0 to 16383 would be read. Say with --value_range=LOW,HIGH what is black" in err
+    rows = tmp_path / "rows.jsonl"
+    for white in (16_383, 65_535):
+        assert evaluate(tmp_path, f"--value_range=0,{white}", f"--out={rows}", metrics="l1") == 0
+    first, second = filter(None, map(from_row, read_rows(rows)))
+    assert first.scores["l1"].value > 3 * second.scores["l1"].value > 0
+    assert first.column("l1") != second.column("l1")
+    assert "values 0 to 16383 sha256" in first.setting.real_fingerprint
+
+
 def test_what_cannot_be_measured_is_one_line(folders, capsys):
     folder, _ = folders
     assert evaluate(folder, "--num=2") == 1
