@@ -272,7 +272,7 @@ def _run_fakes(request: Request) -> Iterator[GeneratedSet]:
     makers: dict[int, GeneratedSetMaker] = {}  # by the first step of the phase
     for which, algorithm, state in states.values():
         if algorithm.first_step not in makers:
-            conditions = run_conditions(workdir, algorithm, request.data_dir)
+            conditions = run_conditions(workdir, algorithm, request.data_dir, request.real_dir)
             makers[algorithm.first_step] = GeneratedSetMaker(
                 workdir.resolve().name, algorithm, spec, conditions=conditions
             )

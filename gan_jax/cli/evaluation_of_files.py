@@ -35,6 +35,8 @@ def evaluate_folders(request: Request) -> tuple[Record, str]:
         "--held_out": request.held_out,
         "--neighbours": request.neighbours,
         "--raw": request.raw or None,
+        "--real_dir": request.real_dir,
+        "--changed_reals": request.changed_reals or None,
         "--direction": None if request.direction == "a_to_b" else request.direction,
         "--repeats": request.repeats if request.repeats > 1 else None,
     }

@@ -90,16 +90,22 @@ def _restored(workdir: Path, folder: str, step: int | None, like: TrainState) ->
 
 
 def run_conditions(
-    workdir: str | Path, algorithm: Algorithm, data_dir: str | Path | None = None
+    workdir: str | Path,
+    algorithm: Algorithm,
+    data_dir: str | Path | None = None,
+    real_dir: str | Path | None = None,
 ) -> Conditions | None:
     """What a run's method makes images of where it reads source batches: held-out rows of the run's data.
+
+    Args:
+        data_dir, real_dir: as `run_data` takes them.
 
     Raises:
         UserError: the data set is not there.
     """
     if not algorithm.conditions:
         return None
-    dataset = run_data(workdir, data_dir, changed=True)
+    dataset = run_data(workdir, data_dir, real_dir, changed=True)
     rows = held_out_rows(dataset, data_dir or data_folder(recorded_run(workdir)[0]))
     return dataset_conditions(rows, algorithm.conditions)
 

@@ -123,6 +123,8 @@ def test_what_cannot_be_measured_is_one_line(folders, capsys):
     folder, _ = folders
     assert evaluate(folder, "--num=2") == 1
     assert "--num is of no use where each picture is compared with its own" in capsys.readouterr().err
+    assert evaluate(folder, "--changed_reals") == 1
+    assert "--changed_reals is of no use" in capsys.readouterr().err
     assert evaluate(folder, "--border=6", metrics="l1") == 1
     assert "one: border=6: nothing is left of pictures of 12 x 20" in capsys.readouterr().err
     (folder / "fake" / "one.png").write_bytes(b"no picture")

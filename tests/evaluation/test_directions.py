@@ -1,6 +1,7 @@
 """A method that translates both ways, scored in both."""
 
 import copy
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -107,6 +108,22 @@ def test_without_a_network_what_needs_none_is_measured(run, monkeypatch, tmp_pat
     for asked in ("--metrics=l1,fid", "--network=inception"):
         assert main([*command, asked]) == 1
         assert capsys.readouterr().err.endswith("gan-jax: no weights\n")
+
+
+def test_rows_are_looked_for_where_the_reals_are(run, monkeypatch, tmp_path):
+    folder, algorithm, _ = run
+    asked = []
+
+    def conditions(*given):
+        asked.append(given[2:])
+        return dataset_conditions(DATA.open("test", {}), algorithm.conditions)
+
+    monkeypatch.setattr(commands, "run_conditions", conditions)
+    where = ["--data_dir=prepared", "--real_dir=moved"]
+    assert (
+        main(["evaluate", f"--fake={folder}", "--metrics=l1", *where, f"--out={tmp_path / 'x.jsonl'}"]) == 0
+    )
+    assert [tuple(Path(path).name for path in given) for given in asked] == [("prepared", "moved")]
 
 
 def one_way(algorithm):

@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import jax
@@ -21,7 +22,7 @@ from gan_jax.core.loop import Every
 from gan_jax.summaries.logs import read_metrics
 from gan_jax.training import train as training
 from gan_jax.training.checkpoint import Checkpoints
-from gan_jax.training.restore import run_data
+from gan_jax.training.restore import run_conditions, run_data
 from gan_jax.training.workdir import check_workdir, note_start, read_record, start_over
 from gan_jax.utils.errors import UserError
 from gan_jax.utils.files import write_json
@@ -196,6 +197,10 @@ def test_an_npz_file_may_move_too(tmp_path, monkeypatch):
     with pytest.raises(UserError, match="no such file: put them back, or say where"):
         run_data("run")
     assert run_data("run", real_dir="moved.npz").name == "npz_pairs"
+    made_of_sources: Any = SimpleNamespace(conditions=("source",))
+    conditions = run_conditions("run", made_of_sources, real_dir="moved.npz")
+    assert conditions is not None
+    assert conditions.name == "npz_pairs:test"
 
 
 def test_a_zip_of_folders_may_move_too(of_pictures, tmp_path):
