@@ -128,8 +128,17 @@ def _data_dir(request: Request) -> str | None:
 
 
 def _run_as_reals(workdir: Path, seed: int) -> ImageSource:
-    """A run in the place of the reals, drawn with other latents than any fakes."""
+    """A run in the place of the reals, drawn with other latents than any fakes.
+
+    Raises:
+        UserError: it draws nothing, but makes its images of rows.
+    """
     algorithm, spec, state = restored_run(workdir)
+    if algorithm.conditions:
+        raise UserError(
+            f"--real={workdir} is a run that makes its images of given ones: write some with gan-jax sample "
+            "to a folder or an .npz, and name that"
+        )
     other = REAL_SEED + seed
     source = generator_source(f"run {workdir.resolve().name}", algorithm, spec, state, seed=other)
     return replace(source, fingerprint=f"generator seed {other} {digest_of(state.ema, '')}")

@@ -170,6 +170,12 @@ def prepare(
     if name == ZIP:
         raise UserError(f"Nothing is to be prepared of a {ZIP}: prepare its parts.")
     root = data_root(data_dir)
+    if source is not None and name in OWN_FILES:
+        option = "file" if "file" in options_of(name) else "folder"
+        raise UserError(
+            f"{name} is prepared when it is first opened, as by a training with data.name={name} and "
+            f"data.{option}={source}: nothing is to be done before."
+        )
     if source is not None and not (name in BUILDERS and issubclass(BUILDERS[name], IdxBuilder)):
         raise UserError(f"The data set {name} is not made from files in a folder: leave out {source}.")
     if source is not None and not expanded(source).is_dir():

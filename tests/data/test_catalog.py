@@ -13,6 +13,7 @@ import tensorflow_datasets as tfds
 from PIL import Image
 
 from gan_jax import data
+from gan_jax.data.catalog import OWN_FILES
 from gan_jax.data.shapes import Shapes
 from gan_jax.utils.errors import UserError
 
@@ -138,6 +139,13 @@ def test_preparing_a_stock_set_asks_for_tensorflow(monkeypatch):
         data.prepare("cifar10")
 
 
+@pytest.mark.parametrize("name", sorted(OWN_FILES))
+def test_own_pictures_are_named_where_they_are_used(name):
+    option = "file" if "npz" in name else "folder"
+    with pytest.raises(UserError, match=rf"data.name={name} and data.{option}=pictures: nothing is to be"):
+        data.prepare(name, source="pictures")
+
+
 def test_a_data_folder_that_is_a_file(tmp_path):
     (tmp_path / "file").write_text("")
     for call in (data.load, data.prepare):
@@ -170,6 +178,7 @@ def test_an_interrupted_prepare_leaves_nothing_that_is_accepted(data_dir, monkey
 KILLED = """
 import os
 from gan_jax import data
+from gan_jax.data.catalog import OWN_FILES
 from gan_jax.data.shapes import Shapes
 records = Shapes.records
 def killed(self, split):

@@ -126,6 +126,14 @@ def test_rows_are_looked_for_where_the_reals_are(run, monkeypatch, tmp_path):
     assert [tuple(Path(path).name for path in given) for given in asked] == [("prepared", "moved")]
 
 
+def test_a_run_that_makes_images_of_rows_is_no_reals(run, tmp_path, capsys):
+    folder, _, _ = run
+    np.savez(tmp_path / "x.npz", images=np.zeros((4, 8, 8, 3), np.uint8))
+    assert main(["evaluate", f"--fake={tmp_path / 'x.npz'}", f"--real={folder}", "--num_real=4"]) == 1
+    said = capsys.readouterr().err
+    assert "is a run that makes its images of given ones: write some with gan-jax sample" in said
+
+
 def one_way(algorithm):
     one = copy.copy(algorithm)
     object.__setattr__(one, "__class__", type("One", (type(algorithm),), {"directions": ("a_to_b",)}))
