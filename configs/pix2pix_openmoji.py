@@ -8,8 +8,9 @@ paper's widths; PatchGAN judges patches of 34 pixels. Loss, weight of L1, Adam, 
 the paper by 30 of 286) and flips are the paper's; the batch is 16 instead of 1, of which each example is
 normalised by itself, as a batch of one is.
 
-Only L1, the paper's baseline: --config.algorithm.adversarial_weight=0.0. Held-out L1 0.080, with L1 only 0.073
-(the line itself: 0.098), at 4.9 and about 10 batches a second on two x86 cores: `experiments/translators`.
+Only L1, the paper's baseline: --config.algorithm.adversarial_weight=0.0. Held-out L1 0.080, with L1 only
+0.073 (the line itself: 0.098), at 4.9 and about 10 batches a second on two x86 cores:
+`experiments/translators`.
 """
 
 import ml_collections
