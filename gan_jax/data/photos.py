@@ -173,16 +173,16 @@ def _splits(found: PictureFolder, names: dict[Path, str], options: PhotosOptions
             "leave data.held_out empty."
         )
     if found.sub_folders:
-        return {
-            split: sorted((path for path, _ in files), key=list(names).index)
-            for split, files in found.splits.items()
-        }
+        members = {split: {path for path, _ in files} for split, files in found.splits.items()}
+        return {split: [path for path in names if path in own] for split, own in members.items()}
     paths = list(names)
     if not options.held_out:
         by_family = split_by_family(options.NAME, list(names.values()), "")
         return {split: [paths[index] for index in indices] for split, indices in by_family.items()}
-    test = [path for path in paths if re.fullmatch(options.held_out, names[path])]
-    train = [path for path in paths if path not in set(test)]
+    by_match: dict[bool, list[Path]] = {True: [], False: []}
+    for path, name in names.items():
+        by_match[re.fullmatch(options.held_out, name) is not None].append(path)
+    test, train = by_match[True], by_match[False]
     if not test or not train:
         raise UserError(
             f"photos: held_out is {options.held_out!r}, which matches {'none' if not test else 'all'} of the "
