@@ -9,7 +9,7 @@ from typing import NamedTuple
 from gan_jax.densities import DENSITIES
 from gan_jax.evaluation.generated import GeneratedSet
 from gan_jax.evaluation.metric import Metric
-from gan_jax.evaluation.names import BORDERED
+from gan_jax.evaluation.names import BACK, BORDERED
 from gan_jax.evaluation.pair_scores import pair_metrics
 from gan_jax.evaluation.scores import METRICS, kid_of_subsets
 from gan_jax.evaluation.sources.image_source import ImageSource, class_numbers, spelled
@@ -66,6 +66,8 @@ def chosen(
         for name, metric in METRICS.items():
             if unknown and unknown[0] in metric.scores:
                 what += f", which is a score of {name}"
+        if unknown and unknown[0].endswith(BACK) and unknown[0].removesuffix(BACK) in METRICS:
+            what += f", which is {unknown[0].removesuffix(BACK)} with gan-jax evaluate --direction b_to_a"
         raise UserError(f"{what}; the metrics are {', '.join(METRICS)}")
     found = {name: METRICS[name] for name in dict.fromkeys(names)}
     if kid_subset_size is not None:

@@ -192,6 +192,9 @@ def test_directions_that_are_not_there_are_told(run, monkeypatch, tmp_path, caps
     assert main(command) == 1
     said = "scores of the direction b_to_a need a method that translates both ways, and run is no run of one"
     assert said in capsys.readouterr().err
+    assert main(["evaluate", f"--fake={folder}", "--metrics=l1_b_to_a"]) == 1
+    said = "unknown metric 'l1_b_to_a', which is l1 with gan-jax evaluate --direction b_to_a; the metrics"
+    assert said in capsys.readouterr().err
     np.savez(tmp_path / "x.npz", images=np.zeros((4, 8, 8, 3), np.uint8))
     files = [f"--{side}={tmp_path / 'x.npz'}" for side in ("fake", "real")]
     assert main(["evaluate", *files, "--metrics=l1", "--direction=b_to_a"]) == 1
