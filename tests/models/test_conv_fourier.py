@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gan_jax.distributed import parallel
-from gan_jax.models.layers import conv, conv_cpu, conv_fourier
+from gan_jax.models.layers import conv, conv_cpu, conv_fourier, conv_pixel
 from gan_jax.models.layers.conv_fourier import dimension, dimensions, frequencies, transforms
 from tests.models.test_conv import (
     CASES,
@@ -31,6 +31,7 @@ THESIS = conv.geometry((14, 14), (5, 5), (2, 2), "SAME")  # of its DCGAN, 64 cha
 def always(monkeypatch):
     """Every convolution of float32 takes this form."""
     monkeypatch.setattr(conv_fourier, "is_faster", lambda *_: True)
+    monkeypatch.setattr(conv_pixel, "is_one", lambda _: False)
 
 
 @pytest.mark.parametrize("case", CASES, ids=case_name)

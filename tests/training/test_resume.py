@@ -51,7 +51,14 @@ def test_resumed_is_bitwise_the_same(name, tmp_path):
 
 def test_what_components_remember_is_in_the_state():
     """Nothing of it lives outside, where a checkpoint could not hold it."""
-    kinds = {"ada": "augment", "lecam": "lecam", "extragradient": "pool", "feature_matching": "pool"}
+    kinds = {
+        "ada": {"augment"},
+        "lecam": {"lecam"},
+        "extragradient": {"pool"},
+        "feature_matching": {"pool"},
+        "super_resolution": {"pool"},
+        "cyclegan": {"pools", "shown"},
+    }
     for name in VARIANTS:
-        expected = {kinds[name]} if name in kinds else set()
+        expected: set[str] = kinds.get(name, set())
         assert set(jax.eval_shape(VARIANTS[name]().init, KEY, MINI).extra) == expected, name

@@ -156,7 +156,7 @@ def test_the_loop_waits_for_the_devices_only_where_something_is_written(tmp_path
     monkeypatch.setattr(parallel, "compile_step", compile_step)
     monkeypatch.setattr(training, "check_program", lambda program, mesh: None)
     monkeypatch.setattr(periodic, "check_state", lambda step, state: None)
-    monkeypatch.setattr(periodic.SamplePictures, "draw", lambda self, step, state: None)
+    monkeypatch.setattr(periodic.SamplePictures, "draw", lambda self, step, state: mock.MagicMock())
     monkeypatch.setattr(periodic, "overview", lambda *_: None)
     monkeypatch.setattr(Checkpoints, "save", lambda self, state: None)
     monkeypatch.setattr(jax, "device_get", device_get)
