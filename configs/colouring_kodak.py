@@ -4,8 +4,8 @@
     gan-jax train --config configs/colouring_kodak.py --workdir runs/colouring_kodak
 
 1,386 tiles of 128x128 from photographs 1 to 18; 19 to 24 are held out (`experiments/kodak`). A U-Net of six
-halvings with half the paper's widths, PatchGAN of 34 pixels. 18 photographs are few: what is learnt is the
-colour of sky, leaves, wood, skin and stone, not of things.
+halvings with half the paper's widths, PatchGAN of 34 pixels. Not good enough yet: held-out L1 0.049 after
+3,000 batches (grey 0.053, the mean colour 0.048), white skies turn yellow, most else stays near grey.
 """
 
 import ml_collections

@@ -7,7 +7,8 @@
 Translators of six blocks with a quarter of the paper's widths; PatchGANs of 34 pixels. Losses, weights, Adam
 and flips are the official code's, and so is the rate: constant for half of the steps, then linearly to 0. The
 batch is 4 instead of 1, the pools hold 48 pictures instead of 50. Nothing is enlarged and cropped: the
-two styles leave margins of different widths, which a crop hides from the discriminators.
+two styles leave margins of different widths, which a crop hides from the discriminators. Not good enough yet:
+held-out L1 0.173 after 8,000 batches (the source itself: 0.173, Noto's nearest picture: 0.160).
 """
 
 import ml_collections
