@@ -8,9 +8,8 @@ The second command takes what is transparent in a picture for the hole, and keep
 (Isola et al. 2017, arXiv:1611.07004).
 
 Eight minutes on two x86 cores that ten other programs shared. On the 2,000 held-out pictures (`gan-jax
-evaluate --fake runs/inpainting --metrics l1,psnr`): L1 0.0093, PSNR 28.9 dB; with the grey holes 0.050 and
-18.4 on the first 200. Figures of which enough is left are completed, a little blurred; where nothing is left
-there is a blot.
+evaluate --fake runs/inpainting --metrics l1,psnr`): L1 0.0093, PSNR 28.9 dB. Figures of which
+enough is left are completed, a little blurred; where nothing is left there is a blot.
 """
 
 import ml_collections

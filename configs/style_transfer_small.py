@@ -7,8 +7,7 @@ Johnson, Alahi, Fei-Fei 2016, arXiv:1603.08155, with a random network in the pla
         --config.contents.gram.style=PICTURE
     gan-jax translate --workdir runs/style --input kodak/photos/test --out made
 
-Not trained to the end yet. The weights are guesses from the terms between two photographs and a style:
-features 0.13, style 0.33 in all, so that style rules.
+Not trained yet, and the weights are guesses.
 """
 
 import ml_collections

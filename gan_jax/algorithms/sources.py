@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 
 from gan_jax.core.update import Batch
-from gan_jax.data.codecs import Lab, Pixels
+from gan_jax.data.codecs import Lab, Pixels, rounded
 from gan_jax.data.spec import Field
 from gan_jax.utils.checks import check_count, check_range
 
@@ -129,9 +129,7 @@ class Downscale(Source):
     def __call__(self, batch: Batch, keys: Array) -> Array:
         count, height, width, channels = batch["image"].shape
         shape = (count, height // self.factor, width // self.factor, channels)
-        small = jax.image.resize(batch["image"], shape, "cubic", antialias=True)
-        levels = jnp.round(jnp.clip((small + 1) * 127.5, 0, 255))
-        return (levels - 127.5) * (1 / 127.5)
+        return rounded(jax.image.resize(batch["image"], shape, "cubic", antialias=True))
 
     def beside(self, image: Array, source: Array) -> Array:
         """The image alone, as in SRGAN: it says what the source is (Ledig et al. 2017, equation 2)."""

@@ -82,9 +82,7 @@ def base_config() -> ml_collections.ConfigDict:
             checkpoint_every_steps=1_000,
             sample_every_steps=1_000,
             data=dict(DATA),  # and the options of the data set
-            **copy.deepcopy(
-                DEFAULTS
-            ),  # loss, penalties, augment, ...; of these a method takes what it has use for
+            **copy.deepcopy(DEFAULTS),  # loss, penalties, ...: a method takes what it has use for
             game=dict(name="alternating"),
             ema=dict(name="none"),  # the moving average of the generator that pictures are drawn with
             evaluation=dict(metrics=""),  # measured while training: "fid,prdc"; see evaluation_plan.py

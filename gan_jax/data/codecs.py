@@ -345,3 +345,8 @@ def to_float(image: Array) -> Array:
     Written as a product, because a device may divide inexactly; 127.5 * float32(1 / 127.5) is exactly 1.
     """
     return (image.astype(jnp.float32) - 127.5) * np.float32(1 / 127.5)
+
+
+def rounded(image: Array) -> Array:
+    """Pictures in [-1, 1] as they come back from a file of 8 bits, values outside clipped. Traceable."""
+    return to_float(jnp.round(jnp.clip((image + 1) * 127.5, 0, 255)))

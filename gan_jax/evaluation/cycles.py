@@ -16,7 +16,7 @@ import numpy as np
 from gan_jax.core.algorithm import Algorithm
 from gan_jax.core.state import TrainState
 from gan_jax.core.update import Array, Key
-from gan_jax.data.codecs import Pixels, to_float
+from gan_jax.data.codecs import Pixels, rounded, to_float
 from gan_jax.data.dataset import Dataset
 from gan_jax.evaluation.pair_scores import CYCLES, NOISE
 from gan_jax.inference.sample import CHUNK
@@ -45,9 +45,8 @@ def make_cycle(algorithm: Algorithm, dataset: Dataset, direction: str) -> Cycle 
         there_key, back_key, noise_key = jax.random.split(key, 3)
         source = to_float(stored)
         made = algorithm.translate(state, source, there_key, direction)
-        levels = jnp.round(jnp.clip((made + 1) * 127.5, 0, 255))
         noise = 2 * NOISE * jax.random.normal(noise_key, made.shape)  # values are twice as wide as in [0, 1]
-        shown = (made, (levels - 127.5) * (1 / 127.5), made + noise)
+        shown = (made, rounded(made), made + noise)
         return {
             name: jnp.mean(jnp.abs(algorithm.translate(state, x, back_key, back) - source), (1, 2, 3)) / 2
             for name, x in zip(CYCLES, shown, strict=True)

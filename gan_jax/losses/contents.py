@@ -23,13 +23,11 @@ class ContentInputs(NamedTuple):
     Attributes:
         made: pictures that the generator made, [B, H, W, C] about [-1, 1].
         real: the true ones.
-        source: what they were made of, as the generator is given it.
         frozen: the pretrained constants of all contents, by name.
     """
 
     made: Array
     real: Array
-    source: Array
     frozen: dict[str, PyTree]
 
 

@@ -29,7 +29,7 @@ def pictures(seed, *shape):
 
 
 def inputs(content, made, real):
-    return ContentInputs(made, real, made, content.load())
+    return ContentInputs(made, real, content.load())
 
 
 def maps_of(image):
