@@ -103,7 +103,7 @@ INJECTED = frozenset(
         "batch_size",
         "lazy_regularization_scale",
     }
-    | {"generator_tx", "discriminator_tx", "ema_decay", "execution", "first_step", "direction"}
+    | {"generator_tx", "discriminator_tx", "ema_decay", "execution", "first_step", "direction", "truncation"}
     | set(TABLES)
     | set(PENALTY_TABLES)
 )

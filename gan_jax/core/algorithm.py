@@ -22,6 +22,7 @@ from gan_jax.core.games import Alternating, Game
 from gan_jax.core.modules import is_conditional, with_field
 from gan_jax.core.randomness import INIT, LATENTS, NOISE, Latent, example_keys, latents
 from gan_jax.core.state import ROLES, Player, Role, TrainState
+from gan_jax.core.styles import NO_TRUNCATION, Truncation, check_truncation, has_styles, mean_style, truncate
 from gan_jax.core.update import Array, Batch, Key, Metrics, Update
 from gan_jax.utils.checks import check_count
 from gan_jax.utils.tree import PyTree
@@ -108,6 +109,7 @@ class Algorithm:
         axis_name: the mapped axis that splits the batch under `pmap` or `shard_map`; None under `jit`.
         split: lays a batch that is drawn inside the step out as the given ones are; the identity on one
             device. `compile_step` sets it.
+        truncation: of the styles that `draw` makes images of; `truncated` sets it.
     """
 
     roles: ClassVar[tuple[Role, ...]] = ROLES
@@ -124,6 +126,7 @@ class Algorithm:
     execution: Execution = dataclasses.field(default_factory=Execution)
     axis_name: str | None = None
     split: Callable[[Array], Array] = lambda x: x
+    truncation: Truncation = NO_TRUNCATION
 
     def __post_init__(self) -> None:
         if self.latent not in LATENTS:
@@ -318,8 +321,50 @@ class Algorithm:
 
     def draw(self, state: TrainState, latent: Array, conditioning: PyTree) -> Array:
         """Images [B, H, W, C] in [-1, 1] of these latents [B, L] from the averaged generator."""
+        if self.truncation == NO_TRUNCATION:
+            return self._averaged("__call__", state, latent, conditioning)
+        styles = truncate(self.styles(state, latent, conditioning), self.mean_style(state), self.truncation)
+        return self.synthesise(state, styles, conditioning)
+
+    # What a generator can do that maps latents to styles, which control its layers.
+
+    @property
+    def has_styles(self) -> bool:
+        """Whether the generator maps latents to styles w: it has `styles`, `synthesise` and `truncated`."""
+        return has_styles(self.generator)
+
+    def styles(self, state: TrainState, latent: Array, conditioning: PyTree) -> Array:
+        """Styles w [B, layers, D] of these latents [B, L] from the averaged generator, not truncated."""
+        return self._averaged("mapping", state, latent, conditioning)
+
+    def synthesise(self, state: TrainState, styles: Array, conditioning: PyTree) -> Array:
+        """Images [B, H, W, C] in [-1, 1] of these styles [B, layers, D] from the averaged generator."""
+        return self._averaged("synthesis", state, styles, conditioning)
+
+    def mean_style(self, state: TrainState) -> Array:
+        """The averaged generator's mean style, [D].
+
+        Raises:
+            ValueError: it keeps none.
+        """
+        return mean_style(state.ema["stats"])
+
+    def truncated(self, psi: float, cutoff: int | None = None) -> Self:
+        """The same algorithm whose `draw` truncates styles, see `Truncation`.
+
+        Raises:
+            ValueError: a generator without styles, or a number that is none.
+        """
+        truncation = Truncation(psi, cutoff)
+        check_truncation(truncation, self.generator)
+        return dataclasses.replace(self, truncation=truncation)
+
+    def _averaged(self, method: str, state: TrainState, x: Array, conditioning: PyTree) -> Array:
+        """What this method of the averaged generator makes of x."""
         params, stats = state.ema["params"], state.ema["stats"]
-        return self.apply(self.generator, params, stats, latent, conditioning, key=None, train=False)[0]
+        return self.apply(
+            self.generator, params, stats, x, conditioning, key=None, train=False, method=method
+        )[0]
 
     # What a method can do that makes pictures of pictures: of the field "source" the field "image", which is
     # the direction "a_to_b", or the other way.

@@ -53,7 +53,7 @@ class PathLength(GeneratorPenalty):
     E (|J_w^T y|_2 - a)^2 with y normal noise in image space, a the moving average of the lengths. As in the
     official code (NVlabs/stylegan2-ada-pytorch) noise is divided by sqrt(H W), the squares are averaged over
     the layers, and a part of the batch is enough. The network needs the methods
-    `mapping(latent, conditioning)` -> w [B, layers, D] and `synthesis(w)` -> images.
+    `mapping(latent, conditioning)` -> w [B, layers, D] and `synthesis(w, conditioning)` -> images.
 
     Attributes:
         decay: the share of the new mean length in the average.
@@ -88,7 +88,7 @@ class PathLength(GeneratorPenalty):
         styles = inputs.apply("mapping", latent, told)
 
         def projection(styles: Array) -> Array:
-            image = inputs.apply("synthesis", styles)
+            image = inputs.apply("synthesis", styles, told)
             noise = jax.vmap(lambda key: jax.random.normal(key, image.shape[1:]))(keys)
             return jnp.sum(image * noise) / jnp.sqrt(image.shape[1] * image.shape[2])
 

@@ -15,7 +15,7 @@ ZERO = jnp.int32(0)
 def inputs(scale=1.0, batch=BATCH):
     """w is the latent itself, and images are linear in it."""
 
-    def apply(method, x, *told):
+    def apply(method, x, told):
         if method == "mapping":
             return x
         assert method == "synthesis"

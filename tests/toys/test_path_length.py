@@ -23,13 +23,13 @@ class StyleGenerator(nn.Module):
         self.layers = [nn.Dense(16), nn.Dense(int(np.prod(self.image_shape)))]
 
     def __call__(self, latent, told, train):
-        return self.synthesis(self.mapping(latent, told, train), train)
+        return self.synthesis(self.mapping(latent, told, train), told, train)
 
     def mapping(self, latent, told, train):
         w = nn.leaky_relu(self.first(latent))
         return jnp.stack([w, w], axis=1)
 
-    def synthesis(self, styles, train):
+    def synthesis(self, styles, told, train):
         x = jnp.tanh(self.layers[0](styles[:, 0]))
         x = self.layers[1](x * jnp.mean(styles[:, 1], -1, keepdims=True))
         return jnp.tanh(x).reshape(-1, *self.image_shape)
