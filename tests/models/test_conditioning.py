@@ -396,7 +396,9 @@ def test_spectral_normalisation_holds_for_all_of_the_head():
 # Minibatch layers
 
 
-@pytest.mark.parametrize(("minibatch", "more"), [("none", 0), ("discrimination", 7), ("stddev", 1)])
+@pytest.mark.parametrize(
+    ("minibatch", "more"), [("none", 0), ("discrimination", 7), ("stddev", 1), ("stddev_strided", 1)]
+)
 @pytest.mark.parametrize("kind", KINDS)
 def test_minibatch_layers_add_features_that_tell_copies(kind, minibatch, more):
     module = network("discriminator", kind, minibatch=minibatch, minibatch_kernels=7)

@@ -105,30 +105,32 @@ def test_mistakes_in_discrimination_are_refused(fields, shape, message):
 IMAGES = array(5, 16, 3, 2, 4) * np.linspace(0.2, 2, 16, dtype=np.float32)[:, None, None, None]
 
 
-def deviations(x, size):
+def deviations(x, size, strided=False):
     """One number per example: the mean over all values of the deviation over its group, float64."""
-    found = []
+    found, groups = [], len(x) // size
     for i in range(len(x)):
         first = i // size * size
-        group = [np.float64(x[j]) for j in range(first, first + size)]
+        members = range(i % groups, len(x), groups) if strided else range(first, first + size)
+        group = [np.float64(x[j]) for j in members]
         mean = sum(group) / size
         variance = sum((member - mean) ** 2 for member in group) / size
         found.append(np.sqrt(variance + 1e-8).mean())
     return np.array(found)
 
 
-def spread(x, size=4):
-    return MinibatchStddev(size).apply({}, x)
+def spread(x, size=4, strided=False):
+    return MinibatchStddev(size, strided=strided).apply({}, x)
 
 
+@pytest.mark.parametrize("strided", [False, True])
 @pytest.mark.parametrize("size", [1, 2, 4, 8, 16])
 @pytest.mark.parametrize("shape", [(16, 3, 2, 4), (16, 5)])
-def test_stddev_is_the_loop(shape, size):
+def test_stddev_is_the_loop(shape, size, strided):
     x = IMAGES if len(shape) == 4 else IMAGES.reshape(16, -1)[:, :5]
-    y = spread(x, size)
+    y = spread(x, size, strided)
     assert y.shape == (*shape[:-1], shape[-1] + 1)
     np.testing.assert_array_equal(y[..., :-1], x)
-    expected = deviations(x, size).reshape(16, *[1] * (len(shape) - 2))
+    expected = deviations(x, size, strided).reshape(16, *[1] * (len(shape) - 2))
     np.testing.assert_allclose(y[..., -1], np.broadcast_to(expected, shape[:-1]), rtol=1e-5)
 
 
@@ -137,6 +139,8 @@ def test_groups_do_not_see_each_other():
     changed[5] += 3
     moved = np.asarray(spread(changed) != spread(IMAGES))[..., -1].all((1, 2))
     np.testing.assert_array_equal(np.flatnonzero(moved), [4, 5, 6, 7])
+    moved = np.asarray(spread(changed, strided=True) != spread(IMAGES, strided=True))[..., -1].all((1, 2))
+    np.testing.assert_array_equal(np.flatnonzero(moved), [1, 5, 9, 13])
 
 
 def test_a_batch_smaller_than_a_group_is_one_group():
@@ -164,10 +168,11 @@ class Critic(nn.Module):
 
     group_size: int
     axis_name: str | None = None
+    strided: bool = False
 
     @nn.compact
     def __call__(self, x):
-        x = nn.Dense(5)(MinibatchStddev(self.group_size, self.axis_name)(jnp.tanh(x)))
+        x = nn.Dense(5)(MinibatchStddev(self.group_size, self.axis_name, self.strided)(jnp.tanh(x)))
         x = x.reshape(x.shape[0], -1)
         x = jnp.tanh(nn.Dense(6)(x))
         return nn.Dense(1)(MinibatchDiscrimination(3, 2, self.axis_name)(x))[:, 0]
@@ -192,14 +197,17 @@ def loss_with(critic):
     return loss
 
 
-# A device's 2 examples are a group, half of one, an eighth of one.
-@pytest.mark.parametrize(("way", "group_size"), [("shard_map", 2), ("shard_map", 4), ("pmap", 16)])
-def test_a_split_batch_changes_nothing(way, group_size):
+# A device's 2 examples are a group, of two groups, half of one, an eighth of one.
+@pytest.mark.parametrize(
+    ("way", "group_size", "strided"),
+    [("shard_map", 2, False), ("shard_map", 2, True), ("shard_map", 4, False), ("pmap", 16, False)],
+)
+def test_a_split_batch_changes_nothing(way, group_size, strided):
     rows = (IMAGES, array(6, 16))
-    critic = Critic(group_size)
+    critic = Critic(group_size, strided=strided)
     params = critic.init(KEY, IMAGES[:1])
     expected = jax.jit(everything(loss_with(critic)))(params, rows)
-    found = split_run(way, everything(loss_with(Critic(group_size, AXIS))), params, rows)
+    found = split_run(way, everything(loss_with(Critic(group_size, AXIS, strided))), params, rows)
     assert_close(found, expected, 2e-5)
     for leaf in jax.tree.leaves(expected):
         assert np.abs(leaf).max() > 1e-4

@@ -26,7 +26,7 @@ Array = jax.Array
 INPUTS = ("embedding", "one_hot")  # the conditions that join the label to a network's input
 GENERATOR = ("none", *INPUTS, "batch_norm")  # what `condition` may be in a generator
 DISCRIMINATOR = ("none", *INPUTS, "projection")  # ... and in a discriminator
-MINIBATCH = ("none", "discrimination", "stddev")  # what `minibatch` may be
+MINIBATCH = ("none", "discrimination", "stddev", "stddev_strided")  # what `minibatch` may be
 
 
 def check_label(
@@ -143,18 +143,21 @@ class JoinPlanes(nn.Module):
 def join_minibatch(features: Array, kind: str, kernels: int, group_size: int, axis_name: str | None) -> Array:
     """Features [B, F] joined with statistics of the batch; to be called inside a network's `__call__`.
 
+    The deviations also take maps [B, H, W, C], and join one more.
+
     Args:
         kind: "discrimination" (`MinibatchDiscrimination`, `kernels` more features, of 5 dimensions each
-            as in the paper's code), "stddev" (`MinibatchStddev`, one more) or "none".
+            as in the paper's code), "stddev" (`MinibatchStddev` of neighbours, one more), "stddev_strided"
+            (with the official code's groups) or "none".
         axis_name: the mapped axis that splits the batch.
     """
     if kind not in MINIBATCH:
         raise ValueError(f"minibatch={kind!r} is not one of {', '.join(MINIBATCH)}")
     if kind == "discrimination":
         return MinibatchDiscrimination(kernels, 5, axis_name, name="minibatch")(features)
-    if kind == "stddev":
-        return MinibatchStddev(group_size, axis_name, name="minibatch")(features)
-    return features
+    if kind == "none":
+        return features
+    return MinibatchStddev(group_size, axis_name, kind == "stddev_strided", name="minibatch")(features)
 
 
 def head(
@@ -275,9 +278,10 @@ class Discriminator(nn.Module):
         norm: a name in `norms.NORMS`.
         momentum: of the moving statistics.
         norm_epsilon: added to the variance by the norm; 0 for its own, see `layers.norms`.
-        minibatch: "none", "discrimination" or "stddev", joined to the last features, see `join_minibatch`.
+        minibatch: "none", "discrimination", "stddev" or "stddev_strided", joined to the last features, see
+            `join_minibatch`.
         minibatch_kernels: of minibatch="discrimination".
-        minibatch_group: examples in a group of minibatch="stddev".
+        minibatch_group: examples in a group of minibatch="stddev" and "stddev_strided".
         remat: whether gradients keep only the blocks' inputs, see `models.layers.remat`.
         axis_name: the mapped axis that splits the batch.
     """

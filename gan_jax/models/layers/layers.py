@@ -18,6 +18,7 @@ import jax.numpy as jnp
 
 from gan_jax.core.randomness import drop_threshold, example_keys, keep_mask
 from gan_jax.models.layers import conv
+from gan_jax.models.layers.equalised import Equalised, check_alone
 from gan_jax.models.layers.precision import add_bias, at_least_float32
 from gan_jax.models.layers.resample import convolve_doubled, convolve_halved
 from gan_jax.models.layers.spectral import spectral_normalise
@@ -71,7 +72,8 @@ def reflect(x: Array, pad: tuple[int, int]) -> Array:
 class Dense(nn.Module):
     """Dense layer on the last axis with the kernel [in, out]: `nn.Dense`, with spectral normalisation.
 
-    `train` matters only with `spectral_norm` (`layers.spectral`), where it moves the estimate.
+    `train` matters only with `spectral_norm` (`layers.spectral`), where it moves the estimate. With
+    `equalised` the kernel starts as that says, whatever `kernel_init` is.
     """
 
     features: int
@@ -79,16 +81,22 @@ class Dense(nn.Module):
     kernel_init: Initializer = INITIALIZERS["glorot_uniform"]
     spectral_norm: bool = False
     power_iterations: int = 1
+    bias_init: Initializer = nn.initializers.zeros
+    equalised: Equalised | None = None
 
     @nn.compact
     def __call__(self, x: Array, train: bool = False) -> Array:
+        check_alone(self.equalised, self.spectral_norm)
         x = jnp.asarray(x)  # a NumPy array may be float64
-        kernel = self.param("kernel", self.kernel_init, (x.shape[-1], self.features))
+        init = self.equalised.init if self.equalised else self.kernel_init
+        kernel = self.param("kernel", init, (x.shape[-1], self.features))
         if self.spectral_norm:
             kernel = spectral_normalise(self, kernel, train, self.power_iterations)
+        kernel = self.equalised.kernel(kernel) if self.equalised else kernel
         y = jax.lax.dot_general(x, kernel.astype(x.dtype), (((x.ndim - 1,), (0,)), ((), ())))
         if self.use_bias:
-            y = add_bias(y, self.param("bias", nn.initializers.zeros, (self.features,)))
+            bias = self.param("bias", self.bias_init, (self.features,))
+            y = add_bias(y, self.equalised.bias(bias) if self.equalised else bias)
         return y
 
 
@@ -121,7 +129,7 @@ class Conv(nn.Module):
     padding="REFLECT" keeps the size at stride 1 as "SAME" does, with mirrored pixels in the place of zeros.
     `double` is of an image whose resolution is doubled first, `halve` is followed by means of 2x2 pixels
     (`layers.resample`); both have stride 1 and SAME padding. `train` matters only with `spectral_norm`
-    (`layers.spectral`), where it moves the estimate.
+    (`layers.spectral`), where it moves the estimate. With `equalised` the kernel starts as that says.
 
     Attributes:
         double: the (height, width) to double to; None for no doubling.
@@ -138,16 +146,20 @@ class Conv(nn.Module):
     kernel_init: Initializer = INITIALIZERS["glorot_uniform"]
     spectral_norm: bool = False
     power_iterations: int = 1
+    equalised: Equalised | None = None
 
     @nn.compact
     def __call__(self, x: Array, train: bool = False) -> Array:
         if x.ndim != 4:
             raise ValueError(f"a convolution takes images [B, H, W, C], not an array of shape {x.shape}")
+        check_alone(self.equalised, self.spectral_norm)
         x = jnp.asarray(x)  # a NumPy array may be float64
         k, s = self.kernel_size, self.stride
-        kernel = self.param("kernel", self.kernel_init, (k, k, x.shape[-1], self.features))
+        init = self.equalised.init if self.equalised else self.kernel_init
+        kernel = self.param("kernel", init, (k, k, x.shape[-1], self.features))
         if self.spectral_norm:
             kernel = spectral_normalise(self, kernel, train, self.power_iterations)
+        kernel = self.equalised.kernel(kernel) if self.equalised else kernel
         kernel = kernel.astype(x.dtype)
         if self.double is not None:
             y = convolve_doubled(x, kernel, self.double)
@@ -160,7 +172,8 @@ class Conv(nn.Module):
             geometry = conv.geometry((x.shape[1], x.shape[2]), (k, k), (s, s), padding)
             y = conv.convolve(x, kernel, geometry)
         if self.use_bias:
-            y = add_bias(y, self.param("bias", nn.initializers.zeros, (self.features,)))
+            bias = self.param("bias", nn.initializers.zeros, (self.features,))
+            y = add_bias(y, self.equalised.bias(bias) if self.equalised else bias)
         return y
 
 

@@ -76,16 +76,19 @@ class MinibatchStddev(nn.Module):
     Karras et al. 2018, arXiv:1710.10196, section 3: the standard deviation (epsilon 1e-8 in the square
     root) of every value over a group of examples, its mean over all values, the same number at
     every position of one more map. The group of example i of the global batch is i // group_size:
-    neighbours, so that a device that holds whole groups needs nothing from others. (The official
-    code takes every (B / group_size)-th example; in a random batch that makes no difference.)
+    neighbours, so that a device that holds whole groups needs nothing from others; or i % (B / group_size)
+    where groups are strided, as in the official code of ProGAN and StyleGAN (which on many devices has
+    groups within each device). In a random batch both are the same.
 
     Attributes:
         group_size: examples per group; a smaller batch is one group, as in the official code.
         axis_name: the mapped axis that splits the batch, None under jit.
+        strided: whether a group is every (B / group_size)-th example, not neighbours.
     """
 
     group_size: int = 4
     axis_name: str | None = None
+    strided: bool = False
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
@@ -99,10 +102,13 @@ class MinibatchStddev(nn.Module):
                 f"group_size={size} does not divide the batch of {batch}: choose one that does"
                 + ("" if isinstance(batch, int) else f", or export for a batch of '{size}*n'")
             )
-        if count % size == 0:
+        if not self.strided and count % size == 0:
             axis_name = None  # whole groups are here
         every = gather_batch(x, axis_name)
-        deviation = jnp.sqrt(jnp.var(every.reshape(-1, size, *x.shape[1:]), axis=1) + 1e-8)
-        value = jnp.repeat(jnp.mean(deviation, axis=tuple(range(1, x.ndim))), size)
+        grouped = (size, -1) if self.strided else (-1, size)
+        members = 0 if self.strided else 1
+        deviation = jnp.sqrt(jnp.var(every.reshape(*grouped, *x.shape[1:]), axis=members) + 1e-8)
+        mean = jnp.mean(deviation, axis=tuple(range(1, x.ndim)))
+        value = jnp.tile(mean, size) if self.strided else jnp.repeat(mean, size)
         own = own_rows(value, count, axis_name).reshape(-1, *[1] * (x.ndim - 1))
         return jnp.concatenate([x, jnp.broadcast_to(own, (*x.shape[:-1], 1))], axis=-1)

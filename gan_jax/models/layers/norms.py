@@ -63,6 +63,23 @@ def group_count(channels: int, groups: int) -> int:
     return next(count for count in range(most, 0, -1) if channels % count == 0)
 
 
+class PixelNorm(nn.Module):
+    """x / sqrt(mean of x^2 over the channels + epsilon), for x [..., C]; it has no parameters.
+
+    Karras et al. 2018, arXiv:1710.10196, section 4.2. Computed in float32, given in x's precision.
+
+    Attributes:
+        epsilon: added to the mean square.
+    """
+
+    epsilon: float = 1e-8
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        y = at_least_float32(x)
+        return (y * jax.lax.rsqrt(jnp.mean(jnp.square(y), -1, keepdims=True) + self.epsilon)).astype(x.dtype)
+
+
 class Norm(nn.Module):
     """Normalises images [B, H, W, C], or features [B, F] where `kind` can ("batch", "layer", "none").
 
