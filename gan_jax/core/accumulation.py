@@ -115,6 +115,8 @@ def network_obstacles(**networks: nn.Module | None) -> list[str]:
                     f"{name}.norm=batch takes its statistics over the whole mini-batch: set {name}.norm="
                     "layer or another one"
                 )
+            if of_batch := getattr(module, "of_batch", ""):
+                found.append(f"{name} {of_batch}")
             kind = getattr(module, "minibatch", "none")
             if kind != "none":
                 found.append(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import flax.linen as nn
 import jax
@@ -205,8 +205,8 @@ def head(
     return logits, more(features if hidden is None else hidden(features), train)
 
 
-def _choose_condition(network: Generator | Discriminator, by_class: str) -> None:
-    """What condition="auto" is, once and for all: modules are frozen from here on."""
+def choose_condition(network: Any, by_class: str) -> None:
+    """What a new module's condition="auto" is, once and for all: modules are frozen from here on."""
     if network.condition == "auto":
         object.__setattr__(network, "condition", "none" if network.num_classes is None else by_class)
 
@@ -241,7 +241,7 @@ class Generator(nn.Module):
     def __post_init__(self) -> None:
         by_norm = getattr(self, "norm", None) == "batch" and "batch_norm" in self.CONDITIONS
         by_class = "batch_norm" if by_norm else "embedding"
-        _choose_condition(self, by_class)
+        choose_condition(self, by_class)
         super().__post_init__()
 
     @property
@@ -302,7 +302,7 @@ class Discriminator(nn.Module):
     axis_name: str | None = None
 
     def __post_init__(self) -> None:
-        _choose_condition(self, "projection")
+        choose_condition(self, "projection")
         super().__post_init__()
 
     @property
