@@ -19,6 +19,7 @@ import jax.numpy as jnp
 from gan_jax.core.randomness import drop_threshold, example_keys, keep_mask
 from gan_jax.models.layers import conv
 from gan_jax.models.layers.equalised import Equalised, check_alone
+from gan_jax.models.layers.fir import Taps, convolve_fir_down, convolve_fir_up
 from gan_jax.models.layers.precision import add_bias, at_least_float32
 from gan_jax.models.layers.resample import convolve_doubled, convolve_halved
 from gan_jax.models.layers.spectral import spectral_normalise
@@ -128,12 +129,14 @@ class Conv(nn.Module):
 
     padding="REFLECT" keeps the size at stride 1 as "SAME" does, with mirrored pixels in the place of zeros.
     `double` is of an image whose resolution is doubled first, `halve` is followed by means of 2x2 pixels
-    (`layers.resample`); both have stride 1 and SAME padding. `train` matters only with `spectral_norm`
-    (`layers.spectral`), where it moves the estimate. With `equalised` the kernel starts as that says.
+    (`layers.resample`), or with `taps` both filter (`layers.fir`); they have stride 1 and SAME padding.
+    `train` matters only with `spectral_norm` (`layers.spectral`), where it moves the estimate. With
+    `equalised` the kernel starts as that says.
 
     Attributes:
         double: the (height, width) to double to; None for no doubling.
         halve: whether to halve the resolution.
+        taps: of the filter with which it does either; () for nearest neighbours and means.
     """
 
     features: int
@@ -147,6 +150,7 @@ class Conv(nn.Module):
     spectral_norm: bool = False
     power_iterations: int = 1
     equalised: Equalised | None = None
+    taps: Taps = ()
 
     @nn.compact
     def __call__(self, x: Array, train: bool = False) -> Array:
@@ -154,27 +158,31 @@ class Conv(nn.Module):
             raise ValueError(f"a convolution takes images [B, H, W, C], not an array of shape {x.shape}")
         check_alone(self.equalised, self.spectral_norm)
         x = jnp.asarray(x)  # a NumPy array may be float64
-        k, s = self.kernel_size, self.stride
+        k = self.kernel_size
         init = self.equalised.init if self.equalised else self.kernel_init
         kernel = self.param("kernel", init, (k, k, x.shape[-1], self.features))
         if self.spectral_norm:
             kernel = spectral_normalise(self, kernel, train, self.power_iterations)
         kernel = self.equalised.kernel(kernel) if self.equalised else kernel
-        kernel = kernel.astype(x.dtype)
-        if self.double is not None:
-            y = convolve_doubled(x, kernel, self.double)
-        elif self.halve:
-            y = convolve_halved(x, kernel)
-        else:
-            mirrored = self.padding == "REFLECT"
-            x = reflect(x, ((k - 1) // 2, k // 2)) if mirrored else x
-            padding = "VALID" if mirrored else self.padding
-            geometry = conv.geometry((x.shape[1], x.shape[2]), (k, k), (s, s), padding)
-            y = conv.convolve(x, kernel, geometry)
+        y = self._convolve(x, kernel.astype(x.dtype))
         if self.use_bias:
             bias = self.param("bias", nn.initializers.zeros, (self.features,))
             y = add_bias(y, self.equalised.bias(bias) if self.equalised else bias)
         return y
+
+    def _convolve(self, x: Array, kernel: Array) -> Array:
+        if self.double is not None:
+            if not self.taps:
+                return convolve_doubled(x, kernel, self.double)
+            if self.double != (2 * x.shape[1], 2 * x.shape[2]):
+                raise ValueError(f"a filter doubles maps {x.shape[1:3]} exactly, not to {self.double}")
+            return convolve_fir_up(x, kernel, self.taps)
+        if self.halve:
+            return convolve_fir_down(x, kernel, self.taps) if self.taps else convolve_halved(x, kernel)
+        k, s, mirrored = self.kernel_size, self.stride, self.padding == "REFLECT"
+        x = reflect(x, ((k - 1) // 2, k // 2)) if mirrored else x
+        padding = "VALID" if mirrored else self.padding
+        return conv.convolve(x, kernel, conv.geometry((x.shape[1], x.shape[2]), (k, k), (s, s), padding))
 
 
 class ConvTranspose(nn.Module):
