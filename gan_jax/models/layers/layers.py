@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 
 from gan_jax.core.randomness import drop_threshold, example_keys, keep_mask
-from gan_jax.models.layers import conv
+from gan_jax.models.layers import conv, conv_groups
 from gan_jax.models.layers.equalised import Equalised, check_alone
 from gan_jax.models.layers.fir import Taps, convolve_fir_down, convolve_fir_up
 from gan_jax.models.layers.precision import add_bias, at_least_float32
@@ -125,7 +125,7 @@ class Embed(nn.Module):
 
 
 class Conv(nn.Module):
-    """Convolution with the kernel [k, k, in, out].
+    """Convolution with the kernel [k, k, in / groups, out].
 
     padding="REFLECT" keeps the size at stride 1 as "SAME" does, with mirrored pixels in the place of zeros.
     `double` is of an image whose resolution is doubled first, `halve` is followed by means of 2x2 pixels
@@ -137,6 +137,7 @@ class Conv(nn.Module):
         double: the (height, width) to double to; None for no doubling.
         halve: whether to halve the resolution.
         taps: of the filter with which it does either; () for nearest neighbours and means.
+        groups: of channels, each of the output's seeing its own of the input's (`layers.conv_groups`).
     """
 
     features: int
@@ -151,16 +152,18 @@ class Conv(nn.Module):
     power_iterations: int = 1
     equalised: Equalised | None = None
     taps: Taps = ()
+    groups: int = 1
 
     @nn.compact
     def __call__(self, x: Array, train: bool = False) -> Array:
         if x.ndim != 4:
             raise ValueError(f"a convolution takes images [B, H, W, C], not an array of shape {x.shape}")
         check_alone(self.equalised, self.spectral_norm)
+        conv_groups.check(self.groups, x.shape[3], self.features, self.double is not None or self.halve)
         x = jnp.asarray(x)  # a NumPy array may be float64
         k = self.kernel_size
         init = self.equalised.init if self.equalised else self.kernel_init
-        kernel = self.param("kernel", init, (k, k, x.shape[-1], self.features))
+        kernel = self.param("kernel", init, (k, k, x.shape[-1] // self.groups, self.features))
         if self.spectral_norm:
             kernel = spectral_normalise(self, kernel, train, self.power_iterations)
         kernel = self.equalised.kernel(kernel) if self.equalised else kernel
@@ -182,7 +185,10 @@ class Conv(nn.Module):
         k, s, mirrored = self.kernel_size, self.stride, self.padding == "REFLECT"
         x = reflect(x, ((k - 1) // 2, k // 2)) if mirrored else x
         padding = "VALID" if mirrored else self.padding
-        return conv.convolve(x, kernel, conv.geometry((x.shape[1], x.shape[2]), (k, k), (s, s), padding))
+        g = conv.geometry((x.shape[1], x.shape[2]), (k, k), (s, s), padding)
+        if self.groups > 1:
+            return conv_groups.convolve(x, kernel, g, self.groups)
+        return conv.convolve(x, kernel, g)
 
 
 class ConvTranspose(nn.Module):
