@@ -220,6 +220,7 @@ def build(config: ml_collections.ConfigDict, dataset: data.Dataset | None = None
             )
         )
     check_same_state(phases, spec)
+    check_places(phases)
     for built in phases:
         with said_of(built.name):
             trace_step(built.algorithm, spec, built.batch_size, frozen)
@@ -276,6 +277,18 @@ def check_same_state(phases: list[Phase], spec: DataSpec) -> None:
                     f"phases {phases[0].name} and {phase.name} have different states: {path} is {here} in "
                     f"the one and {there} in the other; what shapes the state must not change"
                 )
+
+
+def check_places(phases: list[Phase]) -> None:
+    """Raises a UserError unless each phase can follow the one before it, and the last one be the last."""
+    before: Algorithm | None = None
+    for phase in phases:
+        with said_of(phase.name):
+            try:
+                phase.algorithm.check_place(before, phase is phases[-1])
+            except ValueError as error:
+                raise UserError(f"phases: {error}") from error
+        before = phase.algorithm
 
 
 def open_data(config: ml_collections.ConfigDict, data_dir: str | Path | None = None) -> data.Dataset:

@@ -277,6 +277,10 @@ class Algorithm:
         """The state before a phase's first step, from the one after the phase before; the same by default."""
         return state
 
+    def check_place(self, before: Algorithm | None, is_last: bool) -> None:
+        """Raises a ValueError where a phase with this algorithm cannot follow the phase with `before` (None: it
+        is the first of the run), or cannot be the last; all can by default."""
+
     def load_frozen(self) -> dict[str, PyTree]:
         """Pretrained constants by name for `state.frozen`, NumPy arrays; none by default.
 

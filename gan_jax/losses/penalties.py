@@ -223,6 +223,21 @@ class LeCam(Penalty):
         return value, {**averages, "begun": acts.astype(jnp.int32)}
 
 
+@dataclass(frozen=True, kw_only=True)
+class Drift(Penalty):
+    """The mean squared logit of the reals, E[D(x)^2], which keeps a critic's from drifting away from 0.
+
+    Karras et al. 2018, arXiv:1710.10196, appendix A.1; the paper's weight is 0.001.
+    """
+
+    name: ClassVar[str] = "drift"
+    of_gradient: ClassVar[bool] = False
+
+    def value(self, inputs: PenaltyInputs) -> Array:
+        logits = inputs.real_logits  # None where it is lazy
+        return jnp.mean((inputs.real_critic(inputs.real) if logits is None else logits) ** 2)
+
+
 PENALTIES: dict[str, type[Penalty]] = {
-    kind.name: kind for kind in (R1, R2, WGANGP, DRAGAN, LeCam, Consistency)
+    kind.name: kind for kind in (R1, R2, WGANGP, DRAGAN, LeCam, Consistency, Drift)
 }
