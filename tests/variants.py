@@ -24,7 +24,7 @@ from gan_jax.distributed import parallel
 
 BATCH, CLASSES = 16, 3
 CALL = 4  # steps in one call
-SHAPE = (8, 6, 1)
+SHAPE = (8, 12, 1)  # which four divides, and halves once to sides of at least four
 KEY = jax.random.key(0)
 MINI = {
     "image": jax.ShapeDtypeStruct((BATCH, *SHAPE), jnp.float32),
@@ -140,6 +140,7 @@ CONFIGS: dict[str, dict[str, Any]] = {
             dragan=dict(weight=1.0),
             wgan_gp=dict(weight=1.0, every=2),
             consistency=dict(weight=1.0, every=2),
+            drift=dict(weight=0.1, every=2),
         ),
     ),
     "lecam": dict(
@@ -204,6 +205,15 @@ CONFIGS: dict[str, dict[str, Any]] = {
             downsamplings=1,
             attention_size=4,
             condition="projection",
+        ),
+    ),
+    "growing": dict(
+        algorithm=dict(name="growing", latent_size=5, fade_steps=3),
+        loss=dict(name="wasserstein"),
+        penalties=dict(wgan_gp=dict(weight=1.0), drift=dict(weight=0.1)),
+        generator=dict(name="progan_generator", width_base=16, width_max=4, condition="one_hot"),
+        discriminator=dict(
+            name="progan_discriminator", width_base=16, width_max=4, minibatch="stddev_strided"
         ),
     ),
     # Other methods

@@ -8,7 +8,7 @@ from gan_jax.algorithms.acgan import ACGAN
 from gan_jax.algorithms.cyclegan import CycleGAN
 from gan_jax.algorithms.feature_matching import FeatureMatching
 from gan_jax.algorithms.gan import GAN
-from gan_jax.algorithms.growing import Growing, GrowingACGAN
+from gan_jax.algorithms.growing import Growing
 from gan_jax.algorithms.infogan import InfoGAN
 from gan_jax.algorithms.translator import Translator
 from gan_jax.algorithms.unrolled import UnrolledGAN
@@ -20,7 +20,6 @@ ALGORITHMS: dict[str, type[Algorithm]] = {
     "cyclegan": CycleGAN,
     "feature_matching": FeatureMatching,
     "growing": Growing,
-    "growing_acgan": GrowingACGAN,
     "infogan": InfoGAN,
     "translator": Translator,
     "unrolled": UnrolledGAN,

@@ -8,7 +8,8 @@ own in `fade_steps` steps.
 
 As in the official code all images are as large as the data's, of whatever resolution their content is, so a
 gradient penalty is one of full-size pixels. The fade is a function of the step, here new at every step (there
-at every fourth).
+at every fourth). The code's term for data with classes is AC-GAN's; here labels enter the networks by their
+`condition`.
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ from dataclasses import dataclass
 
 import jax.numpy as jnp
 
-from gan_jax.algorithms.acgan import ACGAN
 from gan_jax.algorithms.gan import GAN
 from gan_jax.core.algorithm import Algorithm
 from gan_jax.core.state import TrainState
@@ -35,7 +35,7 @@ class Growing(GAN):
     Networks are told {"label": ..., "fade": ...}; see `models.layers.growing`.
 
     Attributes:
-        fade_steps: in which this phase's resolution is faded in, from the first step of the phase on; 0 where it
+        fade_steps: in which this phase's resolution is faded in, from the phase's first step on; 0 where it
             is there at once.
     """
 
@@ -115,7 +115,7 @@ class Growing(GAN):
         return state.replace(**fresh)
 
     def check_place(self, before: Algorithm | None, is_last: bool) -> None:
-        """Raises a ValueError where a resolution is skipped, given up, not faded in to its end or not reached."""
+        """Raises a ValueError where a resolution is skipped, given up, not faded in whole or not reached."""
         if isinstance(before, Growing):
             at, now = before.size_at(before.level), self.size_at(self.level)
             if self.level < before.level:
@@ -139,8 +139,3 @@ class Growing(GAN):
                 f"it is the last one and ends at {self.size_at(self.level)}, and the images are "
                 f"{self.size_at(-1)}: add phases up to there, or use smaller images"
             )
-
-
-@dataclass(frozen=True, kw_only=True)
-class GrowingACGAN(Growing, ACGAN):
-    """`Growing` for data with classes, which the discriminator also names, as in the official code."""

@@ -278,8 +278,8 @@ class Algorithm:
         return state
 
     def check_place(self, before: Algorithm | None, is_last: bool) -> None:
-        """Raises a ValueError where a phase with this algorithm cannot follow the phase with `before` (None: it
-        is the first of the run), or cannot be the last; all can by default."""
+        """Raises a ValueError where a phase with this algorithm cannot be a run's last, or cannot follow the
+        phase with `before` (None: it is the first); by default it can."""
 
     def load_frozen(self) -> dict[str, PyTree]:
         """Pretrained constants by name for `state.frozen`, NumPy arrays; none by default.

@@ -11,6 +11,7 @@ from gan_jax.models.dcgan import DCGANDiscriminator, DCGANGenerator
 from gan_jax.models.mlp import MLPDiscriminator, MLPGenerator
 from gan_jax.models.pair import PatchGANDiscriminatorPair, ResNetTranslatorPair, UNetGeneratorPair
 from gan_jax.models.patchgan import PatchGANDiscriminator
+from gan_jax.models.progan import ProGANDiscriminator, ProGANGenerator
 from gan_jax.models.resnet import ResNetDiscriminator, ResNetGenerator
 from gan_jax.models.resnet_translator import ResNetTranslator
 from gan_jax.models.sr_discriminator import SRDiscriminator
@@ -24,6 +25,8 @@ MODELS: dict[str, type[nn.Module]] = {
     "mlp_discriminator": MLPDiscriminator,
     "resnet_generator": ResNetGenerator,
     "resnet_discriminator": ResNetDiscriminator,
+    "progan_generator": ProGANGenerator,
+    "progan_discriminator": ProGANDiscriminator,
     "unet_generator": UNetGenerator,
     "resnet_translator": ResNetTranslator,
     "patchgan_discriminator": PatchGANDiscriminator,

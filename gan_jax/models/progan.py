@@ -31,6 +31,7 @@ from gan_jax.models.layers.growing import (
     level_at,
     level_width,
     told_apart,
+    top_level,
 )
 from gan_jax.models.layers.layers import Conv, Dense, Embed
 from gan_jax.models.layers.levels import level_sizes
@@ -92,7 +93,7 @@ class ProGANGenerator(nn.Module):
         label, fade = told_apart(told)
         check_label(self.condition, self.CONDITIONS, self.num_classes, label, latent.shape[0])
         sizes = level_sizes((self.image_shape[0], self.image_shape[1]))
-        top = len(sizes) - 1 if self.is_initializing() else level_at(self.resolution, sizes)
+        top = top_level(self, sizes)
         join = JoinLabel(self.condition, self.num_classes, self.embedding_size, name="label")
         x = PixelNorm()(join(latent, label, train))
         maps = []
@@ -113,8 +114,7 @@ class ProGANGenerator(nn.Module):
 
         def to_image(x: Array, level: int) -> Array:
             name = f"to_image_{sizes[level][0]}"
-            conv = Conv(self.image_shape[2], 1, equalised=LINEAR, name=name)
-            return conv(at_least_float32(x))  # linear images are finer than bfloat16
+            return at_least_float32(Conv(self.image_shape[2], 1, equalised=LINEAR, name=name)(x))
 
         if self.is_initializing():  # those of all levels; once trained, only those in use
             return [to_image(x, level) for level, x in enumerate(maps)][-1]
@@ -144,7 +144,6 @@ class ProGANDiscriminator(nn.Module):
             trained.
         minibatch: "none", "stddev" or "stddev_strided", joined to the lowest maps, see `join_minibatch`.
         minibatch_group: examples in a group of it.
-        blur: StyleGAN's filter [1, 2, 1] before each halving (Karras et al. 2019, arXiv:1812.04948, appendix C).
         width_base: level n has width_base / 2^(n + 1) channels, the lowest being 0, ...
         width_max: ... and no more than these.
         resolution: the height of the level up to which it has grown; 0 for all.
@@ -159,7 +158,6 @@ class ProGANDiscriminator(nn.Module):
     auxiliary: int = 0
     minibatch: str = "stddev"
     minibatch_group: int = 4
-    blur: bool = False
     width_base: int = 8192
     width_max: int = 512
     resolution: int = 0
@@ -180,7 +178,7 @@ class ProGANDiscriminator(nn.Module):
         label, fade = told_apart(told)
         check_label(self.condition, self.CONDITIONS, self.num_classes, label, image.shape[0])
         sizes = level_sizes((image.shape[1], image.shape[2]))
-        top = len(sizes) - 1 if self.is_initializing() else level_at(self.resolution, sizes)
+        top = top_level(self, sizes)
 
         def from_image(level: int) -> Array:
             height = sizes[level][0]
@@ -195,7 +193,6 @@ class ProGANDiscriminator(nn.Module):
                 height = sizes[level][0]
                 conv = Conv(self._width(level), 3, equalised=Equalised(), name=f"conv_{height}")
                 x = leaky_relu(conv(x))
-                x = fir(x) if self.blur else x
                 down = Conv(
                     self._width(level - 1), 3, halve=True, equalised=Equalised(), name=f"down_{height}"
                 )
@@ -209,13 +206,14 @@ class ProGANDiscriminator(nn.Module):
         return self._outputs(x, label, sizes[0][0])
 
     def _outputs(self, x: Array, label: Array | None, height: int) -> Array | tuple[Array, Array]:
-        """What is said of the lowest maps; in float32, as what compares examples needs it."""
+        """What is said of the lowest maps; what compares examples is computed in float32."""
         if self.minibatch not in MINIBATCH:
             raise ValueError(f"minibatch={self.minibatch!r} is not one of {', '.join(MINIBATCH)}")
-        x = join_minibatch(at_least_float32(x), self.minibatch, 0, self.minibatch_group, self.axis_name)
-        x = leaky_relu(Conv(self._width(0), 3, equalised=Equalised(), name=f"conv_{height}")(x))
+        joined = join_minibatch(at_least_float32(x), self.minibatch, 0, self.minibatch_group, self.axis_name)
+        conv = Conv(self._width(0), 3, equalised=Equalised(), name=f"conv_{height}")
+        x = leaky_relu(conv(joined.astype(x.dtype)))
         hidden = Dense(self._width(-1), equalised=Equalised(), name="hidden")
-        features = leaky_relu(hidden(x.reshape(x.shape[0], -1)))
+        features = at_least_float32(leaky_relu(hidden(x.reshape(x.shape[0], -1))))
         logits = Dense(1, equalised=LINEAR, name="dense")(features)[:, 0]
         if self.condition == "projection":
             assert label is not None  # both were checked by `check_label`

@@ -167,6 +167,13 @@ FAMILIES: dict[str, dict[str, Any]] = {
         augment=dict(name="diffaugment"),
         penalties=dict(consistency=dict(weight=1.0)),
     ),
+    "growing": dict(
+        algorithm=dict(name="growing", latent_size=5, fade_steps=3),
+        loss=dict(name="wasserstein"),
+        penalties=dict(drift=dict(weight=0.1)),
+        generator=dict(name="progan_generator", width_base=16, width_max=4),
+        discriminator=dict(name="progan_discriminator", width_base=16, width_max=4, minibatch="none"),
+    ),
     # Holes are drawn by example, patches are judged beside the source.
     "inpainting": dict(
         algorithm=dict(name="translator"),
@@ -262,7 +269,7 @@ def on_eight_devices(algorithm, first, batches, way):
 def assert_nothing_but_sums_is_exchanged(program):
     """A device's rows of every part are among its own, and nobody holds the whole mini-batch."""
     assert "all-reduce" in program
-    for name in ("all-gather", "all-to-all", "collective-permute", f"f32[{BATCH},", f"f32[{BATCH // 2},8,6"):
+    for name in ("all-gather", "all-to-all", "collective-permute", f"f32[{BATCH},", f"f32[{BATCH // 2},8,12"):
         assert name not in program
 
 

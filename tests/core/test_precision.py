@@ -45,6 +45,10 @@ NETWORKS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         dict(widths=(16, 16), attention_size=8, condition="one_hot", spectral_norm=True),
         dict(widths=(16, 16), attention_size=4, downsamplings=1, condition="projection"),
     ),
+    "progan": (
+        dict(width_base=32, width_max=12, condition="one_hot"),
+        dict(width_base=32, width_max=12, auxiliary=3),
+    ),
     "unet": (dict(width=8, downs=3), dict(width=8, layers=1, spectral_norm=True, norm="batch")),
     "translator": (dict(width=8, blocks=1, norm="batch", spectral_norm=True), dict(width=8, layers=0)),
 }

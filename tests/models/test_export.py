@@ -29,6 +29,8 @@ NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
         "resnet_discriminator",
         dict(widths=(64, 64), downsamplings=1, attention_size=4, condition="projection", **LABELS),
     ),
+    "progan": ("progan_generator", dict(width_base=32)),
+    "progan critic": ("progan_discriminator", dict(width_base=32, minibatch="none")),
     "unet": ("unet_generator", dict(width=32, downs=3)),
     "unet nearest": ("unet_generator", dict(width=8, downs=2, upsampling="nearest", norm="batch")),
     "patchgan": ("patchgan_discriminator", dict(width=32, layers=1)),

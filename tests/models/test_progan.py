@@ -1,6 +1,8 @@
 """ProGAN's networks: their sizes, what they compute, and how one level fades into the next."""
 
+import functools
 import math
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -11,7 +13,7 @@ from gan_jax.models.progan import ProGANDiscriminator, ProGANGenerator
 
 KEY = jax.random.key(0)
 SHAPE = (16, 24, 2)  # levels 4x6, 8x12, 16x24
-SMALL = dict(width_base=16, width_max=6)  # 6, 4 and 2 channels; the vectors have 6
+SMALL: dict[str, Any] = dict(width_base=16, width_max=6)  # 6, 4 and 2 channels; the vectors have 6
 LATENT = jax.random.normal(jax.random.key(1), (4, 5))
 IMAGE = jax.random.uniform(jax.random.key(2), (4, *SHAPE), minval=-1.0)
 
@@ -146,33 +148,24 @@ def test_grown_to_the_last_level_is_grown(of_generator, of_discriminator):
         (generator(16), generator(), of_generator, LATENT),
         (discriminator(16), discriminator(), of_discriminator, IMAGE),
     ):
-        assert fine.apply(variables, x, None, train=False).tolist() == pytest.approx(
-            whole.apply(variables, x, None, train=False).tolist()
-        )
+        np.testing.assert_array_equal(at_fade(fine, variables, x, None), at_fade(whole, variables, x, None))
 
 
 def test_activations_have_variance_one_at_the_start():
     """As equalised weights promise it, whatever the widths are."""
-    fields = dict(width_base=512, width_max=64)
+    fields: dict[str, Any] = dict(width_base=512, width_max=64)
     x = jax.random.normal(KEY, (8, 16, 16, 3))
     wide = ProGANDiscriminator(**fields, minibatch="none")
 
-    @jax.jit
-    def outputs():
-        _, of_d = wide.init_with_output(
+    @functools.partial(jax.jit, static_argnums=0)
+    def intermediates(network, x):
+        _, found = network.init_with_output(
             KEY, x, None, train=False, capture_intermediates=True, mutable=["params", "intermediates"]
         )
-        image, of_g = ProGANGenerator((16, 16, 3), **fields).init_with_output(
-            KEY,
-            jax.random.normal(KEY, (8, 64)),
-            None,
-            train=False,
-            capture_intermediates=True,
-            mutable=["params", "intermediates"],
-        )
-        return of_d["intermediates"], of_g["intermediates"]
+        return found["intermediates"]
 
-    of_d, of_g = outputs()
+    of_d = intermediates(wide, x)
+    of_g = intermediates(ProGANGenerator((16, 16, 3), **fields), jax.random.normal(KEY, (8, 64)))
     for name in ("conv_8", "up_8", "up_16", "conv_16"):  # of maps of mean square 1
         assert np.var(of_g[name]["__call__"][0]) == pytest.approx(2.0, rel=0.3), name
     for name in ("to_image_4", "to_image_8", "to_image_16"):
@@ -181,7 +174,7 @@ def test_activations_have_variance_one_at_the_start():
     assert np.var(of_d["dense"]["__call__"][0]) < 4.0
 
 
-@pytest.mark.parametrize("condition", ["embedding", "one_hot", "auto"])
+@pytest.mark.parametrize("condition", ["one_hot", "auto"])
 def test_labels_change_what_is_made_and_what_is_said(condition):
     made = generator(condition=condition, num_classes=3)
     judged = discriminator(condition="auto", num_classes=3, auxiliary=3)
@@ -216,7 +209,10 @@ def test_any_size_has_its_levels(size):
     ("make", "words"),
     [
         (lambda: generator(12), r"resolution=12: images of 16x24 have the levels 4 \(4x6\), 8 \(8x12\), 16"),
-        (lambda: discriminator(32).init(KEY, IMAGE, None, train=False), "resolution=32: images of 16x24 have"),
+        (
+            lambda: discriminator(32).init(KEY, IMAGE, None, train=False),
+            "resolution=32: images of 16x24 have",
+        ),
         (lambda: ProGANGenerator((3, 8, 1)), "images of 3x8 pixels"),
         (
             lambda: ProGANGenerator(SHAPE, width_base=4).init(KEY, LATENT, None, train=False),
@@ -226,7 +222,10 @@ def test_any_size_has_its_levels(size):
             lambda: discriminator(minibatch="discrimination").init(KEY, IMAGE, None, train=False),
             "minibatch='discrimination' is not one of none, stddev",
         ),
-        (lambda: discriminator(condition="embedding").init(KEY, IMAGE, None, train=False), "condition='embed"),
+        (
+            lambda: discriminator(condition="embedding").init(KEY, IMAGE, None, train=False),
+            "condition='embed",
+        ),
         (lambda: discriminator(auxiliary=-1).init(KEY, IMAGE, None, train=False), "auxiliary=-1"),
     ],
 )
