@@ -7,7 +7,7 @@ Karras et al. 2018, arXiv:1710.10196. Such a network has the layers of all level
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -55,23 +55,15 @@ def level_at(resolution: int, sizes: list[Size]) -> int:
     return heights.index(resolution)
 
 
-class Grown(Protocol):
-    """A network with the levels up to a resolution."""
-
-    resolution: int
-
-    def is_initializing(self) -> bool:
-        """Whether all layers are to be made."""
-
-
-def top_level(network: Grown, sizes: list[Size]) -> int:
-    """The number of the highest level that a network computes: of all levels where layers are made.
+def top_level(network: Any, sizes: list[Size]) -> int:
+    """The number of the highest level that a module with `resolution` computes: of all where layers are made.
 
     Raises:
         ValueError: see `level_at`.
     """
     level = level_at(network.resolution, sizes)
-    return len(sizes) - 1 if network.is_initializing() else level
+    makes_layers = network.scope is not None and network.is_initializing()
+    return len(sizes) - 1 if makes_layers else level
 
 
 def told_apart(told: Any) -> tuple[Array | None, Array | None]:
