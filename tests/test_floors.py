@@ -15,6 +15,7 @@ FLOORS = (
     ("study",),
     ("training",),
     ("config",),
+    ("latent_tools",),
     ("evaluation",),
     ("summaries",),
     ("metrics",),

@@ -26,6 +26,7 @@ Array = jax.Array
 Maps = Callable[[PyTree, Array, tuple[str, ...]], list[Array]]
 
 NETWORKS = ("vgg19", "classifier:NAME", "classifier:FILE", "random")
+_VGG19_USUAL = ("relu1_2", "relu2_2", "relu3_4", "relu4_4", "relu5_4")
 RANDOM_SHAPE = (64, 64, 3)  # of the pictures for which the random network has its layers, four of them
 
 
@@ -38,11 +39,14 @@ class ContentNetwork:
         load: its weights, NumPy arrays.
         maps: (weights, pictures [B, H, W, C] in [-1, 1], names of layers) -> their activations
             [B, h, w, c]. Pure; raises a ValueError that lists the layers if one is unknown.
+        usual_layers: weights -> the layers that a perceptual distance reads: of vgg19 the last of each of its
+            five stages, which are LPIPS's of VGG16 (Zhang et al. 2018, arXiv:1801.03924), of others all.
     """
 
     name: str
     load: Callable[[], PyTree]
     maps: Maps
+    usual_layers: Callable[[PyTree], tuple[str, ...]]
 
 
 def content_network(text: str, weights: str, where: str) -> ContentNetwork:
@@ -63,14 +67,20 @@ def content_network(text: str, weights: str, where: str) -> ContentNetwork:
         raise ValueError(f"weights={weights!r}: network={text!r} has its own; they are vgg19's")
     if text == "vgg19":
         name = f"vgg19 {expanded(weights).stem}".strip()
-        return ContentNetwork(name, partial(read_vgg19, weights, f"{where}.weights"), vgg19_maps)
+        load = partial(read_vgg19, weights, f"{where}.weights")
+        return ContentNetwork(name, load, vgg19_maps, lambda params: _VGG19_USUAL)
     if text == "random":
-        return ContentNetwork(text, lambda: random_network(RANDOM_SHAPE).params, _random_maps)
+        return ContentNetwork(
+            text, lambda: random_network(RANDOM_SHAPE).params, _random_maps, lambda params: _names(len(params))
+        )
     if kind == "classifier" and which:
         is_file = which.endswith(".npz")
         name = expanded(which).stem if is_file else which
         return ContentNetwork(
-            f"classifier {name}", lambda: _classifier(which, is_file).params, _classifier_maps
+            f"classifier {name}",
+            lambda: _classifier(which, is_file).params,
+            _classifier_maps,
+            lambda params: _names(_convolutions(params)),
         )
     raise ValueError(f"network={text!r}: choose one of {', '.join(NETWORKS)}")
 
@@ -80,11 +90,13 @@ def _classifier(which: str, is_file: bool) -> FeatureNetwork:
 
 
 def _classifier_maps(params: PyTree, image: Array, layers: tuple[str, ...]) -> list[Array]:
-    kernels = params["params"]
-    count = sum(name.startswith("conv_") for name in kernels)
-    image = _with_channels(image, kernels["conv_0"]["kernel"].shape[2])
-    maps = ClassifierMaps(count).apply(params, image)
+    image = _with_channels(image, params["params"]["conv_0"]["kernel"].shape[2])
+    maps = ClassifierMaps(_convolutions(params)).apply(params, image)
     return _chosen(maps, layers)  # type: ignore[arg-type]
+
+
+def _convolutions(params: PyTree) -> int:
+    return sum(name.startswith("conv_") for name in params["params"])
 
 
 def _random_maps(params: PyTree, image: Array, layers: tuple[str, ...]) -> list[Array]:
@@ -93,10 +105,15 @@ def _random_maps(params: PyTree, image: Array, layers: tuple[str, ...]) -> list[
 
 def _chosen(maps: list[Array], layers: tuple[str, ...]) -> list[Array]:
     """The maps with these names."""
-    names = [f"relu_{index}" for index in range(len(maps))]
+    names = _names(len(maps))
     if not layers or not set(layers) <= set(names):
         raise ValueError(f"layers={layers!r}: choose some of {', '.join(names)}")
     return [maps[names.index(name)] for name in layers]
+
+
+def _names(count: int) -> tuple[str, ...]:
+    """Of the layers of a classifier or the random network."""
+    return tuple(f"relu_{index}" for index in range(count))
 
 
 def _with_channels(image: Array, channels: int) -> Array:
