@@ -21,7 +21,14 @@ from pathlib import Path
 
 from absl import flags, logging
 
-from gan_jax.cli import command_flags, evaluation_flags, translation_flags
+from gan_jax.cli import (
+    command_flags,
+    evaluation_flags,
+    latent_flags,
+    neighbours_flags,
+    sample_flags,
+    translation_flags,
+)
 from gan_jax.config.config_flag import OVERRIDE
 from gan_jax.utils import compilation_cache, streams, uncaught
 from gan_jax.utils.errors import UserError
@@ -35,6 +42,11 @@ usage: gan-jax COMMAND [--flag=value ...]
   gan-jax train --config configs/dcgan_fashion_mnist.py --workdir runs/x [--config.seed=1 ...]
   gan-jax sample --workdir runs/x --num 64 --seed 0 --out grid.png [--label NAME]
   gan-jax translate --workdir runs/x --input photos --out made [--direction b_to_a]
+  gan-jax interpolate --workdir runs/x --seeds 0-3 --out way.gif
+  gan-jax mix --workdir runs/x --rows 0-3 --columns 10-15 --out mixed.png
+  gan-jax project --workdir runs/x --input photos --out found
+  gan-jax walk --workdir runs/x --out directions.png
+  gan-jax neighbours --workdir runs/x --out neighbours.png
   gan-jax info --workdir runs/x
   gan-jax evaluate --fake runs/x --metrics fid,kid,prdc [--real fashion_mnist:test --num 10000]
   gan-jax scores runs/x runs/y
@@ -73,12 +85,29 @@ class Command:
 
 COMMANDS = {
     "train": Command("train a run, or continue it", command_flags.define_train, command_flags.train),
-    "sample": Command("draw pictures from a run", command_flags.define_sample, command_flags.sample),
+    "sample": Command("draw pictures from a run", sample_flags.define_sample, sample_flags.sample),
     "translate": Command(
         "make pictures of pictures with a run",
         translation_flags.define_translate,
         translation_flags.translate,
         translation_flags.EXAMPLE,
+    ),
+    "interpolate": Command(
+        "lead from picture to picture, in a picture or a film",
+        latent_flags.define_interpolate,
+        latent_flags.interpolate,
+    ),
+    "mix": Command("mix the styles of pictures", latent_flags.define_mix, latent_flags.mix),
+    "project": Command(
+        "find the latents of given pictures", latent_flags.define_project, latent_flags.project
+    ),
+    "walk": Command(
+        "walk along the directions in which pictures change most", latent_flags.define_walk, latent_flags.walk
+    ),
+    "neighbours": Command(
+        "show drawn pictures beside the nearest training pictures",
+        neighbours_flags.define_neighbours,
+        neighbours_flags.neighbours,
     ),
     "info": Command(
         "show a run: config, networks, progress, checkpoints", command_flags.define_info, command_flags.info

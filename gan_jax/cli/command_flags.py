@@ -168,60 +168,6 @@ def check_checkpoint(values: flags.FlagValues) -> None:
         raise flags.Error(f"--best and --step={values.step}: give one of them")
 
 
-def define_sample(values: flags.FlagValues, argv: list[str]) -> list[str]:
-    """Adds the flags of `gan-jax sample`."""
-    define_path(values, "workdir", "The run's folder.")
-    define_integer("num", 64, "How many images.", lower_bound=1, flag_values=values)
-    define_integer("seed", 0, "Of the latents.", lower_bound=0, flag_values=values)
-    define_path(
-        values,
-        "out",
-        "What to write, by its ending: .png, .jpg, .jpeg or .webp for one picture of all, .npz for the "
-        "arrays, FOLDER/ for a PNG of each.",
-    )
-    define_integer("columns", None, "Pictures in a row.", lower_bound=1, flag_values=values)
-    define_integer(
-        "scale",
-        None,
-        "How many times larger the pictures are in one of all; 1 is their own size. Default: what is "
-        "comfortable to look at.",
-        lower_bound=1,
-        upper_bound=64,
-        flag_values=values,
-    )
-    define_checkpoint(values)
-    define_direction(values)
-    flags.DEFINE_string(
-        "label",
-        None,
-        "The class, where the run is conditional, by its name or number; several with commas between: a row "
-        "of each. gan-jax info lists them.",
-        flag_values=values,
-    )
-    return argv
-
-
-def sample(values: flags.FlagValues, rest: list[str]) -> None:
-    """Runs `gan-jax sample`."""
-    no_arguments(rest)
-    workdir, out = Path(required(values, "workdir")), required(values, "out")
-    check_checkpoint(values)
-    from gan_jax.cli import commands
-
-    commands.sample(
-        workdir,
-        num=values.num,
-        seed=values.seed,
-        out=out,
-        label=values.label,
-        direction=values.direction,
-        columns=values.columns,
-        scale=values.scale,
-        step=values.step,
-        best=values.best,
-    )
-
-
 def define_info(values: flags.FlagValues, argv: list[str]) -> list[str]:
     """Adds the flags of `gan-jax info`."""
     define_path(values, "workdir", "The run's folder.")

@@ -1,4 +1,4 @@
-"""The flags of the commands about latents (`interpolate`, `mix`, `project`, `walk`, `neighbours`), and their checks.
+"""The flags of the commands about latents (`interpolate`, `mix`, `project`, `walk`), and their checks.
 
 As in `command_flags`, what a command needs is imported when it runs.
 """
@@ -11,17 +11,15 @@ from typing import Any
 from absl import flags
 
 from gan_jax.cli.command_flags import (
-    DATA_DIR,
     check_checkpoint,
     define_checkpoint,
     define_integer,
     define_path,
-    define_scale,
-    define_truncation,
     no_arguments,
     path_of,
     required,
 )
+from gan_jax.cli.sample_flags import define_scale, define_truncation, truncation_of
 
 _MOST_SEEDS = 1000
 SEED = "one picture of each, the first of gan-jax sample --seed"
@@ -59,7 +57,8 @@ def _define_seeds(values: flags.FlagValues, name: str, default: str, about: str)
 
 def seeds_of(values: flags.FlagValues, name: str) -> list[int]:
     """The seeds that a flag lists: "3", "0-3", or some with commas between."""
-    text, found = values[name].value, []
+    text: str = values[name].value or ""
+    found: list[int] = []
     for part in map(str.strip, text.split(",")):
         first, dash, last = (piece.strip() for piece in part.partition("-"))
         last = last if dash else first
@@ -77,7 +76,7 @@ def _source(values: flags.FlagValues) -> dict[str, Any]:
     check_checkpoint(values)
     given = {"workdir": workdir, "step": values.step, "best": values.best, "label": values.label}
     if "truncation" in values:
-        given |= {"truncation": values.truncation, "cutoff": values.cutoff}
+        given["truncation"] = truncation_of(values)
     return given
 
 
@@ -85,17 +84,25 @@ def define_interpolate(values: flags.FlagValues, argv: list[str]) -> list[str]:
     """Adds the flags of `gan-jax interpolate`."""
     _define_common(
         values,
-        "What to write, by its ending: .png, .jpg, .jpeg or .webp for a picture with a row from each seed to the "
-        "next, .gif or .mp4 for a film that ends where it begins. MP4 needs imageio-ffmpeg.",
+        "What to write, by its ending: .png, .jpg, .jpeg or .webp for a picture with a row from each seed to "
+        "the next, .gif or .mp4 for a film that ends where it begins. MP4 needs imageio-ffmpeg.",
     )
     _define_space(values)
     _define_seeds(values, "seeds", "0-3", f"The pictures between which it leads, {SEED}.")
-    define_path(values, "latents", "An .npz of latents, as gan-jax project writes it, in the place of the seeds.")
-    define_integer(
-        "frames", None, "Steps from one to the next. Default: 8 in a picture, 24 in a film.", lower_bound=1,
-        upper_bound=10_000, flag_values=values,
+    define_path(
+        values, "latents", "An .npz of latents, as gan-jax project writes it, in the place of the seeds."
     )
-    define_integer("fps", 24, "Frames per second of a film.", lower_bound=1, upper_bound=100, flag_values=values)
+    define_integer(
+        "frames",
+        None,
+        "Steps from one to the next. Default: 8 in a picture, 24 in a film.",
+        lower_bound=1,
+        upper_bound=10_000,
+        flag_values=values,
+    )
+    define_integer(
+        "fps", 24, "Frames per second of a film.", lower_bound=1, upper_bound=100, flag_values=values
+    )
     return argv
 
 
@@ -126,8 +133,8 @@ def define_mix(values: flags.FlagValues, argv: list[str]) -> list[str]:
     flags.DEFINE_string(
         "layers",
         None,
-        "Whose styles the rows' pictures get from the columns': coarse, middle, fine (thirds), all, 3, 0-3, or some "
-        "with commas between. Default: a grid for each of coarse, middle and fine.",
+        "Whose styles the rows' pictures get from the columns': coarse, middle, fine (thirds), all, 3, 0-3, "
+        "or some with commas between. Default: a grid for each of coarse, middle and fine.",
         flag_values=values,
     )
     return argv
@@ -141,7 +148,12 @@ def mix(values: flags.FlagValues, rest: list[str]) -> None:
     from gan_jax.cli import latent_commands
 
     latent_commands.mix(
-        latent_commands.Source(**source), out, rows=rows, columns=columns, layers=values.layers, scale=values.scale
+        latent_commands.Source(**source),
+        out,
+        rows=rows,
+        columns=columns,
+        layers=values.layers,
+        scale=values.scale,
     )
 
 
@@ -153,16 +165,17 @@ def define_project(values: flags.FlagValues, argv: list[str]) -> list[str]:
         "gan-jax interpolate and sample --latents.",
         truncation=False,
     )
-    define_path(values, "input", "A picture, or a folder with pictures in it and below it, projected as one batch.")
-    _define_space(values)
-    define_integer(
-        "iterations", 1000, "Descents.", lower_bound=1, upper_bound=1_000_000, flag_values=values
+    define_path(
+        values, "input", "A picture, or a folder with pictures in it and below it, projected as one batch."
     )
+    _define_space(values)
+    define_integer("iterations", 1000, "Descents.", lower_bound=1, upper_bound=1_000_000, flag_values=values)
     flags.DEFINE_string(
         "network",
         "",
-        "In whose layers pictures are compared, beside their pixels: random, classifier:NAME (of a data set), "
-        "classifier:FILE, vgg19 (with weights), none. Default: random; none for pictures neither grey nor RGB.",
+        "In whose layers pictures are compared, beside their pixels: random, classifier:NAME (of a data "
+        "set), classifier:FILE, vgg19 (with weights), none. Default: random; none where pictures are neither "
+        "grey nor RGB.",
         flag_values=values,
     )
     define_path(values, "weights", "A file of torchvision's weights, of vgg19.")
@@ -206,20 +219,25 @@ def define_walk(values: flags.FlagValues, argv: list[str]) -> list[str]:
         "method",
         None,
         ["ganspace", "sefa"],
-        "ganspace: principal components of w. sefa: from the weights of the layers that read the latents. Default: "
-        "ganspace of w, sefa of z.",
+        "ganspace: principal components of w. sefa: from the weights of the layers that read the latents. "
+        "Default: ganspace of w, sefa of z.",
         flag_values=values,
     )
-    define_integer("directions", 5, "How many, the first ones.", lower_bound=1, upper_bound=100, flag_values=values)
+    define_integer(
+        "directions", 5, "How many, the first ones.", lower_bound=1, upper_bound=100, flag_values=values
+    )
     define_integer("columns", 7, "Pictures in a row.", lower_bound=2, upper_bound=100, flag_values=values)
     flags.DEFINE_float(
-        "extent", 3.0, "How far to either side, in standard deviations along the direction.", flag_values=values
+        "extent",
+        3.0,
+        "How far to either side, in standard deviations along the direction.",
+        flag_values=values,
     )
     flags.DEFINE_string(
         "layers",
         "all",
-        "Of w, which are moved: coarse, middle, fine (thirds), all, 3, 0-3, or some with commas between. Default: "
-        "all.",
+        "Of w, which are moved: coarse, middle, fine (thirds), all, 3, 0-3, or some with commas between. "
+        "Default: all.",
         flag_values=values,
     )
     define_integer("seed", 0, "Of the picture in the middle of each row.", lower_bound=0, flag_values=values)
@@ -243,42 +261,4 @@ def walk(values: flags.FlagValues, rest: list[str]) -> None:
         layers=values.layers,
         seed=values.seed,
         scale=values.scale,
-    )
-
-
-def define_neighbours(values: flags.FlagValues, argv: list[str]) -> list[str]:
-    """Adds the flags of `gan-jax neighbours`."""
-    define_path(values, "workdir", "The run's folder.")
-    define_path(values, "out", "The picture to write: .png, .jpg, .jpeg or .webp.")
-    define_checkpoint(values)
-    define_integer("num", 8, "Generated pictures.", lower_bound=1, upper_bound=1000, flag_values=values)
-    define_integer("nearest", 4, "Training pictures beside each, in pixels and in features.", lower_bound=1,
-                   upper_bound=100, flag_values=values)
-    flags.DEFINE_string("network", "auto", "Whose features are compared, as for gan-jax evaluate.", flag_values=values)
-    define_integer("seed", 0, "Of the latents.", lower_bound=0, flag_values=values)
-    define_path(values, "data_dir", DATA_DIR)
-    define_path(
-        values, "real_dir", "Where the folder of pictures is now that the run was trained on. Default: where it was."
-    )
-    return argv
-
-
-def neighbours(values: flags.FlagValues, rest: list[str]) -> None:
-    """Runs `gan-jax neighbours`."""
-    no_arguments(rest)
-    workdir, out = Path(required(values, "workdir")), Path(required(values, "out"))
-    check_checkpoint(values)
-    from gan_jax.cli import latent_commands
-
-    latent_commands.neighbours(
-        workdir,
-        out,
-        num=values.num,
-        nearest=values.nearest,
-        network=values.network,
-        seed=values.seed,
-        step=values.step,
-        best=values.best,
-        data_dir=values.data_dir,
-        real_dir=values.real_dir,
     )

@@ -71,7 +71,10 @@ def content_network(text: str, weights: str, where: str) -> ContentNetwork:
         return ContentNetwork(name, load, vgg19_maps, lambda params: _VGG19_USUAL)
     if text == "random":
         return ContentNetwork(
-            text, lambda: random_network(RANDOM_SHAPE).params, _random_maps, lambda params: _names(len(params))
+            text,
+            lambda: random_network(RANDOM_SHAPE).params,
+            _random_maps,
+            lambda params: _names(len(params)),
         )
     if kind == "classifier" and which:
         is_file = which.endswith(".npz")

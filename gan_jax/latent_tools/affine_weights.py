@@ -10,8 +10,10 @@ from typing import Any
 
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
 import numpy as np
 
+from gan_jax.core.update import Array
 from gan_jax.latent_tools.generator import LatentGenerator, Space
 from gan_jax.utils.errors import UserError
 from gan_jax.utils.tree import PyTree
@@ -28,28 +30,26 @@ def first_weights(generator: LatentGenerator, space: Space) -> list[np.ndarray]:
         UserError: the network has no such layer.
     """
     algorithm, state = generator.algorithm, generator.state
-    label = None if algorithm.num_classes is None else np.zeros(1, np.int32)
-    z = np.zeros((1, algorithm.input_size), np.float32)
+    label = None if algorithm.num_classes is None else jnp.zeros(1, jnp.int32)
+    z = jnp.zeros((1, algorithm.input_size))
     if space == "z":
         found = _reading(generator, z, label, "z", algorithm.input_size, joined=True)[:1]
     else:
-        w = jax.eval_shape(
-            lambda state: algorithm.styles(state, z, generator.told(z, label, state)), state
-        )
-        zeros = np.zeros(w.shape, np.float32)
+        w = jax.eval_shape(lambda state: algorithm.styles(state, z, generator.told(z, label, state)), state)
+        zeros = jnp.zeros(w.shape)
         found = _reading(generator, zeros, label, "w", w.shape[-1], joined=False)
     if not found:
         raise UserError(
-            f"{type(algorithm.generator).__name__} has no dense layer that reads {space}, whose weights would "
-            "say the directions"
+            f"{type(algorithm.generator).__name__} has no dense layer that reads {space}, whose weights "
+            "would say the directions"
         )
     return found
 
 
 def _reading(
     generator: LatentGenerator,
-    latent: np.ndarray,
-    label: np.ndarray | None,
+    latent: Array,
+    label: Array | None,
     space: Space,
     size: int,
     *,
@@ -66,7 +66,7 @@ def _reading(
         module = context.module
         shapes = [x.shape[-1] for x in args if hasattr(x, "shape") and x.ndim == MATRIX]
         if shapes and module.scope is not None and (shapes[0] == size or (joined and shapes[0] > size)):
-            for name, leaf in module.scope.collection("params").items():
+            for name, leaf in module.variables.get("params", {}).items():
                 key = (module.path, name)
                 if getattr(leaf, "ndim", 0) == MATRIX and leaf.shape[0] == shapes[0] and key not in paths:
                     paths.append(key)

@@ -1,14 +1,14 @@
 """Directions of a latent space along which a generator changes most: GANSpace and SeFa.
 
 GANSpace: Harkonen, Hertzmann, Lehtinen and Paris 2020, "GANSpace: Discovering Interpretable GAN Controls",
-arXiv:2004.02546, section 3.1: the principal components of many w = mapping(z). (For a generator without styles it
-takes those of the first layer's activations, brought back to z. Of a dense layer and normal z, whose
-activations are linear in z, these are SeFa's without the norms of columns, which is why there is only SeFa of z.)
+arXiv:2004.02546, section 3.1: the principal components of many w = mapping(z). For a generator without styles
+it takes those of the first layer's activations, brought back to z. Of a dense layer and normal z, where
+activations are linear in z, these are SeFa's without its norms, which is why there is only SeFa of z.
 
-SeFa: Shen and Zhou 2021, "Closed-Form Factorization of Latent Semantics in GANs", arXiv:2007.06600, equation 5: the
-eigenvectors of A^T A with the largest eigenvalues, A the weights of the layers that read the latents. As in the
-official code (genforce/sefa) each output of A has the norm 1. Deviation: there toRGB layers are left out, but for
-the last.
+SeFa: Shen and Zhou 2021, "Closed-Form Factorization of Latent Semantics in GANs", arXiv:2007.06600, equation
+5: the eigenvectors of A^T A with the largest eigenvalues, A the weights of the layers that read the latents.
+As in the official code (genforce/sefa) the weights of each output have the norm 1. Deviation: there toRGB
+layers are left out, but for the last.
 """
 
 from __future__ import annotations
@@ -66,14 +66,18 @@ def find_directions(
     """
     if method == "ganspace" and space == "z":
         raise UserError(
-            "method=ganspace: random z have no principal directions, all are alike; it needs the styles w of a "
-            "style generator: choose sefa"
+            "method=ganspace: random z have no principal directions, all are alike; it needs the styles w of "
+            "a style generator: choose sefa"
         )
-    drawn = generator.many(SAMPLES, seed, None if labels is None else np.resize(labels, SAMPLES).astype(np.int32))
+    drawn = generator.many(
+        SAMPLES, seed, None if labels is None else np.resize(labels, SAMPLES).astype(np.int32)
+    )
     values = generator.in_space(drawn, space).values
     rows = (values[:, 0] if space == "w" else values).astype(np.float64)
     if count > rows.shape[1]:
-        raise UserError(f"{count} directions are asked for, and {space} has {rows.shape[1]} dimensions: ask for fewer")
+        raise UserError(
+            f"{count} directions are asked for, and {space} has {rows.shape[1]} dimensions: ask for fewer"
+        )
     if method == "ganspace":
         vectors, share = principal_components(rows, count)
     else:
@@ -83,13 +87,13 @@ def find_directions(
 
 
 def principal_components(rows: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """The `count` directions of the largest variance [count, D] of rows [N, D], and its shares of all [count]."""
+    """Of rows [N, D] the directions of the largest variance [count, D], and its shares of all [count]."""
     centred = rows - rows.mean(axis=0)
     return _largest(centred.T @ centred, count)
 
 
 def factorised(weights: Sequence[np.ndarray], count: int) -> tuple[np.ndarray, np.ndarray]:
-    """SeFa's directions [count, D] from kernels [D, n] (arXiv:2007.06600, equation 5), and their shares [count]."""
+    """SeFa's directions [count, D] from kernels [D, n], and their shares [count] of the squared weights."""
     joined = np.concatenate(weights, axis=1)
     norms = np.linalg.norm(joined, axis=0)
     joined = joined[:, norms > 0] / norms[norms > 0]

@@ -49,8 +49,8 @@ def open_distance(name: str, weights: str, field: Field, pixel_weight: float) ->
     """The distance in the network that `name` names, loaded.
 
     Args:
-        name: as `content_network` takes it; "none" for pixels alone; "" for "random" where pictures are grey or RGB,
-            else "none".
+        name: as `content_network` takes it; "none" for pixels alone; "" for "random" where pictures are grey
+            or RGB, else "none".
         weights: of vgg19: torchvision's file.
         field: of the images, whose channels the network must take.
 

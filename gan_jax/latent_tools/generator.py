@@ -14,10 +14,11 @@ from tqdm import tqdm
 
 from gan_jax.core.algorithm import Algorithm
 from gan_jax.core.state import TrainState
-from gan_jax.core.styles import Truncation, truncate
+from gan_jax.core.styles import NO_TRUNCATION, Truncation, truncate
 from gan_jax.core.update import Array
 from gan_jax.data.spec import DataSpec
 from gan_jax.inference.sample import CHUNK, drawable
+from gan_jax.inference.truncation import truncated
 from gan_jax.utils.errors import UserError
 from gan_jax.utils.tree import PyTree
 
@@ -65,12 +66,12 @@ class LatentGenerator:
         spaces: ("z", "w") of a style generator, ("z",) of others.
 
     Raises:
-        UserError: a method that makes no images of latents alone; examples that have no pictures; truncation of
-            a generator that keeps no mean of its styles.
+        UserError: a method that makes no images of latents alone; examples that have no pictures; truncation
+            of a generator that keeps no mean of its styles.
     """
 
     def __init__(
-        self, algorithm: Algorithm, spec: DataSpec, state: TrainState, truncation: Truncation = Truncation()
+        self, algorithm: Algorithm, spec: DataSpec, state: TrainState, truncation: Truncation = NO_TRUNCATION
     ) -> None:
         name = type(algorithm).__name__
         if not algorithm.has_latent_path:
@@ -79,18 +80,18 @@ class LatentGenerator:
             raise UserError(f"{name} makes its images of {remedy}, so that there are no latents to move")
         codec = spec.fields["image"].codec
         if not codec.pictured:
-            raise UserError(f"the run makes {codec.noun}, which have no picture each: the tool needs pictures")
+            raise UserError(
+                f"the run makes {codec.noun}, which have no picture each: the tool needs pictures"
+            )
         self.algorithm, self.spec, self.codec = algorithm, spec, codec
         self.state = drawable(state)
         self.truncation = truncation
         self.spaces: tuple[Space, ...] = ("z", "w") if algorithm.has_styles else ("z",)
-        if truncation != Truncation():
-            try:
-                algorithm.truncated(*truncation).mean_style(self.state)
-            except ValueError as error:
-                raise UserError(f"{error}: leave the truncation out") from error
+        truncated(algorithm, spec, state, *truncation)  # raises what is wrong
         self._images = {space: jax.jit(self._image_of(space)) for space in self.spaces}
-        self._styles = jax.jit(lambda state, z, labels: algorithm.styles(state, z, self.told(z, labels, state)))
+        self._styles = jax.jit(
+            lambda state, z, labels: algorithm.styles(state, z, self.told(z, labels, state))
+        )
 
     def chosen_space(self, space: Space | None) -> Space:
         """The space that was asked for; by default w where there is one.
@@ -162,7 +163,7 @@ class LatentGenerator:
 
     def _image_of(self, space: Space) -> Callable[..., Array]:
         def image(state: TrainState, values: Array, labels: Array | None) -> Array:
-            if self.truncation == Truncation():
+            if self.truncation == NO_TRUNCATION:
                 return self.image(state, space, values, labels)
             algorithm, told = self.algorithm, self.told(values, labels, state)
             styles = values if space == "w" else algorithm.styles(state, values, told)
@@ -183,4 +184,3 @@ class LatentGenerator:
             found = function(self.state, taken.values, taken.labels)
             parts.append(np.asarray(found)[: count - start])
         return np.concatenate(parts)
-

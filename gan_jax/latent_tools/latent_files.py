@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -24,11 +25,11 @@ def save_latents(path: Path | str, latents: Latents) -> None:
         UserError: another ending than .npz; the disk is full or the folder cannot be written to.
     """
     files.checked_suffix(path, (SUFFIX,))
-    arrays = {latents.space: latents.values}
+    arrays: dict[str, Any] = {latents.space: latents.values}
     if latents.labels is not None:
         arrays["labels"] = latents.labels
     buffer = io.BytesIO()
-    np.savez(buffer, **arrays)  # type: ignore[arg-type]
+    np.savez(buffer, **arrays)
     files.write_atomically(path, buffer.getvalue())
 
 
@@ -55,10 +56,14 @@ def read_latents(path: Path | str, generator: LatentGenerator) -> Latents:
     one = generator.in_space(generator.drawn([0], _zero(generator)), space)
     if values.shape[1:] != one.values.shape[1:] or values.dtype.kind != "f" or not len(values):
         wanted = ", ".join(map(str, one.values.shape[1:]))
-        raise UserError(f"{shown}: {space} is {values.dtype} {list(values.shape)}, and the run's is [N, {wanted}]")
+        raise UserError(
+            f"{shown}: {space} is {values.dtype} {list(values.shape)}, and the run's is [N, {wanted}]"
+        )
     if not np.isfinite(values).all():
         raise UserError(f"{shown}: {space} holds values that are not finite")
-    return Latents(space, values.astype(np.float32), _labels(shown, arrays.get("labels"), len(values), generator))
+    return Latents(
+        space, values.astype(np.float32), _labels(shown, arrays.get("labels"), len(values), generator)
+    )
 
 
 def _zero(generator: LatentGenerator) -> list[int] | None:
@@ -72,6 +77,11 @@ def _labels(
     classes = generator.algorithm.num_classes
     if classes is None or labels is None:
         return None
-    if labels.shape != (count,) or labels.dtype.kind not in "iu" or labels.min() < 0 or labels.max() >= classes:
+    if (
+        labels.shape != (count,)
+        or labels.dtype.kind not in "iu"
+        or labels.min() < 0
+        or labels.max() >= classes
+    ):
         raise UserError(f"{shown}: labels are integers [{count}] from 0 to {classes - 1}, not {labels.dtype}")
     return labels.astype(np.int32)

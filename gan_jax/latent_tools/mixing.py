@@ -1,4 +1,7 @@
-"""Style mixing: some layers of one picture with the styles of another (Karras et al. 2019, arXiv:1812.04948)."""
+"""Style mixing: some layers of a picture with the styles of another.
+
+Karras et al. 2019, arXiv:1812.04948, section 3.1 and figure 3.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,7 @@ def layer_bands(layers: int) -> dict[str, range]:
 
 
 def chosen_layers(text: str, layers: int) -> list[int]:
-    """The layers that a user named: "coarse", "middle", "fine", "all", "3", "0-3", or some with commas between.
+    """The layers that a user named: "coarse", "middle", "fine", "all", "3", "0-3", or some with commas.
 
     Raises:
         UserError: no such layers, with the choices.

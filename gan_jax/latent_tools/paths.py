@@ -14,8 +14,8 @@ def latent_path(stations: Latents, latent: Latent, frames: int, *, closed: bool 
     """The latents on the way from each station to the next, `frames` steps apart, both ends among them.
 
     In w straight, because there distances are nearly perceptual ones (Karras et al. 2019, arXiv:1812.04948,
-    section 4.1). In z, where nearly all normal latents of many entries have the same norm, an arc, on which they
-    keep it (White 2016, arXiv:1609.04468): `metrics.path_length.slerp`.
+    section 4.1). In z, where nearly all normal latents of many entries have the same norm, an arc, on which
+    they keep it (White 2016, arXiv:1609.04468): `metrics.path_length.slerp`.
 
     Args:
         stations: two or more.

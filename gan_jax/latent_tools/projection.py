@@ -1,14 +1,14 @@
 """Projection: the latents whose images are nearest to given pictures, found by gradient descent.
 
 After the projector of StyleGAN2 (Karras et al. 2020, arXiv:1912.04958, appendix D; official code:
-NVlabs/stylegan2-ada-pytorch, projector.py): Adam on one w for all layers, from the mean w, with its schedule of the
-rate and with noise on w that fades out over three quarters of the descents. Deviations: the perceptual network is
-this library's (there VGG16 with LPIPS's weights) and pixels are compared too; noise inputs of the generator stay
-what they are (there they are optimised as well, with a penalty); the mean w is the generator's moving average (there
-of 10,000 samples).
+NVlabs/stylegan2-ada-pytorch, projector.py): Adam on one w for all layers, from the mean w, with its schedule
+of the rate and with noise on w that fades out over three quarters of the descents. Deviations: the perceptual
+network is this library's (there VGG16 with LPIPS's weights) and pixels are compared too; noise inputs of the
+generator stay what they are (there they are optimised as well, with a penalty); the mean w is the generator's
+moving average (there of 10,000 samples).
 
-For z, which has no mean that makes a picture, each target starts from the nearest of some random latents, and z stays
-where latents are: within [-1, 1], or within the ball that holds 99.9 % of normal ones.
+For z, whose mean makes no picture like others, each target starts from the nearest of some random latents,
+and z stays where latents are: within [-1, 1], or within the ball that holds 99.9 % of normal ones.
 """
 
 from __future__ import annotations
@@ -79,10 +79,14 @@ def project(
         ValueError: targets of another shape than the generator's images; no descents.
     """
     if targets.shape[1:] != tuple(generator.spec.image_shape) or iterations < 1 or not len(targets):
-        raise ValueError(f"targets {targets.shape} for images {generator.spec.image_shape}, {iterations} descents")
+        raise ValueError(
+            f"targets {targets.shape} for images {generator.spec.image_shape}, {iterations} descents"
+        )
     space = generator.chosen_space(space)
     parts = []
-    for start in range(0, len(targets), CHUNK):  # what the memory holds at once; the last is as large as it is
+    for start in range(
+        0, len(targets), CHUNK
+    ):  # what the memory holds at once; the last is as large as it is
         part = slice(start, start + CHUNK)
         own = None if labels is None else labels[part]
         parts.append(_project(generator, targets[part], distance, space, iterations, own, seed))
@@ -97,7 +101,9 @@ def project(
         np.concatenate([part.distances for part in parts]),
     )
     if not np.isfinite(found.distances).all():
-        raise UserError("the distance to a target is not finite: the generator has diverged; use an earlier checkpoint")
+        raise UserError(
+            "the distance to a target is not finite: the generator has diverged; use an earlier checkpoint"
+        )
     return found
 
 
@@ -116,12 +122,15 @@ def _project(
     keep = _kept_inside(generator.algorithm.latent, start.values.shape[1]) if space == "z" else lambda w: w
     optimizer = optax.adam(lambda step: RATE * _rate(step / iterations))
     key = jax.random.fold_in(jax.random.key(seed), 1)
+    labels_given = None if start.labels is None else jnp.asarray(start.labels)
 
     def widened(values: Array) -> Array:
         return jnp.repeat(values[:, None], start.layers, axis=1) if space == "w" else values
 
-    def distances(values: Array, state: TrainState, weights: PyTree, wanted: list[Array]) -> tuple[Array, Array]:
-        image = generator.image(state, space, widened(values), start.labels)
+    def distances(
+        values: Array, state: TrainState, weights: PyTree, wanted: list[Array]
+    ) -> tuple[Array, Array]:
+        image = generator.image(state, space, widened(values), labels_given)
         found = distance.between(distance.seen(weights, image), wanted)
         return jnp.sum(found), found  # targets are independent, and so are their gradients
 

@@ -82,7 +82,8 @@ def nearest_candidates(
     drawn = generator.many(count, seed, own)
     images = generator(drawn, "looking for starts")
     distances = np.concatenate(
-        [np.asarray(_to_all(distance, images[at : at + CHUNK], wanted)) for at in range(0, count, CHUNK)], axis=1
+        [np.asarray(_to_all(distance, images[at : at + CHUNK], wanted)) for at in range(0, count, CHUNK)],
+        axis=1,
     )
     if own is not None and labels is not None:
         distances = np.where(own[None] == labels[:, None], distances, np.inf)

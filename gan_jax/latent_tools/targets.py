@@ -35,8 +35,8 @@ class Targets:
 def read_targets(given: str | Path, field: Field) -> Targets:
     """A picture, or those in a folder and below it, in the size and the channels of this field.
 
-    What has another shape is enlarged or shrunk until it covers the field's, and cut, evenly; colours become grey
-    or grey colours. A warning says so.
+    What has another shape is enlarged or shrunk until it covers the field's, and cut, evenly; colours become
+    grey or grey colours. A warning says so.
 
     Raises:
         UserError: no pictures, some that cannot be read, or a field that is no picture of 1, 3 or 4 channels.
@@ -68,7 +68,9 @@ def read_targets(given: str | Path, field: Field) -> Targets:
         else:
             pictures.append(picture)
     if look.bad:
-        raise UserError(f"{len(look.bad)} of {counted(len(found.paths), 'picture')} cannot be read: {look.reasons()}")
+        raise UserError(
+            f"{len(look.bad)} of {counted(len(found.paths), 'picture')} cannot be read: {look.reasons()}"
+        )
     look.warn()
     _warn_of_changes(look, height, width, channels)
     names = tuple(path.relative_to(found.folder).as_posix() for path in look.headers)
