@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -141,7 +142,8 @@ def interpolate(
         save_film(out, pictures, fps, scale)
     else:  # a row from each station to the next, with both in it
         rows = np.arange(len(stations) - 1)[:, None] * steps + np.arange(steps + 1)
-        save_rows(out, pictures[rows.ravel()], steps + 1, scale=scale)
+        names = [f"{seed} to {after}" for seed, after in itertools.pairwise(seeds)] if latents is None else []
+        save_rows(out, pictures[rows.ravel()], steps + 1, names, scale=scale)
     _say(f"{counted(len(pictures), 'picture')} between {len(stations)} latents in {stations.space} in {out}")
 
 

@@ -59,7 +59,15 @@ FLAGS = {
         *("--config=", "--workdir=", "--dry_run", "--deterministic", "--devices="),
         *("--coordinator=", "--num_processes=", "--process_id="),
     ),
-    "sample": ("--workdir=", "--num=", "--seed=", "--out=", "--label="),
+    "sample": (
+        *("--workdir=", "--num=", "--seed=", "--out=", "--label="),
+        *("--truncation=", "--cutoff=", "--latents="),
+    ),
+    "interpolate": ("--workdir=", "--seeds=", "--latents=", "--frames=", "--fps=", "--out=", "--truncation="),
+    "mix": ("--workdir=", "--rows=", "--columns=", "--layers=", "--out=", "--truncation="),
+    "project": ("--workdir=", "--input=", "--out=", "--space=", "--iterations=", "--network="),
+    "walk": ("--workdir=", "--method=", "--directions=", "--extent=", "--layers=", "--out=", "--truncation="),
+    "neighbours": ("--workdir=", "--num=", "--nearest=", "--network=", "--out="),
     "translate": (
         *("--workdir=", "--input=", "--out=", "--direction=", "--seed=", "--tile=", "--step=", "--best"),
     ),
@@ -134,7 +142,7 @@ def test_no_command_is_wrong_usage(capsys):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["tain"], "unknown command 'tain'; the commands are train, sample, translate, info, evaluate"),
+        (["tain"], "unknown command 'tain'; the commands are train, sample, translate, interpolate, mix"),
         (["train", "--workdir", "w"], "--config is missing; see gan-jax train --help"),
         (["train", "--config=", "--workdir", "w"], "--config is missing"),
         (["train", "--config.seed=1", "--workdir", "w"], "--config is missing"),

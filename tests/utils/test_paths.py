@@ -79,7 +79,7 @@ def test_a_command_without_a_home_folder(nobody, tmp_path, capsys):
 
 
 # Flags that hold text and no path.
-TEXTS = {"coordinator", "label", "metrics", "network", "shard", "only"}
+TEXTS = {"coordinator", "label", "metrics", "network", "shard", "only", "layers", "seeds", "rows", "columns"}
 
 
 @pytest.mark.parametrize("command", COMMANDS)
