@@ -67,7 +67,8 @@ def _reading_z(generator: LatentGenerator, z: Array, label: Array | None) -> lis
 
 def _reading_w(generator: LatentGenerator, z: Array, label: Array | None) -> list[_Path]:
     """All layers that are called with vectors as long as styles, in order."""
-    algorithm, paths = generator.algorithm, []
+    algorithm = generator.algorithm
+    paths: list[_Path] = []
 
     def styles(state: PyTree) -> Array:
         return algorithm.styles(state, z, generator.told(z, label, state))

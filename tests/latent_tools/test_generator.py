@@ -10,7 +10,6 @@ from gan_jax.data.spec import DataSpec, Field
 from gan_jax.inference.sample import make_sampler
 from gan_jax.latent_tools.generator import LatentGenerator, Latents
 from gan_jax.latent_tools.latent_files import read_latents, save_latents
-from gan_jax.models import MODELS
 from gan_jax.utils.errors import UserError
 from tests.latent_tools.toys import LATENT, LAYERS, SHAPE, SIZE, SPEC, Styled, opened, plain, styled
 
@@ -42,7 +41,7 @@ def test_styles_make_the_pictures_of_their_latents_and_lie_between_at_a_truncati
     ("make", "words"),
     [
         (lambda: plain().chosen_space("w"), "space=w: MLPGenerator has no styles w"),
-        (lambda: LatentGenerator(*plain_run(), Truncation(0.7)), "has no mean style to truncate to"),
+        (truncated_plain, "has no mean style to truncate to"),
         (lambda: styled(Truncation(0.7, 9)), "cutoff=9: this generator has 4 layers"),
         (lambda: styled().in_space(styled().in_space(styled().drawn([0]), "w"), "z"), "no way leads back"),
         (
@@ -60,8 +59,9 @@ def test_what_a_generator_lacks_is_said_in_a_line(make, words):
         make()
 
 
-def plain_run():
-    return opened(MODELS["mlp_generator"](image_shape=SHAPE, widths=(12,), norm="none", num_classes=3))
+def truncated_plain():
+    generator = plain()
+    return LatentGenerator(generator.algorithm, generator.spec, generator.state, Truncation(0.7))
 
 
 @pytest.mark.parametrize("space", ["z", "w"])

@@ -2,6 +2,7 @@
 
 import logging
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from PIL import Image
@@ -44,14 +45,16 @@ def test_of_a_conditional_generator_the_class_is_found_too_and_z_stays_inside():
 
 def test_distances_in_a_network_are_zero_for_equal_pictures_and_refuse_other_channels():
     field = SPEC.fields["image"]
-    assert open_distance("", "", field, 1.0).network.name == "random"
+    network = open_distance("", "", field, 1.0).network
+    assert network is not None
+    assert network.name == "random"
     assert open_distance("", "", Field((6, 5, 2)), 1.0).network is None
     with pytest.raises(UserError, match="channels, not of 2; none compares pixels alone"):
         open_distance("random", "", Field((6, 5, 2)), 1.0)
     with pytest.raises(UserError, match="choose one of vgg19"):
         open_distance("lpips", "", field, 1.0)
     distance = open_distance("random", "", field, 1.0)
-    image = np.random.default_rng(0).uniform(-1, 1, (2, *SHAPE)).astype(np.float32)
+    image = jnp.asarray(np.random.default_rng(0).uniform(-1, 1, (2, *SHAPE)), jnp.float32)
     seen = distance.seen(distance.weights, image)
     np.testing.assert_allclose(distance.between(seen, seen), 0.0, atol=1e-6)
     other = distance.seen(distance.weights, image[::-1])

@@ -58,7 +58,8 @@ def gan(generator, **fields):
 
 
 def styled(truncation=NO_TRUNCATION):
-    return LatentGenerator(*opened(Styled()), truncation)
+    algorithm, spec, state = opened(Styled())
+    return LatentGenerator(algorithm, spec, state, truncation)
 
 
 def plain(**fields):

@@ -18,7 +18,7 @@ def test_a_gif_has_all_frames_and_begins_anew(channels, tmp_path):
     frames = np.concatenate([FRAMES, FRAMES[..., :1]], axis=-1)[..., :channels]
     save_animation(tmp_path / "x.gif", frames, 20, 2)
     with Image.open(tmp_path / "x.gif") as film:
-        assert (film.n_frames, film.size) == (5, (18, 14))
+        assert (getattr(film, "n_frames", 1), film.size) == (5, (18, 14))
         assert (film.info["loop"], film.info["duration"]) == (0, 50)
         if channels == 1:
             np.testing.assert_array_equal(np.asarray(film.convert("L"))[::2, ::2], frames[0, ..., 0])
