@@ -41,7 +41,7 @@ def test_styles_make_the_pictures_of_their_latents_and_lie_between_at_a_truncati
     ("make", "words"),
     [
         (lambda: plain().chosen_space("w"), "space=w: MLPGenerator has no styles w"),
-        (truncated_plain, "has no mean style to truncate to"),
+        (lambda: truncated_plain(), "has no mean style to truncate to"),
         (lambda: styled(Truncation(0.7, 9)), "cutoff=9: this generator has 4 layers"),
         (lambda: styled().in_space(styled().in_space(styled().drawn([0]), "w"), "z"), "no way leads back"),
         (
