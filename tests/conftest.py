@@ -1,5 +1,6 @@
 """Every test sees 8 virtual CPU devices and a quick compiler; fixtures of the tests that train whole runs."""
 
+import collections
 import gc
 import os
 
@@ -12,6 +13,7 @@ os.environ["XLA_FLAGS"] = (
 )
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("MPLBACKEND", "agg")
+PROGRAMS = 1_000  # what a process may hold at the end of a module; more are forgotten
 gc.set_threshold(50_000, 20, 100)  # tracing leaves so much behind that looking for cycles takes a fifth of it
 
 
@@ -31,6 +33,27 @@ def quick_compiler():
         **OPTIONS,
     }.items():
         jax.config.update(name, value)
+
+
+@pytest.fixture(scope="session")
+def events():
+    """How often JAX has told of each kind of event in this process."""
+    import jax
+
+    counted = collections.Counter()
+    jax.monitoring.register_event_duration_secs_listener(lambda event, *_, **__: counted.update([event]))
+    return counted
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_programs(events):
+    """JAX keeps every program of a process, and each takes 1.4 MB, however small: 7 GB at the end."""
+    yield
+    if events["/jax/core/compile/backend_compile_duration"] > PROGRAMS:
+        import jax
+
+        jax.clear_caches()
+        events.clear()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -7,12 +7,14 @@ from typing import Any
 
 import jax
 import numpy as np
+import pytest
 from jax.sharding import PartitionSpec
 
 from gan_jax.distributed import parallel
 
 AXIS = parallel.AXIS
-WAYS = ("pmap", "shard_map")
+# Of pmap, which JAX itself makes a shard_map, `test_parallel.py` has whole steps.
+WAYS = ("shard_map", pytest.param("pmap", marks=pytest.mark.slow))
 
 
 def split_run(way: str, local: Callable, params: Any, rows: Any) -> tuple[Any, Any]:

@@ -8,6 +8,7 @@ import pytest
 from gan_jax.augment import ADA, DiffAugment
 from gan_jax.core.randomness import example_keys
 from tests.augment.cases import EVERYTHING, STEP, compiled, keys_of, pictures
+from tests.devices import WAYS
 
 AUGMENTATIONS = [ADA(adjust_images=0, p=0.6, groups=EVERYTHING), DiffAugment()]
 
@@ -24,7 +25,7 @@ def test_an_example_depends_on_its_own_key_alone(augment):
 
 
 @pytest.mark.parametrize("augment", AUGMENTATIONS)
-@pytest.mark.parametrize("mapped", ["pmap", "shard_map"])
+@pytest.mark.parametrize("mapped", WAYS)
 def test_eight_devices_agree_with_one(augment, mapped):
     x, key = pictures(16, 12, 12, 3), jax.random.key(3)
 
