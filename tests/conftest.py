@@ -40,7 +40,7 @@ def events():
     """How often JAX has told of each kind of event in this process."""
     import jax
 
-    counted = collections.Counter()
+    counted: collections.Counter[str] = collections.Counter()
     jax.monitoring.register_event_duration_secs_listener(lambda event, *_, **__: counted.update([event]))
     return counted
 
