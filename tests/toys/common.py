@@ -28,9 +28,10 @@ from gan_jax.study import Study
 from gan_jax.study.results import Shard
 from gan_jax.study.runner import Runner
 from gan_jax.summaries.logs import read_metrics
+from gan_jax.training import callbacks
 from gan_jax.training.train import train
 from gan_jax.utils.interrupt import Interrupted
-from tests.runs import leaves
+from tests.runs import leaves, note_overview
 
 STEPS = 3
 BATCH = 8
@@ -96,7 +97,8 @@ def toy_config(algorithm: Mapping[str, Any], generator: Mapping[str, Any], **fie
 
 
 def register(monkeypatch: pytest.MonkeyPatch, toy: Toy) -> None:
-    """What a user's own package would put into the tables."""
+    """What a user's own package would put into the tables; overviews are not drawn."""
+    monkeypatch.setattr(callbacks, "overview", note_overview)
     for table, own in ((ALGORITHMS, toy.algorithms), (MODELS, toy.models)):
         for name, made in own.items():
             monkeypatch.setitem(table, name, made)

@@ -36,7 +36,7 @@ OPTIONS = dict(resolution=16, channels=1, num_examples=44, seed=0)
 def finished(tmp_path_factory, data_dir):
     """A finished run; tests that change it copy it."""
     folder = tmp_path_factory.mktemp("finished") / "run"
-    run(tiny(data_dir), folder)
+    run(tiny(data_dir), folder, drawn=True)
     return folder
 
 
@@ -56,6 +56,8 @@ def test_the_files_of_a_run(finished):
         with Image.open(path) as picture:
             assert picture.mode == "L"
             assert min(picture.size) > 16
+    with Image.open(finished / "overview.png") as picture:
+        assert min(picture.size) > 800
     assert [row["step"] for row in read_metrics(finished)] == [5, 10, 15, 20, 25, 30]
     row = read_metrics(finished)[1]
     for name, values in losses_of(finished).items():

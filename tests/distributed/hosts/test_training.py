@@ -64,7 +64,7 @@ def test_a_signal_to_one_of_two_stops_both_at_the_same_step_with_the_bits_of_one
     kept = [line for line in other.splitlines() if "Gloo" not in line and "preemption_notifier" not in line]
     assert kept == [stopped]
     config = tiny(data_dir, num_steps=newest, **LONG)
-    state = runs.run(config, expected, devices=2)
+    state = runs.run(config, expected, devices=2, drawn=True)
     losses = runs.losses_of(expected)
     for name, values in runs.losses_of(workdir).items():
         np.testing.assert_array_equal(values[:newest], losses[name], err_msg=name)
@@ -150,7 +150,7 @@ def test_a_checkpoint_of_four_processes_continues_in_one(four, data_dir, tmp_pat
 def test_a_job_whose_process_is_killed_goes_on_with_the_same_bits(programs, data_dir, tmp_path):
     """Started as by Open MPI."""
     config, workdir, expected = tiny(data_dir, num_steps=300, **LONG), tmp_path / "run", tmp_path / "expected"
-    state = runs.run(config, expected, devices=2)
+    state = runs.run(config, expected, devices=2, drawn=True)
     command = arguments(workdir, data_dir, num_steps=300, **LONG)
     with job(tmp_path / "said", 2, *command, variables=open_mpi(2)) as started:
         started.wait_for(lambda: steps_done(workdir) >= 110)
