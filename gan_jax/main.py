@@ -24,6 +24,7 @@ from absl import flags, logging
 from gan_jax.cli import (
     command_flags,
     evaluation_flags,
+    export_flags,
     latent_flags,
     neighbours_flags,
     sample_flags,
@@ -47,6 +48,7 @@ usage: gan-jax COMMAND [--flag=value ...]
   gan-jax project --workdir runs/x --input photos --out found
   gan-jax walk --workdir runs/x --out directions.png
   gan-jax neighbours --workdir runs/x --out neighbours.png
+  gan-jax export --workdir runs/x --out model [--formats stablehlo,safetensors,onnx]
   gan-jax info --workdir runs/x
   gan-jax evaluate --fake runs/x --metrics fid,kid,prdc [--real fashion_mnist:test --num 10000]
   gan-jax scores runs/x runs/y
@@ -108,6 +110,12 @@ COMMANDS = {
         "show drawn pictures beside the nearest training pictures",
         neighbours_flags.define_neighbours,
         neighbours_flags.neighbours,
+    ),
+    "export": Command(
+        "make files of a run's generator that need no gan_jax",
+        export_flags.define_export,
+        export_flags.export,
+        export_flags.EXAMPLE,
     ),
     "info": Command(
         "show a run: config, networks, progress, checkpoints", command_flags.define_info, command_flags.info

@@ -38,10 +38,12 @@ class Codec(ABC):
         bounded: whether what the networks see lies in [-1, 1].
         pictured: whether each example has a picture of its own; if not, a set of them has one.
         density: the known density that the examples are draws of; None where there is none.
+        values: what the values that the networks see mean, in words.
     """
 
     name: ClassVar[str]
     noun: ClassVar[str]
+    values: ClassVar[str]
     dtype: ClassVar[np.dtype]
     is_image: ClassVar[bool] = False
     flips: ClassVar[bool] = False
@@ -85,6 +87,7 @@ class Pixels(Codec):
 
     name = "pixels"
     noun = "images"
+    values = "x = v / 127.5 - 1, of v from 0 (black) to 255"
     dtype = np.dtype(np.uint8)
     is_image = True
     flips = True
@@ -121,6 +124,7 @@ class Points(Codec):
 
     name = "points"
     noun = "points"
+    values = "coordinates, in the units of the density"
     dtype = np.dtype(np.float32)
     bounded = False
     pictured = False
@@ -166,6 +170,7 @@ class Tiles(Codec):
 
     name = "tiles"
     noun = "levels of tiles"
+    values = "the largest of the last axis says which tile"
     dtype = np.dtype(np.uint8)
     flips = True
 
@@ -229,6 +234,7 @@ class Wave(Codec):
 
     name = "wave"
     noun = "sounds"
+    values = "x = v / 32768, of int16 v"
     dtype = np.dtype(np.int16)
 
     def __post_init__(self) -> None:
@@ -286,6 +292,7 @@ class Lab(Codec):
 
     name = "lab"
     noun = "images in L*a*b*"
+    values = "L / 50 - 1, a / 110, b / 110"
     dtype = np.dtype(np.uint8)
     is_image = True
     flips = True

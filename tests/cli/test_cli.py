@@ -71,6 +71,7 @@ FLAGS = {
     "translate": (
         *("--workdir=", "--input=", "--out=", "--direction=", "--seed=", "--tile=", "--step=", "--best"),
     ),
+    "export": ("--workdir=", "--out=", "--formats=", "--direction=", "--truncation=", "--best"),
     "info": ("--workdir=",),
     "evaluate": (
         *("--fake=", "--real=", "--metrics=", "--network=", "--num=", "--num_real=", "--seed="),

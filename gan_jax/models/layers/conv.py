@@ -9,7 +9,7 @@ The three are bilinear maps, and the gradient of each is made of the other two:
 so gradients of any order (a gradient penalty needs the second) stay within them. On the CPU each is spelt as
 XLA has a fast kernel for it (`gan_jax.models.layers.conv_cpu`); elsewhere it is `lax.conv_general_dilated`
 and what autodiff makes of it, which is what cuDNN's kernels are matched by. Reverse mode only: `jax.jvp`
-through these raises.
+through these raises. For other programs than XLA there is one `plain` spelling for all platforms.
 
 Definition. `convolve` is the cross-correlation of every deep-learning library. The transposed
 convolution is its linear transpose: each input pixel stamps the kernel, scaled, onto the output at
@@ -22,7 +22,9 @@ no flip. Flax's `nn.ConvTranspose` slides the kernel unflipped instead, and pads
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from functools import partial
 
 import jax
@@ -32,9 +34,33 @@ from jax import lax
 from gan_jax.models.layers import conv_cpu
 from gan_jax.models.layers.geometry import LAYOUT, Geometry, Padding, Pair, geometry
 
-__all__ = ["Geometry", "Padding", "Pair", "convolve", "convolve_transpose", "convolve_weights", "geometry"]
+__all__ = [
+    "Geometry",
+    "Padding",
+    "Pair",
+    "convolve",
+    "convolve_transpose",
+    "convolve_weights",
+    "geometry",
+    "plain",
+]
 
 Array = jax.Array
+_PLAIN: ContextVar[bool] = ContextVar("one spelling for all platforms", default=False)
+
+
+@contextlib.contextmanager
+def plain() -> Iterator[None]:
+    """Context for tracing programs that are translated for something else than XLA (ONNX).
+
+    The same numbers, within rounding: each map is one `lax.conv_general_dilated`, whose input is dilated
+    where the convolution is transposed.
+    """
+    token = _PLAIN.set(True)
+    try:
+        yield
+    finally:
+        _PLAIN.reset(token)
 
 
 def _conv(x: Array, w: Array, g: Geometry) -> Array:
@@ -52,7 +78,18 @@ def _weights_default(x: Array, y: Array, g: Geometry) -> Array:
     return jax.vjp(lambda w: _conv(x, w, g), w)[1](y)[0]
 
 
+def _transpose_plain(y: Array, w: Array, g: Geometry) -> Array:
+    pads = [
+        (k - 1 - low, n + low - 1 - (m - 1) * s)
+        for n, m, k, s, (low, _) in zip(g.large, g.small, g.kernel, g.stride, g.padding, strict=True)
+    ]
+    w = lax.rev(w, (0, 1)).swapaxes(2, 3)
+    return lax.conv_general_dilated(y, w, (1, 1), pads, lhs_dilation=g.stride, dimension_numbers=LAYOUT)
+
+
 def _per_platform(cpu: Callable, default: Callable, a: Array, b: Array, g: Geometry) -> Array:
+    if _PLAIN.get():
+        return _transpose_plain(a, b, g) if default is _transpose_default else default(a, b, g)
     return lax.platform_dependent(a, b, cpu=partial(cpu, g=g), default=partial(default, g=g))
 
 

@@ -62,7 +62,9 @@ def reflect(x: Array, pad: tuple[int, int]) -> Array:
     Raises:
         ValueError: a side that is too small to mirror.
     """
-    if min(x.shape[1:3]) <= max(pad):
+    if any(
+        side <= max(pad) for side in x.shape[1:3]
+    ):  # of sides that `jax.export` leaves open, neither is the smaller
         raise ValueError(
             f"padding by reflection needs maps of more than {max(pad)} pixels a side, not {x.shape[1]}x"
             f"{x.shape[2]}: use larger images"
