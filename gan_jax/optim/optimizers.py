@@ -18,7 +18,7 @@ import numpy as np
 import optax
 
 from gan_jax.optim.schedules import Constant, Schedule, as_schedule, constant, is_off
-from gan_jax.optim.transforms import average_history, clip_weights
+from gan_jax.optim.transforms import average_history, clip_weights, replace_not_finite
 from gan_jax.utils.checks import check_count, check_decay, check_number, check_range
 from gan_jax.utils.tree import PyTree
 
@@ -35,6 +35,7 @@ def adam(
     *,
     weight_clip: float = 0.0,
     historical_averaging: float = 0.0,
+    finite_gradients: bool = False,
     lazy_regularization_scale: float = 1.0,
 ) -> Transformation:
     """Adam (Kingma and Ba 2015, arXiv:1412.6980).
@@ -50,6 +51,8 @@ def adam(
             every parameter is in [-c, c]; 0 is no clipping.
         historical_averaging: weight of |theta - mean of the past thetas|^2 in the loss (Salimans et al.
             2016, arXiv:1606.03498, section 3.3).
+        finite_gradients: whether NaN in a gradient counts as 0 and infinity as 1e5, so that a single bad
+            batch does not end the run (StyleGAN2-ADA's official code).
         lazy_regularization_scale: below 1 where lazy updates come in addition, see the function of that
             name.
 
@@ -60,7 +63,7 @@ def adam(
         check_range(value, name)
     make = partial(optax.adam, eps=eps, eps_root=eps_root)
     inner = _scheduled(make, learning_rate, {"b1": b1, "b2": b2}, lazy_regularization_scale)
-    return _extended(inner, weight_clip, historical_averaging, lazy_regularization_scale)
+    return _extended(inner, weight_clip, historical_averaging, finite_gradients, lazy_regularization_scale)
 
 
 def optimistic_adam(
@@ -72,6 +75,7 @@ def optimistic_adam(
     *,
     weight_clip: float = 0.0,
     historical_averaging: float = 0.0,
+    finite_gradients: bool = False,
     lazy_regularization_scale: float = 1.0,
 ) -> Transformation:
     """Adam that steps as if the last change of its direction were to come again.
@@ -91,7 +95,7 @@ def optimistic_adam(
         )
 
     inner = _scheduled(make, learning_rate, {"b1": b1, "b2": b2}, lazy_regularization_scale)
-    return _extended(inner, weight_clip, historical_averaging, lazy_regularization_scale)
+    return _extended(inner, weight_clip, historical_averaging, finite_gradients, lazy_regularization_scale)
 
 
 def rmsprop(
@@ -102,6 +106,7 @@ def rmsprop(
     *,
     weight_clip: float = 0.0,
     historical_averaging: float = 0.0,
+    finite_gradients: bool = False,
     lazy_regularization_scale: float = 1.0,
 ) -> Transformation:
     """RMSprop (Hinton 2012, Coursera, lecture 6e), in one of the two forms that are in use.
@@ -120,7 +125,7 @@ def rmsprop(
         raise ValueError(f"eps_in_root={eps_in_root!r}: it must be True or False")
     make = partial(optax.rmsprop, eps=eps, eps_in_sqrt=eps_in_root)
     inner = _scheduled(make, learning_rate, {"decay": decay}, lazy_regularization_scale)
-    return _extended(inner, weight_clip, historical_averaging, lazy_regularization_scale)
+    return _extended(inner, weight_clip, historical_averaging, finite_gradients, lazy_regularization_scale)
 
 
 def sgd(
@@ -129,6 +134,7 @@ def sgd(
     *,
     weight_clip: float = 0.0,
     historical_averaging: float = 0.0,
+    finite_gradients: bool = False,
     lazy_regularization_scale: float = 1.0,
 ) -> Transformation:
     """Gradient descent, with heavy-ball momentum if it is not 0. Other arguments and errors as `adam`'s."""
@@ -141,7 +147,7 @@ def sgd(
     _decay(momentum, "momentum")  # before is_off, which wants a number or a schedule
     decays = {} if is_off(momentum) else decays
     inner = _scheduled(optax.sgd, learning_rate, decays, lazy_regularization_scale, shorter)
-    return _extended(inner, weight_clip, historical_averaging, lazy_regularization_scale)
+    return _extended(inner, weight_clip, historical_averaging, finite_gradients, lazy_regularization_scale)
 
 
 OPTIMIZERS: dict[str, Callable[..., Transformation]] = {
@@ -280,13 +286,20 @@ def _value(schedule: Schedule, step: Array | None) -> Any:
 
 
 def _extended(
-    inner: Transformation, weight_clip: float, historical_averaging: float, lazy_regularization_scale: float
+    inner: Transformation,
+    weight_clip: float,
+    historical_averaging: float,
+    finite_gradients: bool,
+    lazy_regularization_scale: float,
 ) -> Transformation:
-    """The optimizer with the options that are on; its own state alone where both are off."""
+    """The optimizer with the options that are on; its own state alone where all are off."""
+    if not isinstance(finite_gradients, bool):
+        raise ValueError(f"finite_gradients={finite_gradients!r}: it must be True or False")
     check_range(weight_clip, "weight_clip")
     check_range(historical_averaging, "historical_averaging")
     # It acts in the lazy updates as well.
     weight = historical_averaging * lazy_regularization_scale
-    before = [average_history(weight)] if historical_averaging > 0.0 else []
+    before = [replace_not_finite()] if finite_gradients else []
+    before += [average_history(weight)] if historical_averaging > 0.0 else []
     after = [clip_weights(weight_clip)] if weight_clip > 0.0 else []
     return optax.chain(*before, inner, *after) if before or after else inner

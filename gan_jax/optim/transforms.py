@@ -1,4 +1,4 @@
-"""Weight clipping and historical averaging as links of an optax chain.
+"""Weight clipping, historical averaging and finite gradients as links of an optax chain.
 
 Their states hold only arrays, so a resumed run goes on with the same bits.
 """
@@ -39,6 +39,18 @@ def clip_weights(limit: float) -> Transformation:
 
     def update(updates: PyTree, state: PyTree, params: PyTree = None, **_: Any) -> tuple[PyTree, PyTree]:
         return jax.tree.map(clip, _needed(params), updates), state
+
+    return Transformation(lambda params: optax.EmptyState(), update)
+
+
+def replace_not_finite(limit: float = 1e5) -> Transformation:
+    """First in a chain: gradients with 0 for NaN and +-limit for +-infinity."""
+
+    def replace(g: Array) -> Array:
+        return jnp.nan_to_num(g, nan=0.0, posinf=limit, neginf=-limit)
+
+    def update(updates: PyTree, state: PyTree, params: PyTree = None, **_: Any) -> tuple[PyTree, PyTree]:
+        return jax.tree.map(replace, updates), state
 
     return Transformation(lambda params: optax.EmptyState(), update)
 

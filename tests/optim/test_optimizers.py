@@ -466,6 +466,22 @@ def test_options_need_the_parameters(option):
         tx.update(jnp.zeros(3), tx.init(jnp.zeros(3)))
 
 
+# Finite gradients
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_finite_gradients_replace_what_is_not_finite(name):
+    """Every update is that of 0 for NaN and of +-1e5 for infinity; finite gradients are untouched."""
+    given = jnp.array([jnp.nan, jnp.inf, -jnp.inf, 0.3])
+    tx, plain = OPTIMIZERS[name](0.1, finite_gradients=True), OPTIMIZERS[name](0.1)
+    params = jnp.zeros(4)
+    found, _ = tx.update(given, tx.init(params), params)
+    expected, _ = plain.update(jnp.array([0.0, 1e5, -1e5, 0.3]), plain.init(params), params)
+    np.testing.assert_array_equal(found, expected)
+    with pytest.raises(ValueError, match="finite_gradients=1: it must be True or False"):
+        OPTIMIZERS[name](0.1, finite_gradients=1)
+
+
 # What is refused
 
 

@@ -77,6 +77,7 @@ def test_a_component_that_is_chosen_anew_has_its_own_fields():
         "momentum": 0.9,
         "weight_clip": 0.0,
         "historical_averaging": 0.0,
+        "finite_gradients": False,
     }
 
 
