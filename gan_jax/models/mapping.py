@@ -69,7 +69,7 @@ class Mapping(nn.Module):
         x = jnp.concatenate(parts, axis=-1)
         equalised = Equalised(gain=1.0, lr_multiplier=self.learning_rate)
         for index in range(self.layers):
-            x = leaky(Dense(self.features, equalised=equalised, name=f"dense_{index}")(x))
+            x = leaky(Dense(self.features, equalised=equalised, name=f"layer_{index}")(x))
         return x
 
 

@@ -1,5 +1,7 @@
 """The mapping network in NumPy, the mean style, and style mixing, of the smallest style generator."""
 
+import functools
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -39,9 +41,8 @@ def toy(**fields):
 
 def in_training(network, variables, label=None, key=KEY, latent=LATENT):
     """Styles, and the mean style afterwards."""
-    styles, changed = network.apply(
-        variables, latent, label, True, method="mapping", rngs={"noise": key}, mutable=["styles"]
-    )
+    apply = jax.jit(functools.partial(network.apply, train=True, method="mapping", mutable=["styles"]))
+    styles, changed = apply(variables, latent, label, rngs={"noise": key})
     return np.asarray(styles), np.asarray(changed["styles"]["mean"])
 
 
@@ -57,7 +58,7 @@ def mapping_by_hand(params, latent, label=None, rate=0.01):
         kernel = table["kernel"] / np.sqrt(len(table["kernel"]))
         x = np.concatenate([x, normalised(np.float64(kernel[label] + table["bias"]))], axis=-1)
     for index in range(2):
-        layer = params[f"dense_{index}"]
+        layer = params[f"layer_{index}"]
         x = x @ (np.float64(layer["kernel"]) * rate / np.sqrt(x.shape[-1])) + rate * layer["bias"]
         x = np.where(x > 0, x, 0.2 * x) * np.sqrt(2)
     return x
@@ -71,7 +72,7 @@ def test_the_mapping_network_by_hand(condition):
         {"params": params}, LATENT, label
     )
     np.testing.assert_allclose(np.asarray(found), mapping_by_hand(params, LATENT, label), rtol=2e-5)
-    assert params["dense_0"]["kernel"].shape == (5 + 4 * (label is not None), SIZE)
+    assert params["layer_0"]["kernel"].shape == (5 + 4 * (label is not None), SIZE)
 
 
 def test_labels_alone_are_mapped_too():
@@ -85,7 +86,7 @@ def test_labels_alone_are_mapped_too():
 
 def test_kernels_start_with_the_variance_that_the_rate_asks_for():
     network = Mapping(64, 2)
-    kernel = network.init(KEY, jnp.zeros((1, 64)), None)["params"]["dense_1"]["kernel"]
+    kernel = network.init(KEY, jnp.zeros((1, 64)), None)["params"]["layer_1"]["kernel"]
     np.testing.assert_allclose(jnp.std(kernel), 100.0, rtol=0.05)
 
 
@@ -124,11 +125,13 @@ def test_mixing_never_and_always():
 def test_mixing_and_the_mean_do_not_depend_on_how_the_batch_is_split():
     network, variables, label = toy(condition="embedding", num_classes=2)
     whole = in_training(network, variables, label)
-    split = jax.vmap(
-        lambda z, c: network.clone(axis_name="devices").apply(
-            variables, z, c, True, method="mapping", rngs={"noise": KEY}, mutable=["styles"]
-        ),
-        axis_name="devices",
+    split = jax.jit(
+        jax.vmap(
+            lambda z, c: network.clone(axis_name="devices").apply(
+                variables, z, c, True, method="mapping", rngs={"noise": KEY}, mutable=["styles"]
+            ),
+            axis_name="devices",
+        )
     )
     styles, changed = split(LATENT.reshape(3, 2, -1), label.reshape(3, 2))
     np.testing.assert_allclose(styles.reshape(whole[0].shape), whole[0], rtol=1e-6)

@@ -45,7 +45,7 @@ def random_variables(variables):
     def draw(path, leaf):
         if "'var'" in jax.tree_util.keystr(path):
             return numbers.uniform(0.5, 2, leaf.shape).astype(np.float32)
-        deviation = 0.5 if leaf.ndim == 1 else 2 * np.sqrt(leaf.shape[-1] / leaf.size)
+        deviation = 0.5 if leaf.ndim < 2 else 2 * np.sqrt(leaf.shape[-1] / leaf.size)
         return (deviation * numbers.standard_normal(leaf.shape)).astype(np.float32)
 
     return jax.tree_util.tree_map_with_path(draw, variables)
