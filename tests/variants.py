@@ -216,6 +216,29 @@ CONFIGS: dict[str, dict[str, Any]] = {
             name="progan_discriminator", width_base=16, width_max=4, minibatch="stddev_strided"
         ),
     ),
+    "stylegan2": dict(
+        generator=dict(
+            name="stylegan2_generator",
+            width_base=16,
+            width_max=3,
+            style_size=4,
+            mapping_layers=1,
+            embedding_size=3,
+            condition="embedding",
+        ),
+        discriminator=dict(
+            name="stylegan2_discriminator",
+            width_base=16,
+            width_max=3,
+            mapping_layers=1,
+            condition="projection",
+            minibatch="stddev_strided",
+        ),
+        penalties=dict(r1=dict(weight=0.1, every=2)),
+        generator_penalties=dict(path_length=dict(every=2)),
+        ema=dict(name="half_life", images=100.0),
+        **both(dict(SGD, finite_gradients=True)),
+    ),
     # Other methods
     "acgan": dict(
         **plain(

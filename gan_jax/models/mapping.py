@@ -164,7 +164,7 @@ class StyleGenerator(nn.Module):
             now = jnp.mean(gather_batch(jax.lax.stop_gradient(w), self.axis_name), axis=0)
             self.mean.value = now + MEAN_DECAY * (self.mean.value - now)
         styles = jnp.repeat(w[:, None], self.style_layers, axis=1)
-        if train and self.style_mixing > 0.0:
+        if train and self.style_mixing > 0.0 and self.has_rng("noise"):
             styles = self._mixed(styles, latent, label)
         return styles.astype(latent.dtype)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 import optax
@@ -159,7 +160,7 @@ def _not_smooth(rate: float) -> list[Method]:
 
 def _with_memory(rate: float) -> list[Method]:
     per_gradient = rate * 0.5 / np.sqrt(LOOSE)  # the h of `momentum`, with b1 = 0.5
-    slow = dict(b1=0.5, b2=0.9, eps_root=LOOSE)
+    slow: dict[str, Any] = dict(b1=0.5, b2=0.9, eps_root=LOOSE)
     return [
         Method(
             title="momentum 0.5",

@@ -23,11 +23,11 @@ from gan_jax.optim.schedules import SCHEDULES
 from tests.shipped import FOLDER, get_config, no_compiler
 
 # At the size of a paper's GPUs, beside smaller ones of the same kind: last, and slow.
-LARGE = ("srgan_paper", "style_transfer")
+LARGE = ("srgan_paper", "style_transfer", "stylegan2_paper")
 FILES = sorted(FOLDER.glob("*.py"), key=lambda path: (path.stem in LARGE, path.stem))
 EXAMPLES = 4  # that the discriminator judges at once
 # Fields that say how large a network is; all else stays as it is.
-SIZES = ("widths", "width", "features", "embedding_size", "minibatch_kernels")
+SIZES = ("widths", "width", "width_max", "features", "embedding_size", "style_size", "minibatch_kernels")
 # The discriminator's last bias shifts all logits alike, and these losses do not see it (hinge: until a logit
 # leaves [-1, 1]).
 BLIND_TO_SHIFTS = ("wasserstein", "hinge", "relativistic_average", "relativistic_paired")

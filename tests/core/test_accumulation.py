@@ -359,6 +359,10 @@ UNCUTTABLE: dict[str, dict[str, Any]] = {
         algorithm=dict(name="unrolled", unrolled_steps=2),
         discriminator_optimizer=dict(name="sgd", learning_rate=0.1),
     ),
+    "styles": dict(
+        generator=dict(name="stylegan2_generator", width_max=4, style_size=4),
+        discriminator=dict(name="stylegan2_discriminator", width_max=4),
+    ),
     "cyclegan": dict(
         algorithm=dict(name="cyclegan", pool_size=0),
         generator=dict(name="unet_generator_pair", width=4, downs=1),
@@ -379,6 +383,7 @@ SAID = {
     "top_k": ("top_k ranks", "top_k=1.0"),
     "feature_matching": ("feature_matching compares the means", "another algorithm"),
     "unrolled": ("the steps ahead of unrolled", "unrolled_steps=0"),
+    "styles": ("generator remembers the mean style", "a generator without styles"),
     "cyclegan": ("cyclegan keeps the fakes of the whole mini-batch", "another algorithm"),
 }
 

@@ -31,6 +31,11 @@ NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "progan": ("progan_generator", dict(width_base=32)),
     "progan critic": ("progan_discriminator", dict(width_base=32, minibatch="none")),
+    "stylegan2": ("stylegan2_generator", dict(width_max=8, condition="embedding", **LABELS)),
+    "stylegan2 critic": (
+        "stylegan2_discriminator",
+        dict(width_max=8, minibatch="none", condition="projection", **LABELS),
+    ),
     "unet": ("unet_generator", dict(width=32, downs=3)),
     "unet nearest": ("unet_generator", dict(width=8, downs=2, upsampling="nearest", norm="batch")),
     "patchgan": ("patchgan_discriminator", dict(width=32, layers=1)),

@@ -152,7 +152,7 @@ def test_the_generator():
     def spy(layer, arguments, keywords, context):
         out = layer(*arguments, **keywords)
         if isinstance(context.module, Noise) and context.method_name == "__call__":
-            weight = context.module.get_variable("params", "weight")
+            weight: Any = context.module.get_variable("params", "weight")
             maps[context.module.path[-2]] = (out - arguments[0])[:1, :, :, :1] / weight
         return out
 
@@ -163,7 +163,7 @@ def test_the_generator():
         def loss(params):
             with nn.intercept_methods(spy):
                 variables = {"params": params, "styles": {"mean": jnp.zeros(SIZE)}}
-                image = network.apply(variables, LATENT, LABEL, False)
+                image: Any = network.apply(variables, LATENT, LABEL, False)
             return jnp.sum(image * weights), (image, dict(maps))
 
         return jax.grad(loss, has_aux=True)(params)
@@ -181,7 +181,7 @@ def test_the_generator():
     assert_near(slope, gradients(p))
 
 
-@pytest.mark.parametrize("residual", [True, False])
+@pytest.mark.parametrize("residual", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_the_discriminator(residual):
     network = StyleGAN2Discriminator(**SMALL, residual=residual, mapping_layers=2)
     shapes = jax.eval_shape(lambda: network.init(KEY, IMAGE, LABEL, False))
@@ -191,7 +191,7 @@ def test_the_discriminator(residual):
     @jax.jit
     def run(params, image):
         def loss(params, image):
-            logits = network.apply({"params": params}, image, LABEL, False)
+            logits: Any = network.apply({"params": params}, image, LABEL, False)
             return jnp.sum(logits * weights), logits
 
         return jax.grad(loss, (0, 1), has_aux=True)(params, image)

@@ -461,7 +461,8 @@ def test_historical_averaging_brings_the_bilinear_game_to_rest():
 
 @pytest.mark.parametrize("option", ["weight_clip", "historical_averaging"])
 def test_options_need_the_parameters(option):
-    tx = sgd(0.1, **{option: 0.1})
+    fields: dict[str, Any] = {option: 0.1}
+    tx = sgd(0.1, **fields)
     with pytest.raises(ValueError, match=r"params=None: .*need tx\.update"):
         tx.update(jnp.zeros(3), tx.init(jnp.zeros(3)))
 

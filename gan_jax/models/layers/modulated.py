@@ -59,7 +59,8 @@ class Modulated(nn.Module):
         w = kernel.astype(x.dtype)
         y = convolve_fir_up(x, w, self.taps) if self.up else same(x, w)
         if self.demodulate:
-            squares = jnp.square(style) @ jnp.sum(jnp.square(kernel), (0, 1))
+            with jax.named_scope("demodulation"):
+                squares = jnp.square(style) @ jnp.sum(jnp.square(kernel), (0, 1))
             y = at_least_float32(y) * jax.lax.rsqrt(squares + 1e-8)[:, None, None, :]
         return y.astype(x.dtype)
 

@@ -11,6 +11,7 @@ input and casts its parameters to that; these do not:
   sum over a map;
 - the discriminator's outputs, from the last features on: what compares examples (the logits of a critic, the
   statistics of a batch) is small work;
+- StyleGAN's mapping network, what becomes of styles in each layer, and the sum of its images;
 - the generator's last tanh, and the last layer where points come out, which are finer than images.
 """
 
