@@ -116,12 +116,14 @@ def stop_at(step: int) -> Every:
     return Every(1, ask)
 
 
-def check_resumes(config: ml_collections.ConfigDict, folder: Path, steps: list[int], whole: Any) -> None:
+def check_resumes(
+    config: ml_collections.ConfigDict, folder: Path, steps: list[int], whole: Any, devices: int = 1
+) -> None:
     """A run that was stopped at each of these steps ends with the bits of the uninterrupted one."""
     for step in steps:
         with pytest.raises(Interrupted):
-            train(config, folder, devices=1, callbacks=[stop_at(step)])
-    again = leaves(train(config, folder, devices=1))
+            train(config, folder, devices=devices, callbacks=[stop_at(step)])
+    again = leaves(train(config, folder, devices=devices))
     assert again.keys() == whole.keys()
     for path, value in whole.items():
         np.testing.assert_array_equal(again[path], value, err_msg=path)
