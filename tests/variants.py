@@ -239,6 +239,12 @@ CONFIGS: dict[str, dict[str, Any]] = {
         ema=dict(name="half_life", images=100.0),
         **both(dict(SGD, finite_gradients=True)),
     ),
+    "stylegan": dict(
+        algorithm=dict(name="growing", latent_size=5, fade_steps=3),
+        penalties=dict(r1=dict(weight=0.1)),
+        generator=dict(name="stylegan_generator", width_base=16, width_max=4, style_size=4, mapping_layers=1),
+        discriminator=dict(name="progan_discriminator", width_base=16, width_max=4, blur=True),
+    ),
     # Other methods
     "acgan": dict(
         **plain(

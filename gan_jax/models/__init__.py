@@ -16,6 +16,7 @@ from gan_jax.models.resnet import ResNetDiscriminator, ResNetGenerator
 from gan_jax.models.resnet_translator import ResNetTranslator
 from gan_jax.models.sr_discriminator import SRDiscriminator
 from gan_jax.models.srresnet import SRResNet
+from gan_jax.models.stylegan import StyleGANGenerator
 from gan_jax.models.stylegan2 import StyleGAN2Discriminator, StyleGAN2Generator
 from gan_jax.models.unet import UNetGenerator
 
@@ -28,6 +29,7 @@ MODELS: dict[str, type[nn.Module]] = {
     "resnet_discriminator": ResNetDiscriminator,
     "progan_generator": ProGANGenerator,
     "progan_discriminator": ProGANDiscriminator,
+    "stylegan_generator": StyleGANGenerator,
     "stylegan2_generator": StyleGAN2Generator,
     "stylegan2_discriminator": StyleGAN2Discriminator,
     "unet_generator": UNetGenerator,

@@ -24,6 +24,7 @@ from gan_jax.models.layers.conditioning import (
     join_minibatch,
 )
 from gan_jax.models.layers.equalised import Equalised
+from gan_jax.models.layers.fir import fir
 from gan_jax.models.layers.growing import (
     box_down,
     faded,
@@ -144,6 +145,7 @@ class ProGANDiscriminator(nn.Module):
             trained.
         minibatch: "none", "stddev" or "stddev_strided", joined to the lowest maps, see `join_minibatch`.
         minibatch_group: examples in a group of it.
+        blur: StyleGAN's filter (1, 2, 1) before each halving (Karras et al. 2019, arXiv:1812.04948).
         width_base: level n has width_base / 2^(n + 1) channels, the lowest being 0, ...
         width_max: ... and no more than these.
         resolution: the height of the level up to which it has grown; 0 for all.
@@ -158,6 +160,7 @@ class ProGANDiscriminator(nn.Module):
     auxiliary: int = 0
     minibatch: str = "stddev"
     minibatch_group: int = 4
+    blur: bool = False
     width_base: int = 8192
     width_max: int = 512
     resolution: int = 0
@@ -193,6 +196,7 @@ class ProGANDiscriminator(nn.Module):
                 height = sizes[level][0]
                 conv = Conv(self._width(level), 3, equalised=Equalised(), name=f"conv_{height}")
                 x = leaky_relu(conv(x))
+                x = fir(x, (1.0, 2.0, 1.0)) if self.blur else x
                 down = Conv(
                     self._width(level - 1), 3, halve=True, equalised=Equalised(), name=f"down_{height}"
                 )
@@ -203,17 +207,16 @@ class ProGANDiscriminator(nn.Module):
                 from_image(level - 1)
             elif level == top and fade is not None:
                 x = faded(from_image(level - 1), x, fade)
-        return self._outputs(x, label, sizes[0][0])
+        return self._outputs(x, label)
 
-    def _outputs(self, x: Array, label: Array | None, height: int) -> Array | tuple[Array, Array]:
-        """What is said of the lowest maps; what compares examples is computed in float32."""
+    def _outputs(self, x: Array, label: Array | None) -> Array | tuple[Array, Array]:
+        """What is said of the lowest maps; in float32, as what compares examples needs it."""
         if self.minibatch not in MINIBATCH:
             raise ValueError(f"minibatch={self.minibatch!r} is not one of {', '.join(MINIBATCH)}")
-        joined = join_minibatch(at_least_float32(x), self.minibatch, 0, self.minibatch_group, self.axis_name)
-        conv = Conv(self._width(0), 3, equalised=Equalised(), name=f"conv_{height}")
-        x = leaky_relu(conv(joined.astype(x.dtype)))
+        x = join_minibatch(at_least_float32(x), self.minibatch, 0, self.minibatch_group, self.axis_name)
+        x = leaky_relu(Conv(self._width(0), 3, equalised=Equalised(), name="last_conv")(x))
         hidden = Dense(self._width(-1), equalised=Equalised(), name="hidden")
-        features = at_least_float32(leaky_relu(hidden(x.reshape(x.shape[0], -1))))
+        features = leaky_relu(hidden(x.reshape(x.shape[0], -1)))
         logits = Dense(1, equalised=LINEAR, name="dense")(features)[:, 0]
         if self.condition == "projection":
             assert label is not None  # both were checked by `check_label`

@@ -1,6 +1,7 @@
 """Growing: the fade, the reals, what is forgotten, which phases can follow each other, resuming anywhere."""
 
 import dataclasses
+import runpy
 from typing import Any
 
 import jax
@@ -23,6 +24,7 @@ from gan_jax.training.train import train
 from gan_jax.utils.errors import UserError
 from gan_jax.utils.interrupt import Interrupted
 from tests.runs import leaves
+from tests.shipped import FOLDER
 from tests.toys.common import stop_at
 
 SHAPE = (16, 24, 1)  # levels 4x6, 8x12, 16x24
@@ -203,6 +205,21 @@ def test_phases_from_images():
 def test_impossible_images_are_refused(changes, words):
     with pytest.raises(ValueError, match=words):
         growing_phases((4, 8), **{**dict(images=5, fade_images=5, batch_size=2), **changes})
+
+
+def test_phases_of_the_papers():
+    """From 4x4 and 8x8 on, to 19 and 25 million images; the batches shrink with the resolution."""
+    for name, names, batches, total in (
+        ("progan_paper", ["r4", "r8_fade", "r8"], {16, 14}, 19e6),
+        ("stylegan_paper", ["r8", "r16_fade", "r16"], {256, 128, 64, 32}, 25e6),
+    ):
+        config = runpy.run_path(str(FOLDER / f"{name}.py"))["get_config"]("256")
+        assert [phase["name"] for phase in config.phases][:3] == names
+        assert config.phases[-1]["generator"] == dict(resolution=256)
+        assert {phase["batch_size"] for phase in config.phases} == batches
+        shown = sum(phase["num_steps"] * phase["batch_size"] for phase in config.phases)
+        assert shown == pytest.approx(total, rel=1e-3)
+        assert config.num_steps == steps_of(config.phases)
 
 
 def small_config(folder, sizes=(4, 8, 16)):

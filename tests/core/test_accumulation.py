@@ -363,6 +363,11 @@ UNCUTTABLE: dict[str, dict[str, Any]] = {
         generator=dict(name="stylegan2_generator", width_max=4, style_size=4),
         discriminator=dict(name="stylegan2_discriminator", width_max=4),
     ),
+    "grown_styles": dict(
+        algorithm=dict(name="growing"),
+        generator=dict(name="stylegan_generator", width_max=4, style_size=4),
+        discriminator=dict(name="progan_discriminator", width_max=4, minibatch="none"),
+    ),
     "cyclegan": dict(
         algorithm=dict(name="cyclegan", pool_size=0),
         generator=dict(name="unet_generator_pair", width=4, downs=1),
@@ -384,6 +389,7 @@ SAID = {
     "feature_matching": ("feature_matching compares the means", "another algorithm"),
     "unrolled": ("the steps ahead of unrolled", "unrolled_steps=0"),
     "styles": ("generator remembers the mean style", "a generator without styles"),
+    "grown_styles": ("generator remembers the mean style", "a generator without styles"),
     "cyclegan": ("cyclegan keeps the fakes of the whole mini-batch", "another algorithm"),
 }
 

@@ -30,6 +30,7 @@ NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
         dict(widths=(64, 64), downsamplings=1, attention_size=4, condition="projection", **LABELS),
     ),
     "progan": ("progan_generator", dict(width_base=32)),
+    "stylegan": ("stylegan_generator", dict(width_base=32, style_size=8)),
     "progan critic": ("progan_discriminator", dict(width_base=32, minibatch="none")),
     "stylegan2": ("stylegan2_generator", dict(width_max=8, condition="embedding", **LABELS)),
     "stylegan2 critic": (

@@ -118,7 +118,7 @@ def test_the_discriminator_is_the_official_code_restated(of_discriminator):
     x = 0.75 * leaky(convolved(p["from_image_4"], halved(seen))) + 0.25 * x
     deviation = jnp.sqrt(jnp.mean((x - x.mean(0)) ** 2, 0) + 1e-8).mean()  # one group of four
     x = jnp.concatenate([x, jnp.full((4, 4, 6, 1), deviation)], -1)
-    x = leaky(convolved(p["conv_4"], x))
+    x = leaky(convolved(p["last_conv"], x))
     expected = dense(p["dense"], leaky(dense(p["hidden"], x.reshape(4, -1))), 1.0)[:, 0]
     told = {"label": None, "fade": jnp.float32(0.25)}
     found = discriminator(8).apply(of_discriminator, IMAGE, told, train=False)
