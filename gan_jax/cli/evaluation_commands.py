@@ -36,6 +36,7 @@ from gan_jax.evaluation.sources.sources import (
 from gan_jax.feature_networks.classifier_cache import prepare_classifier
 from gan_jax.feature_networks.network import FeatureNetwork, digest_of
 from gan_jax.feature_networks.simple_networks import no_network
+from gan_jax.inference.truncation import truncated
 from gan_jax.summaries.logs import METRICS as ROWS
 from gan_jax.summaries.logs import append_row, check_appendable, read_rows
 from gan_jax.summaries.pictures import FORMATS, save_picture
@@ -254,6 +255,7 @@ def _fakes(request: Request, real: ImageSource) -> Iterator[GeneratedSet]:
         ("--repeats", request.repeats > 1),
         ("--raw", request.raw),
         ("--direction", turned_round),
+        ("--truncation", request.truncation != 1.0),
     ):
         if given:
             raise UserError(f"{flag} is for runs, and {request.fake} is none: leave it out")
@@ -280,6 +282,7 @@ def _run_fakes(request: Request) -> Iterator[GeneratedSet]:
         states[step] = (f"last, {which}" if step in states else which, of_phase, state)
     makers: dict[int, GeneratedSetMaker] = {}  # by the first step of the phase
     for which, algorithm, state in states.values():
+        algorithm = truncated(algorithm, spec, state, request.truncation, request.cutoff)
         if algorithm.first_step not in makers:
             conditions = run_conditions(workdir, algorithm, request.data_dir, request.real_dir)
             makers[algorithm.first_step] = GeneratedSetMaker(

@@ -11,6 +11,7 @@ from typing import Any
 from absl import flags
 
 from gan_jax.cli.command_flags import DATA_DIR, define_integer, define_path, no_arguments, path_of, required
+from gan_jax.cli.sample_flags import define_truncation, truncation_of
 from gan_jax.config.config_flag import define_config
 from gan_jax.evaluation.names import (
     BORDERED,
@@ -109,6 +110,7 @@ def define_evaluate(values: flags.FlagValues, argv: list[str]) -> list[str]:
         "Score a run against its data as they are now, though they have changed since the training.",
         flag_values=values,
     )
+    define_truncation(values)
     flags.DEFINE_bool("raw", False, "The trained weights instead of their average.", flag_values=values)
     return argv
 
@@ -122,6 +124,7 @@ def evaluate(values: flags.FlagValues, rest: list[str]) -> None:
 
     names = [field.name for field in fields(Request)]
     given: dict[str, Any] = {name: values[name].value for name in names}
+    given["truncation"], given["cutoff"] = truncation_of(values)
     for name in ("out", "neighbours"):
         given[name] = path_of(values, name)
     given["value_range"] = _numbers("value_range", given["value_range"])

@@ -32,6 +32,7 @@ class Request:
         kid_subset_size: images in each of KID's subsets; None for 1000.
         direction: "a_to_b" (source to image) or "b_to_a", of a run that translates.
         border: rows and columns that metrics of pairs leave out on each side; None for their own.
+        truncation, cutoff: of a run's styles, see `core.styles.Truncation`.
         value_range, max_megapixels: how folders are read, as `folder_source` takes them.
     """
 
@@ -56,6 +57,8 @@ class Request:
     held_out: str | None = None
     kid_subset_size: int | None = None
     border: int | None = None
+    truncation: float = 1.0
+    cutoff: int | None = None
     direction: str = "a_to_b"
 
     @property

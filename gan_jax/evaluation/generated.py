@@ -12,6 +12,7 @@ import numpy as np
 from gan_jax.core.algorithm import Algorithm
 from gan_jax.core.randomness import Latent
 from gan_jax.core.state import TrainState
+from gan_jax.core.styles import NO_TRUNCATION
 from gan_jax.data.codecs import Pixels
 from gan_jax.data.dataset import Dataset
 from gan_jax.data.spec import DataSpec
@@ -94,6 +95,9 @@ class GeneratedSetMaker:
         self._scale = scale_of(algorithm, direction)
         self._cycle = None if self._rows is None else make_cycle(algorithm, self._rows, direction)
         self._back = self._turned() if direction == "a_to_b" else None
+        psi, cutoff = algorithm.truncation
+        layers = "" if cutoff is None else f" of {cutoff} layers"
+        self._truncation = "" if algorithm.truncation == NO_TRUNCATION else f", truncation {psi:g}{layers}"
 
     def __call__(self, state: TrainState, *, seed: int, which: str, averaged: bool) -> GeneratedSet:
         """The images of a state. Where other processes hold parts of it, all must call this together.
@@ -121,9 +125,9 @@ class GeneratedSetMaker:
         plain = source.codec == Pixels() and algorithm.has_latent_path
         return GeneratedSet(
             source=source,
-            identity=digest_of(state.ema, "generator"),
+            identity=digest_of(state.ema, f"generator{self._truncation}"),
             step=int(state.step),
-            which=which,
+            which=f"{which}{self._truncation}",
             rows=self._rows,
             truth=self._truth,
             no_truth=self._no_truth(),

@@ -22,7 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from scipy.special import chdtri
-from tqdm import trange
+from tqdm import tqdm
 
 from gan_jax.core.randomness import Latent
 from gan_jax.core.state import TrainState
@@ -35,8 +35,10 @@ from gan_jax.utils.errors import UserError
 from gan_jax.utils.tree import PyTree
 
 RATE = 0.1  # of Adam, at its highest
+PIXELS = 2**22  # of targets that are projected together: what they take is a multiple of it
 NOISE = 0.05  # the first noise, in standard deviations of the latents as vectors
 RATE_UP, RATE_DOWN, NOISE_DOWN = 0.05, 0.25, 0.75  # shares of the descents
+_SHOWN = 10  # descents
 _OUTSIDE = 1e-3  # share of normal latents outside the ball
 
 
@@ -84,10 +86,9 @@ def project(
         )
     space = generator.chosen_space(space)
     parts = []
-    for start in range(
-        0, len(targets), CHUNK
-    ):  # what the memory holds at once; the last is as large as it is
-        part = slice(start, start + CHUNK)
+    size = max(1, min(CHUNK, PIXELS // (targets.shape[1] * targets.shape[2])))
+    for start in range(0, len(targets), size):
+        part = slice(start, start + size)
         own = None if labels is None else labels[part]
         parts.append(_project(generator, targets[part], distance, space, iterations, own, seed))
     latents = [part.latents for part in parts]
@@ -122,7 +123,7 @@ def _project(
     keep = _kept_inside(generator.algorithm.latent, start.values.shape[1]) if space == "z" else lambda w: w
     optimizer = optax.adam(lambda step: RATE * _rate(step / iterations))
     key = jax.random.fold_in(jax.random.key(seed), 1)
-    labels_given = None if start.labels is None else jnp.asarray(start.labels)
+    told = None if start.labels is None else jnp.asarray(start.labels)
 
     def widened(values: Array) -> Array:
         return jnp.repeat(values[:, None], start.layers, axis=1) if space == "w" else values
@@ -130,7 +131,7 @@ def _project(
     def distances(
         values: Array, state: TrainState, weights: PyTree, wanted: list[Array]
     ) -> tuple[Array, Array]:
-        image = generator.image(state, space, widened(values), labels_given)
+        image = generator.image(state, space, widened(values), told)
         found = distance.between(distance.seen(weights, image), wanted)
         return jnp.sum(found), found  # targets are independent, and so are their gradients
 
@@ -145,9 +146,13 @@ def _project(
     others = generator.state, distance.weights, wanted
     values: Array = jnp.asarray(start.values)
     opt, curve = optimizer.init(values), []
-    for step in trange(iterations, desc="projecting", leave=False, disable=None):
-        values, opt, found = descend(values, opt, jnp.asarray(step), *others)
-        curve.append(found)
+    with tqdm(total=iterations, desc="projecting", leave=False, disable=None) as bar:
+        for step in range(iterations):
+            values, opt, found = descend(values, opt, jnp.asarray(step), *others)
+            curve.append(found)
+            if (step + 1) % _SHOWN == 0:  # waits for the device, so that the bar tells the truth
+                bar.set_postfix_str(f"distance {float(jnp.median(found)):.4g}", refresh=False)
+                bar.update(_SHOWN)
     curve.append(jax.jit(distances)(values, *others)[1])
     latents = Latents(space, np.asarray(widened(values)), start.labels)
     return Projection(latents, generator(latents), np.stack([np.asarray(found) for found in curve], axis=1))

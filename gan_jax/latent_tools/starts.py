@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from tqdm import trange
 
 from gan_jax.core.update import Array
 from gan_jax.inference.sample import CHUNK
@@ -80,29 +82,25 @@ def nearest_candidates(
         count = max(CANDIDATES, CHUNK * len(tried))
         own = np.resize(tried, count).astype(np.int32)
     drawn = generator.many(count, seed, own)
-    images = generator(drawn, "looking for starts")
-    distances = np.concatenate(
-        [np.asarray(_to_all(distance, images[at : at + CHUNK], wanted)) for at in range(0, count, CHUNK)],
-        axis=1,
-    )
+    compare = jax.jit(partial(_to_all, distance))
+    parts = []
+    for at in trange(0, count, CHUNK, desc="looking for starts", leave=False, disable=None):
+        images = generator(drawn.take(np.arange(at, min(at + CHUNK, count))))
+        parts.append(np.asarray(compare(distance.weights, images, wanted)))
+    distances = np.concatenate(parts, axis=1)
     if own is not None and labels is not None:
         distances = np.where(own[None] == labels[:, None], distances, np.inf)
     return drawn.take(distances.argmin(axis=1))
 
 
-def _to_all(distance: Distance, images: np.ndarray, wanted: list[Array]) -> Array:
+def _to_all(distance: Distance, weights: PyTree, images: Array, wanted: list[Array]) -> Array:
     """The distances [N, B] of N targets to B images."""
+    made = distance.seen(weights, images)
 
-    @jax.jit
-    def compare(weights: PyTree, images: Array, wanted: list[Array]) -> Array:
-        made = distance.seen(weights, images)
+    def to_one(one: list[Array]) -> Array:
+        return distance.between(made, [jnp.broadcast_to(x, (len(images), *x.shape)) for x in one])
 
-        def to_one(one: list[Array]) -> Array:
-            return distance.between(made, [jnp.broadcast_to(x, (len(images), *x.shape)) for x in one])
-
-        return jax.lax.map(to_one, wanted)  # one target after the other: maps of all pairs would be many
-
-    return compare(distance.weights, jnp.asarray(images), wanted)
+    return jax.lax.map(to_one, wanted)  # one target after the other: maps of all pairs would be many
 
 
 def _spread(values: np.ndarray) -> float:

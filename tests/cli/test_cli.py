@@ -79,6 +79,7 @@ FLAGS = {
             "--repeats=",
             "--raw",
             "--resizer=",
+            "--truncation=",
             "--inception_weights=",
             "--data_dir=",
             "--out=",

@@ -9,7 +9,9 @@ from PIL import Image
 
 from gan_jax.data.codecs import Pixels
 from gan_jax.data.spec import Field
+from gan_jax.evaluation.protocol import from_row
 from gan_jax.main import main
+from gan_jax.summaries.logs import read_rows
 from gan_jax.training.train import train
 from tests.latent_tools.toys import SHAPE, Styled
 from tests.toys.common import Toy, ToyData, ToyDiscriminator, register, squares, toy_config
@@ -26,6 +28,9 @@ STYLED = ToyData(
     {"image": Field(SHAPE, Pixels())},
     lambda count, rng: {"image": squares(count, rng)[:, : SHAPE[0], : SHAPE[1]]},
 )
+
+
+FOLDERS = {"evaluate": "fake"}  # the flag of a run's folder, where it is another than --workdir
 
 
 class StyledModel(Styled):
@@ -66,7 +71,7 @@ def run(runs, monkeypatch, capsys):
     def call(kind, command, *flags):
         toy = {"z": LABELLED, "w": STYLED}[kind]
         register(monkeypatch, one_step(kind, toy, {}, styled=StyledModel))
-        code = main([command, f"--workdir={runs / kind}", *map(str, flags)])
+        code = main([command, f"--{FOLDERS.get(command, 'workdir')}={runs / kind}", *map(str, flags)])
         out, err = capsys.readouterr()
         assert code == 0 or (err.startswith("gan-jax: ") and err.count("\n") == 1), err
         return code, out or err
@@ -116,6 +121,16 @@ def test_the_tools_of_styles(run, tmp_path):
         out = tmp_path / "drawn.npz"
         assert run("w", "sample", "--num=8", f"--truncation={psi}", f"--out={out}")[0] == 0
         assert len(np.unique(np.load(out)["images"], axis=0)) == kinds
+
+
+def test_scores_of_truncated_styles_stand_in_a_row_of_their_own(run, runs, tmp_path):
+    for flags in ((), ("--truncation=0.5", "--cutoff=2")):
+        scored = ("--metrics=kid", "--kid_subset_size=4", "--network=pixels", "--num=8", *flags)
+        assert run("w", "evaluate", *scored, f"--out={tmp_path / 'rows.jsonl'}")[0] == 0
+    plain, truncated = filter(None, map(from_row, read_rows(tmp_path / "rows.jsonl")))
+    assert (plain.which, truncated.which) == ("last", "last, truncation 0.5 of 2 layers")
+    assert plain.fake_id != truncated.fake_id
+    assert plain.scores["kid"].value != truncated.scores["kid"].value
 
 
 @pytest.mark.parametrize(
