@@ -204,7 +204,7 @@ def test_a_config_file_that_is_no_config(text, words, gan_jax, tmp_path):
         ("data=3", "--config.data=3"),
         ("generator.widths[7]=3", "--config"),
         ("penalties.r1.every=4", "needs --config.penalties.r1.weight=..."),
-        ("penalties.r3.weight=1", "'r3' is not one of consistency, dragan, lecam, r1, r2, wgan_gp"),
+        ("penalties.r3.weight=1", "'r3' is not one of consistency, dragan, drift, lecam, r1, r2, wgan_gp"),
         ("ema.name=half_life", "needs --config.ema.images=..."),
     ],
 )
