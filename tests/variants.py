@@ -127,10 +127,14 @@ CONFIGS: dict[str, dict[str, Any]] = {
     "r3gan": dict(
         loss=dict(name="relativistic_paired"),
         penalties=dict(r1=dict(weight=linear(0.1, 0.01)), r2=dict(weight=0.1)),
-        **plain(
-            algorithm=dict(separate_batches=True),
-            generator=dict(condition="embedding", embedding_size=3, norm="none"),
-            discriminator=dict(norm="batch", condition="projection"),
+        augment=dict(name="ada", p=linear(0.0, 0.5), adjust_images=0, color_share=0.5),
+        ema=dict(name="half_life", images=linear(0.0, 100.0)),
+        algorithm=dict(name="gan", latent_size=5, separate_batches=True),
+        generator=dict(
+            name="r3gan_generator", widths=(6, 4), cardinality=(2, 2), blocks=1, condition="embedding"
+        ),
+        discriminator=dict(
+            name="r3gan_discriminator", widths=(4, 6), cardinality=(2, 2), blocks=1, condition="projection"
         ),
     ),
     "relativistic": dict(

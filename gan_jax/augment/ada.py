@@ -45,6 +45,7 @@ class ADA(Augment):
             translate), "color" (brightness, contrast, luma_flip, hue, saturation), "filter" (bands) and
             "corrupt" (noise, cutout). The default is the paper's "bgc", its best for training on few images.
         without: single transforms of these groups to leave out, such as "flip" where writing is shown.
+        color_share: the share of p that is the probability of each transform of colours; R3GAN has 0.5.
         target: of r = E[sign D(real)], the overfitting: p rises above it and falls below.
         p: the number that p starts from; where `adjust_images` is 0, p itself, a number or a schedule.
         interval_steps: discriminator descents between adjustments of p, each by the images seen in between
@@ -54,6 +55,7 @@ class ADA(Augment):
 
     groups: tuple[str, ...] = ("blit", "geometric", "color")
     without: tuple[str, ...] = ()
+    color_share: float = 1.0
     target: float = 0.6
     p: float | Schedule = 0.0
     interval_steps: int = 4
@@ -63,6 +65,7 @@ class ADA(Augment):
         check_names(self.groups, "groups", tuple(TRANSFORMS))
         check_names(self.without, "without", NAMES, empty=True)
         as_schedule(self.p, "p", 0.0, 1.0)
+        check_range(self.color_share, "color_share", 0.0, 1.0)
         check_range(self.target, "target", -1.0, 1.0)
         check_count(self.interval_steps, "interval_steps")
         if self.adjust_images != 0:
@@ -132,7 +135,7 @@ class ADA(Augment):
     def __call__(self, image: Array, keys: Array, memory: PyTree, step: Array) -> Array:
         """As `Augment.__call__`; exactly the image at p = 0. Nothing is clipped to [-1, 1]."""
         check_batch(image, keys)
-        draws = draw(keys, self.probability(memory, step), self.names)
+        draws = draw(keys, self.probability(memory, step), self.names, self.color_share)
         image = transform_geometry(image, draws)
         if not self.names.isdisjoint(TRANSFORMS["color"]):
             image = recoloured(image, colour_map(draws, image.shape[3]))

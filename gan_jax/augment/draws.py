@@ -39,6 +39,7 @@ class Draws:
     Attributes:
         p: probability of each transform, [].
         names: the transforms that may happen.
+        color_share: the share of p with which those of colours happen.
         gates: uniform on [0, 1), [B, slots].
         uniforms: the same, [B, slots, 2].
         normals: standard normal, [B, slots, 2].
@@ -51,12 +52,13 @@ class Draws:
     uniforms: Array
     normals: Array
     noise_keys: Array
+    color_share: float = 1.0
 
     def happens(self, slot: str) -> Array:
-        """Whether the transform is applied: bool [B], True with probability p."""
+        """Whether the transform is applied: bool [B], True with probability p or its share of it."""
         if slot.split("/")[0] not in self.names:
             return jnp.zeros_like(self.gates[:, 0], bool)
-        p = self.p
+        p = self.p * self.color_share if slot in TRANSFORMS["color"] else self.p
         if slot.startswith("rotate/"):
             p = 1.0 - jnp.sqrt(1.0 - p)  # so that one of the two happens with probability p
         return self.gates[:, SLOTS.index(slot)] < p
@@ -75,7 +77,7 @@ class Draws:
         return self.normals[:, SLOTS.index(slot), part]
 
 
-def draw(keys: Array, p: Array, names: frozenset[str]) -> Draws:
+def draw(keys: Array, p: Array, names: frozenset[str], color_share: float = 1.0) -> Draws:
     """The random numbers of a batch; those of one transform do not depend on which others are on."""
 
     def draw_example(key: Array) -> tuple[Array, Array, Array, Array]:
@@ -84,4 +86,4 @@ def draw(keys: Array, p: Array, names: frozenset[str]) -> Draws:
         uniforms = jax.random.uniform(uniform_key, (len(SLOTS), 2))
         return gates, uniforms, jax.random.normal(normal_key, (len(SLOTS), 2)), noise_key
 
-    return Draws(p, names, *jax.vmap(draw_example)(keys))
+    return Draws(p, names, *jax.vmap(draw_example)(keys), color_share)

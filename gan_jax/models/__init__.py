@@ -12,6 +12,7 @@ from gan_jax.models.mlp import MLPDiscriminator, MLPGenerator
 from gan_jax.models.pair import PatchGANDiscriminatorPair, ResNetTranslatorPair, UNetGeneratorPair
 from gan_jax.models.patchgan import PatchGANDiscriminator
 from gan_jax.models.progan import ProGANDiscriminator, ProGANGenerator
+from gan_jax.models.r3gan import R3GANDiscriminator, R3GANGenerator
 from gan_jax.models.resnet import ResNetDiscriminator, ResNetGenerator
 from gan_jax.models.resnet_translator import ResNetTranslator
 from gan_jax.models.sr_discriminator import SRDiscriminator
@@ -32,6 +33,8 @@ MODELS: dict[str, type[nn.Module]] = {
     "stylegan_generator": StyleGANGenerator,
     "stylegan2_generator": StyleGAN2Generator,
     "stylegan2_discriminator": StyleGAN2Discriminator,
+    "r3gan_generator": R3GANGenerator,
+    "r3gan_discriminator": R3GANDiscriminator,
     "unet_generator": UNetGenerator,
     "resnet_translator": ResNetTranslator,
     "patchgan_discriminator": PatchGANDiscriminator,

@@ -198,14 +198,15 @@ def decay_average(decay: float) -> Schedule:
     return lambda step: jnp.minimum(decay, (1.0 + step) / (10.0 + step))
 
 
-def half_life_average(images: float, batch_size: int, ramp_up: float = 0.05) -> Schedule:
+def half_life_average(images: float | Schedule, batch_size: int, ramp_up: float = 0.05) -> Schedule:
     """0.5 ** (batch_size / half-life): an average whose half-life is counted in images.
 
     Karras et al. 2020, arXiv:2006.06676 (StyleGAN2-ADA): the half-life is the smaller of `images` and
     `ramp_up` times the images seen before this step.
 
     Args:
-        images: the half-life in images, over all devices.
+        images: the half-life in images, over all devices; a schedule of it may be 0, where the average is
+            the generator itself, and is not ramped up.
         batch_size: images in a step, over all devices.
         ramp_up: 0 is no ramp: the half-life is `images` from the start.
 
@@ -215,6 +216,8 @@ def half_life_average(images: float, batch_size: int, ramp_up: float = 0.05) -> 
     """
     check_count(batch_size, "batch_size")
     check_range(ramp_up, "ramp_up")
+    if callable(images):
+        return _scheduled_half_life(as_schedule(images, "images", 0.0, batch_size * 2.0**22), batch_size)
     rate = batch_size / images if check_number(images, "images") > 0.0 else math.inf  # half-lives a step
     if not 0.5**rate < np.nextafter(np.float32(1), np.float32(0)) or rate == math.inf:
         most = batch_size * 2**22
@@ -226,6 +229,14 @@ def half_life_average(images: float, batch_size: int, ramp_up: float = 0.05) -> 
         # batch_size / (ramp_up * step * batch_size), without the product, which can leave int32.
         early = 1.0 / (ramp_up * jnp.maximum(step, 1).astype(jnp.float32))
         return jnp.where(step > 0, jnp.minimum(0.5**rate, 0.5**early), 0.0)
+
+    return decay
+
+
+def _scheduled_half_life(images: Schedule, batch_size: int) -> Schedule:
+    def decay(step: Array) -> Array:
+        half_life = images(step)
+        return jnp.where(half_life > 0.0, 0.5 ** (batch_size / jnp.maximum(half_life, 1e-8)), 0.0)
 
     return decay
 

@@ -1,5 +1,6 @@
 """ADA as a whole: the identity at p = 0, which p is used, and how p follows the overfitting."""
 
+import functools
 from pathlib import Path
 
 import jax
@@ -46,6 +47,18 @@ def test_p_is_the_share_of_examples_that_are_touched():
     touched = (np.asarray(compiled(augment)(x, keys_of(2000))) != x).any((1, 2, 3)).mean()
     expected = 1 - 0.7**4
     assert abs(touched - expected) < 5 * np.sqrt(expected * (1 - expected) / 2000)
+
+
+def test_colours_may_happen_with_a_share_of_p():
+    """R3GAN's half: each of the four with 0.3, and none of the others less often."""
+    x = pictures(1, 8, 8, 3).repeat(2000, 0)
+    make = functools.partial(ADA, adjust_images=0, p=0.6, color_share=0.5)
+    augment = make(groups=("color",), without=("luma_flip",))
+    touched = (np.asarray(compiled(augment)(x, keys_of(2000))) != x).any((1, 2, 3)).mean()
+    expected = 1 - 0.7**4
+    assert abs(touched - expected) < 5 * np.sqrt(expected * (1 - expected) / 2000)
+    others = compiled(make(groups=("blit", "geometric")))(x[:8], keys_of(8))
+    np.testing.assert_array_equal(others, ada_at(0.6, x[:8], keys_of(8), ("blit", "geometric")))
 
 
 def test_compiled_or_not_is_the_same():

@@ -174,6 +174,13 @@ FAMILIES: dict[str, dict[str, Any]] = {
         generator=dict(name="progan_generator", width_base=16, width_max=4),
         discriminator=dict(name="progan_discriminator", width_base=16, width_max=4, minibatch="none"),
     ),
+    "r3gan": dict(
+        algorithm=dict(name="gan", latent_size=5),
+        loss=dict(name="relativistic_paired"),
+        generator=dict(name="r3gan_generator", widths=(6, 4), cardinality=(2, 2), blocks=1),
+        discriminator=dict(name="r3gan_discriminator", widths=(4, 6), cardinality=(2, 2), blocks=1),
+        penalties=dict(r1=dict(weight=0.1)),
+    ),
     # Holes are drawn by example, patches are judged beside the source.
     "inpainting": dict(
         algorithm=dict(name="translator"),

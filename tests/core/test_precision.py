@@ -53,6 +53,10 @@ NETWORKS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         dict(width_base=64, width_max=12, style_size=8, mapping_layers=2, condition="embedding"),
         dict(width_base=64, width_max=12, mapping_layers=1, condition="projection"),
     ),
+    "r3gan": (
+        dict(widths=(12, 8), cardinality=(3, 2), blocks=1, condition="embedding"),
+        dict(widths=(8, 12), cardinality=(2, 3), blocks=1, condition="projection"),
+    ),
     "unet": (dict(width=8, downs=3), dict(width=8, layers=1, spectral_norm=True, norm="batch")),
     "translator": (dict(width=8, blocks=1, norm="batch", spectral_norm=True), dict(width=8, layers=0)),
 }

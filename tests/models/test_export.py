@@ -37,6 +37,11 @@ NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
         "stylegan2_discriminator",
         dict(width_max=8, minibatch="none", condition="projection", **LABELS),
     ),
+    "r3gan": (
+        "r3gan_generator",
+        dict(widths=(8, 4), cardinality=(2, 1), blocks=1, condition="embedding", **LABELS),
+    ),
+    "r3gan critic": ("r3gan_discriminator", dict(widths=(8, 8), cardinality=(2, 4), blocks=1)),
     "unet": ("unet_generator", dict(width=32, downs=3)),
     "unet nearest": ("unet_generator", dict(width=8, downs=2, upsampling="nearest", norm="batch")),
     "patchgan": ("patchgan_discriminator", dict(width=32, layers=1)),

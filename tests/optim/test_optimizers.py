@@ -567,6 +567,16 @@ def test_the_half_life_grows_with_the_images_seen():
     np.testing.assert_allclose(jitted, expected, rtol=1e-5)
 
 
+def test_a_half_life_may_be_a_schedule():
+    """R3GAN's goes from 0, where the average is the generator, to its end."""
+    schedule = cosine(0.0, 5_000.0, 100)
+    steps = np.array([0, 1, 50, 100, 10**6])
+    half_life = 5_000 * (1 - np.cos(np.pi * np.minimum(steps / 100, 1))) / 2
+    with np.errstate(divide="ignore"):
+        expected = 0.5 ** (32 / half_life)
+    np.testing.assert_allclose(values(half_life_average(schedule, 32), steps), expected, rtol=1e-5)
+
+
 @pytest.mark.parametrize("decay", [-0.1, 1.0, 1.5, float("nan"), "0.9", None])
 def test_impossible_decays_are_refused(decay):
     with pytest.raises(ValueError, match=f"decay={decay!r}: it must be"):
@@ -581,6 +591,7 @@ def test_impossible_decays_are_refused(decay):
         ({"images": float("inf")}, "images=inf"),
         ({"images": "10k"}, "images='10k'"),
         ({"images": 32 * 2**26}, "images=2147483648: it must be positive and below 134217728"),
+        ({"images": cosine(-1.0, 10.0, 5)}, "images: its extremes are"),
         ({"ramp_up": -0.1}, "ramp_up=-0.1"),
         ({"ramp_up": float("nan")}, "ramp_up=nan"),
         ({"batch_size": 0}, "batch_size=0"),

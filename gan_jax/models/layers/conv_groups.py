@@ -5,9 +5,9 @@ arXiv:1611.05431, ResNeXt's cardinality). The three bilinear maps are those of `
 with a kernel [kh, kw, I / groups, O].
 
 On accelerators it is XLA's grouped convolution. On the CPU, where XLA has no fast kernel for that, it is
-plain convolutions (`gan_jax.models.layers.conv_cpu`), each of as many groups as have BLOCK channels, with
-zeros in the kernel where inputs and outputs are of different groups: most of its products are with zeros, and
-it is some thirty times as fast (`experiments/speed/layers.py`). Reverse mode only.
+plain convolutions (`gan_jax.models.layers.conv_cpu`), each of several groups, with zeros in the kernel where
+inputs and outputs are of different groups: most products are with zeros, and it is some thirty times as
+fast (`experiments/speed/layers.py`). Reverse mode only.
 """
 
 from __future__ import annotations
@@ -25,8 +25,10 @@ from gan_jax.utils.checks import check_count
 
 Array = jax.Array
 
-# Fewer make less products with zeros and more convolutions, which take their time to compile.
+# A plain convolution is of groups with so many channels: of more, more products would be with zeros.
 BLOCK = 64
+# But so many convolutions are enough, as each takes its time to trace and to compile.
+MOST = 8
 
 
 def check(groups: int, inputs: int, outputs: int, resampled: bool) -> None:
@@ -119,8 +121,9 @@ def _weights_cpu(x: Array, y: Array, g: Geometry, groups: int) -> Array:
 
 
 def _together(groups: int, channels: int) -> int:
-    """How many groups one plain convolution is of, so that no side of it has more than BLOCK channels."""
-    fitting = (n for n in range(groups, 0, -1) if groups % n == 0 and n * channels <= BLOCK * groups)
+    """How many groups one plain convolution is of, where the larger side has so many channels."""
+    block = max(BLOCK, channels // MOST)
+    fitting = (n for n in range(groups, 0, -1) if groups % n == 0 and n * channels <= block * groups)
     return next(fitting, 1)
 
 
