@@ -262,7 +262,7 @@ def check_same_state(phases: list[Phase], spec: DataSpec) -> None:
 
     def shapes(phase: Phase) -> dict[str, str]:
         batch = example_batch(spec, phase.batch_size)
-        state = jax.eval_shape(phase.algorithm.init, jax.random.key(0), batch)
+        state = jax.eval_shape(phase.algorithm.init_once, jax.random.key(0), batch)
         entered = jax.eval_shape(phase.algorithm.enter, state)
         leaves = jax.tree_util.tree_leaves_with_path(entered)
         return {jax.tree_util.keystr(path): f"{x.dtype}{list(x.shape)}" for path, x in leaves}
@@ -435,7 +435,7 @@ def build_algorithm(config: ml_collections.ConfigDict, spec: DataSpec, first_ste
     except ValueError as error:
         raise UserError(f"the config contradicts itself: {error}") from error
     try:
-        state = jax.eval_shape(algorithm.init, key, batch)
+        state = jax.eval_shape(algorithm.init_once, key, batch)
         sample = jax.eval_shape(algorithm.sample, state, asked, key)
     except (ValueError, TypeError) as error:
         raise UserError(f"the networks do not fit together or the data: {error}") from error
@@ -478,7 +478,7 @@ def trace_step(
 ) -> None:
     """Raises a UserError if a step of the algorithm cannot be run on batches of this size."""
     batch = example_batch(spec, batch_size)
-    state = jax.eval_shape(algorithm.init, jax.random.key(0), batch).replace(frozen=dict(frozen))
+    state = jax.eval_shape(algorithm.init_once, jax.random.key(0), batch).replace(frozen=dict(frozen))
     lead = algorithm.minibatches
     batches = jax.tree.map(lambda x: jax.ShapeDtypeStruct((lead, *x.shape), x.dtype), batch)
     try:

@@ -7,6 +7,7 @@ loop, devices, checkpoints, pictures, scores) sees only what is defined here.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple, Self, cast
@@ -250,6 +251,11 @@ class Algorithm:
             ema=jax.tree.map(jnp.copy, {"params": generator.params, "stats": generator.stats}),
             extra=self.init_extra(extra_key, batch),
         )
+
+    @functools.cached_property
+    def init_once(self) -> Callable[[Key, Batch], TrainState]:
+        """`init`, always the same object: JAX traces it once for each shape of the batch."""
+        return self.init
 
     def examples(self, batch: Batch) -> dict[Role, tuple[Any, ...]]:
         """The inputs of each network's `__call__` but `train`, of one example; only their shapes matter.

@@ -152,15 +152,15 @@ def initial_state(
 ) -> TrainState:
     """A fresh state on the devices; `batch` is one mini-batch of arrays or of shapes."""
     zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), batch)
-    shapes = jax.eval_shape(algorithm.init, key, zeros)
-    return jax.jit(algorithm.init, out_shardings=state_shardings(shapes, mesh, sharding))(key, zeros)
+    shapes = jax.eval_shape(algorithm.init_once, key, zeros)
+    return jax.jit(algorithm.init_once, out_shardings=state_shardings(shapes, mesh, sharding))(key, zeros)
 
 
 def abstract_state(
     algorithm: Algorithm, batch: PyTree, mesh: Mesh, sharding: Sharding = "replicated"
 ) -> TrainState:
     """The shapes, dtypes and placement of a state, with no arrays."""
-    state = jax.eval_shape(algorithm.init, jax.random.key(0), batch)
+    state = jax.eval_shape(algorithm.init_once, jax.random.key(0), batch)
     return jax.tree.map(
         lambda x, at: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=at),
         state,
