@@ -6,7 +6,7 @@ A variant is what its config changes of `BASE`. Several options share one where 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache, partial
 from typing import Any
 
@@ -337,9 +337,14 @@ def _build(name: str) -> Algorithm:
 VARIANTS: dict[str, Callable[[], Algorithm]] = {name: partial(_build, name) for name in CONFIGS}
 
 
-def slow_but(*names: str) -> list[Any]:
-    """All variants as parameters of a test; those that are not named here are slow."""
-    return [pytest.param(name, marks=() if name in names else pytest.mark.slow) for name in VARIANTS]
+def slow_but(*fast: Any, among: Iterable[Any] = VARIANTS) -> list[Any]:
+    """All variants, or others, as parameters of a test; those that are not named here are slow."""
+    return [
+        pytest.param(
+            *(one if isinstance(one, tuple) else (one,)), marks=() if one in fast else pytest.mark.slow
+        )
+        for one in among
+    ]
 
 
 def fetch(constants: Any, item: Any, key: jax.Array) -> Any:

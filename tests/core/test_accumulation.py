@@ -28,7 +28,7 @@ from gan_jax.models import MODELS
 from gan_jax.utils.errors import UserError
 from tests.devices import AXIS, WAYS, assert_close, split_run
 from tests.shipped import SPEC, config_with, no_compiler
-from tests.variants import BASE, CLASSES, FROM_IMAGES, KEY, SGD, SHAPE, fetch, plain
+from tests.variants import BASE, CLASSES, FROM_IMAGES, KEY, SGD, SHAPE, fetch, plain, slow_but
 
 BATCH = 32
 
@@ -243,7 +243,9 @@ def assert_same_step(found, expected):
     assert_close(found, expected, 2e-6)
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize(
+    "name", slow_but("packed", "wgan_gp", "acgan", "dcgan", "inpainting", among=FAMILIES)
+)
 def test_a_step_in_parts_is_the_step(name):
     batches, first, expected = whole(name)
     found = told(*stepped(built(name, 4), first, batches))
@@ -293,6 +295,7 @@ def test_a_step_in_parts_on_eight_devices_is_the_step(way):
     assert_same_step(on_eight_devices(built("packed", 2), first, batches, way), expected)
 
 
+@pytest.mark.slow  # what is vmapped is the step of the tests before
 def test_runs_trained_together_may_be_cut():
     algorithm = built("packed", 4)
     batches, first, expected = whole("packed")

@@ -137,7 +137,13 @@ def case_name(case):
     return f"{size[0]}x{size[1]}-k{kernel[0]}{kernel[1]}-s{stride[0]}{stride[1]}-{pad}"
 
 
-@pytest.mark.parametrize("case", CASES, ids=case_name)
+EVERY_OTHER = [
+    pytest.param(case, id=case_name(case), marks=pytest.mark.slow if number % 2 else ())
+    for number, case in enumerate(CASES)
+]
+
+
+@pytest.mark.parametrize("case", EVERY_OTHER)
 def test_values_and_two_derivatives_are_those_of_plain_autodiff(case):
     g = conv.geometry(*case)
     x, y, w = arrays_of(g)

@@ -14,9 +14,9 @@ from gan_jax.core.execution import Execution
 from gan_jax.distributed import parallel
 from gan_jax.models import MODELS
 from gan_jax.utils import compiler
-from tests.core.test_precision import CASES, applied, equations
+from tests.core.test_precision import CASES, FEW, applied, equations
 from tests.shipped import SPEC, config_with
-from tests.variants import VARIANTS, first_state, one_device, steps_of
+from tests.variants import VARIANTS, first_state, one_device, slow_but, steps_of
 
 # A gradient of a gradient, with dropout, BatchNorm and labels; and a method that reads inner layers.
 STEPS = ("wgan_gp", "r3gan", "feature_matching")
@@ -33,7 +33,7 @@ def loss_of(apply):
     return loss
 
 
-@pytest.mark.parametrize(("family", "role"), CASES)
+@pytest.mark.parametrize(("family", "role"), slow_but(*FEW, among=CASES))
 def test_outputs_collections_and_gradients_are_the_same(family, role):
     """BatchNorm's statistics, dropout's mask and u of spectral norms are not moved by the second pass."""
     found = []
@@ -47,7 +47,7 @@ def test_outputs_collections_and_gradients_are_the_same(family, role):
         np.testing.assert_allclose(b, a, rtol=1e-4, atol=1e-5 * np.abs(a).max(), err_msg=str(path))
 
 
-@pytest.mark.parametrize("name", STEPS)
+@pytest.mark.parametrize("name", slow_but("wgan_gp", among=STEPS))
 def test_steps_are_the_same(name):
     algorithm = VARIANTS[name]()
     batches = jax.tree.map(lambda x: x[0], steps_of(algorithm))

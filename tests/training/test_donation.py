@@ -43,9 +43,7 @@ def program_of(name, devices=1):
     return call.lower(parallel.abstract_state(algorithm, MINI, mesh), {}, steps_of(algorithm), count), mesh
 
 
-@pytest.mark.parametrize(
-    "name", slow_but("ada", "lecam", "extragradient", "feature_matching", "dcgan_labels")
-)
+@pytest.mark.parametrize("name", slow_but("ada", "extragradient", "feature_matching"))
 def test_every_buffer_of_the_state_is_given_to_the_program(name):
     """Each is the place of an output; a buffer that fits none would be a warning, which is an error here."""
     program, mesh = program_of(name)
@@ -67,7 +65,7 @@ def test_the_compiled_call_writes_over_the_state(name, devices):
     assert not any(leaf.is_deleted() for leaf in jax.tree.leaves(after))
 
 
-@pytest.mark.parametrize("devices", [1, 2])
+@pytest.mark.parametrize("devices", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_a_run_holds_one_copy_of_the_state(tmp_path, monkeypatch, devices):
     """Before every call, while pictures, checkpoints and scores are made, and after them.
 

@@ -19,6 +19,7 @@ from gan_jax.utils.errors import UserError
 from gan_jax.utils.interrupt import Interrupted
 from tests import runs
 from tests.runs import STEPS, assert_same_bits, assert_same_records, losses_of, run, tiny
+from tests.variants import slow_but
 
 pytestmark = pytest.mark.usefixtures(
     "full_compiler"
@@ -62,7 +63,7 @@ def test_a_run_that_is_stopped_while_it_compiles_is_as_it_was(tmp_path, data_dir
     assert [path.name for path in (tmp_path / "run").iterdir()] == [".lock"]
 
 
-@pytest.mark.parametrize("devices", [1, 8])
+@pytest.mark.parametrize("devices", [1, pytest.param(8, marks=pytest.mark.slow)])
 def test_a_run_in_pieces_is_the_run_in_one_piece(devices, straight, tmp_path, data_dir):
     state, folder = straight(devices)
     config, workdir = tiny(data_dir), tmp_path / "run"
@@ -118,7 +119,10 @@ def test_fewer_steps_than_done_are_refused_and_nothing_changes(stopped, data_dir
     assert runs.digests(stopped) == before
 
 
-@pytest.mark.parametrize("damage", [runs.flip_byte, shutil.rmtree, lambda p: (p / "manifest.json").unlink()])
+@pytest.mark.parametrize(
+    "damage",
+    slow_but(runs.flip_byte, among=[runs.flip_byte, shutil.rmtree, lambda p: (p / "manifest.json").unlink()]),
+)
 def test_a_damaged_newest_checkpoint_costs_only_the_steps_since_the_one_before(
     damage, stopped, straight, data_dir
 ):
