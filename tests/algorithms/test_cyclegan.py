@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -14,10 +15,19 @@ from gan_jax.algorithms.cyclegan import CycleGAN
 from gan_jax.core.games import GAMES
 from gan_jax.losses.adversarial import LOSSES
 from tests.toys.common import ToyTranslator
-from tests.toys.test_cyclegan import Pair
 
 KEY = jax.random.key(0)
 BATCH = 2
+
+
+class Pair(nn.Module):
+    """Two networks of one player; children name its ways."""
+
+    first: nn.Module
+    second: nn.Module
+
+    def __call__(self, a, b, told, train):
+        return self.forward(a, told, train), self.backward(b, told, train)
 
 
 class Translators(Pair):

@@ -2,7 +2,7 @@
 
 import dataclasses
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from gan_jax.algorithms.gan import GAN
 from gan_jax.config.build import build
 from gan_jax.config.components import complete
 from gan_jax.data.codecs import Pixels
@@ -17,9 +18,9 @@ from gan_jax.data.shapes import SHAPES
 from gan_jax.inference.conditions import beside_truth, true_rows
 from gan_jax.inference.sample import make_sampler
 from gan_jax.training import pictures
+from tests.algorithms.test_translator_runs import TOY, HandOn
 from tests.runs import tiny
-from tests.toys.common import register
-from tests.toys.test_translator import TOY, HandOn, Translator
+from tests.toys.common import register, toy_config
 
 
 @pytest.fixture
@@ -68,13 +69,37 @@ def test_without_classes_the_first_that_are_drawn(shown, data_dir, tmp_path):
     np.testing.assert_array_equal(beside, alone)
 
 
+@dataclass(frozen=True, kw_only=True)
+class OfSources(GAN):
+    """Makes images of sources, be they pairs or not, and shows nothing else."""
+
+    conditions: ClassVar[tuple[str, ...]] = ("source",)
+
+    def examples(self, batch):
+        return {**super().examples(batch), "generator": (batch["source"], None)}
+
+    def inputs(self, key, batch, state):
+        return batch["source"], None
+
+    def sample(self, state, batch, key):
+        return self.draw(state, batch["source"], None)
+
+
 @pytest.fixture
 def translating(monkeypatch):
     """translating(aligned) -> the plan of a toy translator, and the rows of the test split."""
 
     def make(aligned: bool = True) -> Any:
         fields = {name: dataclasses.replace(f, aligned=aligned) for name, f in TOY.data.fields.items()}
-        toy = dataclasses.replace(TOY, data=dataclasses.replace(TOY.data, fields=fields))
+        config = toy_config(
+            {"name": "of_sources"}, {"name": "toy_translator"}, discriminator={"name": "toy_discriminator"}
+        )
+        toy = dataclasses.replace(
+            TOY,
+            config=config,
+            data=dataclasses.replace(TOY.data, fields=fields),
+            algorithms={"of_sources": OfSources},
+        )
         register(monkeypatch, toy)
         return build(complete(toy.config)), toy.data.open("test", {}).arrays()
 
@@ -118,7 +143,7 @@ def test_fields_that_show_the_same_stand_beside_each_other(translating, aligned,
 
 
 @dataclass(frozen=True, kw_only=True)
-class BothWays(Translator):
+class BothWays(OfSources):
     """Hands its source on, whichever side that is."""
 
     @property

@@ -1,18 +1,15 @@
-"""A paired translator: the discriminator sees the source too, samples are made of held-out sources."""
+"""A paired translator from the config to its scores; samples are made of held-out sources."""
 
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import flax.linen as nn
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gan_jax.algorithms.gan import GAN
 from gan_jax.config.build import build
 from gan_jax.config.components import complete
 from gan_jax.data.codecs import Pixels
@@ -39,29 +36,6 @@ class HandOn(nn.Module):
         return image + 0 * self.param("unused", nn.initializers.zeros, ())
 
 
-@dataclass(frozen=True, kw_only=True)
-class Translator(GAN):
-    conditions: ClassVar[tuple[str, ...]] = ("source",)
-
-    content_weight: float = 10.0
-
-    def examples(self, batch):
-        return {**super().examples(batch), "generator": (batch["source"], None)}
-
-    def inputs(self, key, batch, state):
-        return batch["source"], self.conditioning(batch, state)
-
-    def discriminator_input(self, image, batch):
-        return jnp.concatenate([image, batch["source"]], axis=-1)
-
-    def content_loss(self, fake, state, batch):
-        distance = jnp.mean(jnp.abs(fake - batch["image"]))
-        return self.content_weight * distance, {"l1": distance}
-
-    def sample(self, state, batch, key):
-        return self.draw(state, batch["source"], None)
-
-
 def pairs(count, rng):
     image = squares(count, rng)
     return {"image": image, "source": 255 - image}
@@ -69,20 +43,21 @@ def pairs(count, rng):
 
 TOY = Toy(
     config=toy_config(
+        {"name": "translator"},
         {"name": "toy_translator"},
-        {"name": "toy_translator_network"},
         discriminator={"name": "toy_discriminator"},
+        source={"name": "field"},
+        contents={"l1": {"weight": 10.0}},
     ),
     data=ToyData({name: Field((8, 8, 1), Pixels()) for name in ("image", "source")}, pairs),
-    algorithms={"toy_translator": Translator},
-    models={"toy_translator_network": ToyTranslator, "toy_discriminator": ToyDiscriminator},
+    models={"toy_translator": ToyTranslator, "toy_discriminator": ToyDiscriminator},
 )
 
 
 TOY.config.evaluation.metrics = "fid,l1,psnr"
 
 
-def test_a_translator_lives_in_one_file(monkeypatch, tmp_path):
+def test_a_translator_trains_resumes_and_is_scored(monkeypatch, tmp_path):
     check_alone(TOY, monkeypatch, tmp_path, [1])
     scored = [record for record in map(from_row, read_metrics(tmp_path / "whole")) if record]
     assert {record.labels for record in scored} == {"of toy:test"}
@@ -103,7 +78,9 @@ def test_samples_are_made_of_held_out_sources(monkeypatch):
     handed_on = dataclasses.replace(plan.algorithm, generator=HandOn())
     sampler = make_sampler(handed_on, plan.spec, conditions)
     state = handed_on.init(jax.random.key(0), {"image": rows[:8], "source": rows[:8]})
-    np.testing.assert_array_equal(sampler(state, 70, jax.random.key(1)), rows)
+    samples: Any = sampler(state, 70, jax.random.key(1))
+    np.testing.assert_array_equal(samples["image"], rows)
+    np.testing.assert_array_equal(samples["source"], rows)
     with pytest.raises(ValueError, match="source"):
         make_sampler(handed_on, plan.spec)
 
