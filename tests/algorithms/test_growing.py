@@ -12,10 +12,11 @@ import pytest
 
 from gan_jax import main
 from gan_jax.algorithms.growing import Growing
-from gan_jax.config.build import base_config, build
+from gan_jax.config.build import base_config, build, build_algorithm, trace_step
 from gan_jax.config.components import complete
 from gan_jax.config.growing_phases import growing_phases, steps_of
 from gan_jax.core.state import Player, TrainState
+from gan_jax.data.spec import DataSpec, Field
 from gan_jax.losses.gradient_penalties import gradient_norms
 from gan_jax.models.mlp import MLPGenerator
 from gan_jax.models.progan import ProGANDiscriminator, ProGANGenerator
@@ -252,6 +253,21 @@ def test_a_run_says_which_phase_cannot_be(sizes, words, tmp_path):
         build(complete(small_config(tmp_path, sizes)))
 
 
+def test_it_goes_with_every_component_of_a_gan(tmp_path):
+    """Adaptive augmentation, another loss, lazy penalties, packing, noise and a pool, in a fade."""
+    config = small_config(tmp_path)
+    config.batch_size = 4
+    config.phases = []
+    config.loss = dict(name="hinge")
+    config.augment = dict(name="ada", p=0.2, adjust_images=100)
+    config.penalties = dict(r1=dict(weight=1.0, every=2), r2=dict(weight=1.0), consistency=dict(weight=1.0))
+    config.algorithm = dict(
+        name="growing", latent_size=4, fade_steps=2, packing=2, pool_size=4, instance_noise=0.1
+    )
+    spec = DataSpec({"image": Field((16, 16, 1))}, None)
+    trace_step(build_algorithm(complete(config), spec), spec, 4)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("devices", [1, 2])
 def test_a_run_resumes_at_every_step_and_draws_in_every_phase(devices, tmp_path):
@@ -276,5 +292,5 @@ def test_a_run_resumes_at_every_step_and_draws_in_every_phase(devices, tmp_path)
     assert found.keys() == whole.keys()
     for path, value in whole.items():
         np.testing.assert_array_equal(found[path], value, err_msg=path)
-    scored = ["evaluate", "--workdir", str(folder), "--metrics", "fid", "--network", "random", "--num", "32"]
+    scored = ["evaluate", "--fake", str(folder), "--metrics", "fid", "--network", "random", "--num", "32"]
     assert main.main(scored) == 0
