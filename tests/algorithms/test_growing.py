@@ -223,10 +223,11 @@ def test_phases_of_the_papers():
         assert config.num_steps == steps_of(config.phases)
 
 
-def small_config(folder, sizes=(4, 8, 16)):
-    """Shapes of 16x16, six images for each part of a phase, two in a step."""
+def small_config(folder, sizes=(4, 8, 16), batch_size=2):
+    """Shapes of 16x16, three steps for each phase."""
     config = base_config()
-    config.phases = growing_phases(sizes, images=6, fade_images=6, batch_size=2)
+    images = 3 * batch_size
+    config.phases = growing_phases(sizes, images=images, fade_images=images, batch_size=batch_size)
     config.num_steps = steps_of(config.phases)
     config.update(steps_per_call=2, log_every_steps=1, checkpoint_every_steps=100, sample_every_steps=100)
     config.data.update(name="shapes", dir=str(folder), num_examples=64, resolution=16, channels=1)
@@ -269,25 +270,18 @@ def test_it_goes_with_every_component_of_a_gan(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("devices", [1, 2])
+@pytest.mark.parametrize("devices", [1, 8])
 def test_a_run_resumes_at_every_step_and_draws_in_every_phase(devices, tmp_path):
-    config = small_config(tmp_path)
+    """Of three phases, three steps each: 8x8, the fade, 16x16."""
+    config = small_config(tmp_path, (8, 16), batch_size=8)
     whole = leaves(train(config, tmp_path / "whole", devices=devices))
     folder = tmp_path / "cut"
     for step in range(1, config.num_steps):
         with pytest.raises(Interrupted):
             train(config, folder, devices=devices, callbacks=[stop_at(step)])
         if step % 3 == 2:  # within each phase
-            command = [
-                "sample",
-                "--workdir",
-                str(folder),
-                "--num",
-                "4",
-                "--out",
-                str(tmp_path / f"{step}.png"),
-            ]
-            assert main.main(command) == 0
+            out = str(tmp_path / f"{step}.png")
+            assert main.main(["sample", "--workdir", str(folder), "--num", "4", "--out", out]) == 0
     found = leaves(train(config, folder, devices=devices))
     assert found.keys() == whole.keys()
     for path, value in whole.items():
