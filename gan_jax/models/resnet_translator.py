@@ -10,10 +10,12 @@ first of the two; in the second they do not (affine=False).
 
 from __future__ import annotations
 
+from typing import Any
+
 import flax.linen as nn
 import jax
 
-from gan_jax.models.layers.layers import Conv, ConvTranspose, as_image
+from gan_jax.models.layers.layers import Conv, ConvTranspose, Upsample, as_image
 from gan_jax.models.layers.norms import needs_no_bias
 from gan_jax.models.layers.remat import remat_block
 from gan_jax.models.layers.translator import Translator
@@ -34,10 +36,13 @@ class ResNetTranslator(Translator):
     Attributes, beside those of `Translator`:
         width: channels at full resolution; twice as many at a half of it, four times at a quarter.
         blocks: residual blocks.
+        upsampling: "transpose" (the paper's), "nearest" or "bilinear" (both with a 3x3 convolution; without
+            the checkerboard of uneven overlaps).
     """
 
     width: int = 64
     blocks: int = 9
+    upsampling: str = "transpose"
 
     @property
     def multiple(self) -> int:
@@ -85,16 +90,17 @@ class ResNetTranslator(Translator):
 
     def up(self, x: Array, index: int, train: bool) -> Array:
         """A map at twice the resolution."""
-        x = ConvTranspose(
-            2 ** (DOWNS - 1 - index) * self.width,
-            3,
-            (2 * x.shape[1], 2 * x.shape[2]),
-            use_bias=not needs_no_bias(self.norm),
-            padding=PADDING,
-            kernel_init=self.init_of_kernels,
-            spectral_norm=self.spectral_norm,
-            name=f"up_{index}",
-        )(x, train)
+        features, size = 2 ** (DOWNS - 1 - index) * self.width, (2 * x.shape[1], 2 * x.shape[2])
+        common: dict[str, Any] = {
+            "use_bias": not needs_no_bias(self.norm),
+            "kernel_init": self.init_of_kernels,
+            "spectral_norm": self.spectral_norm,
+            "name": f"up_{index}",
+        }
+        if self.upsampling == "transpose":
+            x = ConvTranspose(features, 3, size, padding=PADDING, **common)(x, train)
+        else:
+            x = Upsample(features, 3, size, self.upsampling, **common)(x, train)
         return self._activated(x, f"up_norm_{index}", train)
 
     def _conv(

@@ -39,6 +39,14 @@ def test_any_size_of_fours_and_any_channels():
         assert made.dtype == jnp.float32
 
 
+def test_upsampling_by_resizing_has_the_same_kernels():
+    def kernels(upsampling):
+        found = shapes(SMALL.clone(upsampling=upsampling), jnp.zeros((1, 8, 8, 3)))["params"]
+        return sorted(x.size for x in jax.tree.leaves(found))
+
+    assert kernels("nearest") == kernels("bilinear") == kernels("transpose")
+
+
 def test_what_translate_asks_of_it():
     assert (SMALL.multiple, SMALL.scale) == (4, 1)
     assert not is_conditional(SMALL)
@@ -51,6 +59,7 @@ def test_what_translate_asks_of_it():
         ({}, (4, 8), "padding by reflection needs maps of more than 1 pixels a side, not 1x2"),
         (dict(blocks=0), (8, 8), "blocks=0"),
         (dict(width=-1), (8, 8), "width=-1"),
+        (dict(upsampling="cubic"), (8, 8), "upsampling='cubic' is not one of transpose, nearest, bilinear"),
         (dict(norm="bath"), (8, 8), "norm='bath' is not one of"),
     ],
 )
