@@ -305,6 +305,7 @@ CONFIGS: dict[str, dict[str, Any]] = {
     "cyclegan": dict(
         algorithm=dict(name="cyclegan", cycle=5.0, identity=0.2, pool_size=16, adversarial_weight=2.0),
         loss=dict(name="least_squares"),
+        augment=dict(name="diffaugment", policy=("color", "translation")),
         generator=dict(name="unet_generator_pair", width=4, downs=1),
         discriminator=dict(name="patchgan_discriminator_pair", width=4, layers=1),
     ),

@@ -20,9 +20,11 @@ import jax.numpy as jnp
 
 from gan_jax.algorithms.image_pool import empty_pool, exchange
 from gan_jax.algorithms.sources import OfField
+from gan_jax.augment import Augment, NoAugment
 from gan_jax.core.algorithm import Algorithm, Array, Batch, Key
 from gan_jax.core.collectives import gather_batch, own_rows
 from gan_jax.core.games import Alternating
+from gan_jax.core.randomness import example_keys
 from gan_jax.core.state import Role, TrainState
 from gan_jax.core.update import LossOut, Update
 from gan_jax.losses.adversarial import LOSSES, AdversarialLoss
@@ -31,6 +33,7 @@ from gan_jax.utils.tree import PyTree
 
 DOMAINS = ("a", "b")
 FIELDS = {"a": "source", "b": "image"}
+VIEWS = 7  # what the keys of augmentations are folded with
 METHODS: dict[Role, tuple[str, ...]] = {"generator": ("a_to_b", "b_to_a"), "discriminator": DOMAINS}
 
 
@@ -41,6 +44,8 @@ class CycleGAN(Algorithm):
     Attributes:
         loss: of each discriminator, and of each generator against it. The official code halves least
             squares for the discriminators only, ours for both: hence `adversarial_weight`.
+        augment: what is done to reals and fakes before a discriminator sees them: with some hundred pictures
+            of a domain it learns them by heart otherwise. None that adapts.
         adversarial_weight: of each generator's adversarial loss.
         cycle: weight of E|back(there(x)) - x|, for both domains.
         identity: weight of E|there(y) - y|, where y is of the target's domain already, as a share of
@@ -50,6 +55,7 @@ class CycleGAN(Algorithm):
     """
 
     loss: AdversarialLoss = dataclasses.field(default_factory=LOSSES["least_squares"])
+    augment: Augment = dataclasses.field(default_factory=NoAugment)
     adversarial_weight: float = 2.0
     cycle: float = 10.0
     identity: float = 0.5
@@ -63,6 +69,11 @@ class CycleGAN(Algorithm):
         if self.pool_size != 0:
             check_count(self.pool_size, "pool_size")
         self.check_direction(self.direction)
+        if self.augment.adaptive:
+            raise ValueError(
+                "augment adapts to one discriminator, and cyclegan has two: keep a fixed augment.p with "
+                "augment.adjust_images=0, or use augment.name=diffaugment"
+            )
         for role, methods in METHODS.items():
             if not all(hasattr(self.networks[role], method) for method in methods):
                 raise ValueError(
@@ -89,7 +100,7 @@ class CycleGAN(Algorithm):
         kept = (
             "cyclegan keeps the fakes of the whole mini-batch for the discriminators: use another algorithm"
         )
-        return [*super().obstacles(), kept]
+        return [*super().obstacles(), *filter(None, [self.augment.of_batch]), kept]
 
     def updates(self) -> tuple[Update, ...]:
         return Update("generator", self.generator_loss), Update("discriminator", self.discriminator_loss)
@@ -134,7 +145,7 @@ class CycleGAN(Algorithm):
         a, b = batch["source"], batch["image"]
         fake_b, fake_a = there(a, "a_to_b", 0), there(b, "b_to_a", 1)
         fakes = {"a": fake_a, "b": fake_b}
-        judged = {domain: self._judge(None, state, fakes[domain], domain)[0] for domain in DOMAINS}
+        judged = {domain: self._judge(None, state, fakes[domain], domain, key)[0] for domain in DOMAINS}
         metrics = {
             f"generator_{domain}": self.loss.generator(judged[domain], judged[domain]) for domain in DOMAINS
         }
@@ -166,23 +177,36 @@ class CycleGAN(Algorithm):
         """Both discriminators, on the fakes that this step's generators made or on older ones."""
         loss, stats = jnp.zeros(()), state.discriminator.stats
         metrics = {}
-        for domain in DOMAINS:
+        for number, domain in enumerate(DOMAINS):
+            real_key, fake_key = jax.random.split(jax.random.fold_in(key, number))
             image = batch[FIELDS[domain]]
             shown = own_rows(state.extra["shown"][domain], image.shape[0], self.axis_name)
-            real, stats = self._judge(params, state, image, domain, stats)
-            fake, stats = self._judge(params, state, shown, domain, stats)
+            real, stats = self._judge(params, state, image, domain, real_key, stats)
+            fake, stats = self._judge(params, state, shown, domain, fake_key, stats)
             loss += self.loss.discriminator(real, fake)
             metrics[f"discriminator_real_{domain}"] = jnp.mean(self.loss.output(real))
             metrics[f"discriminator_fake_{domain}"] = jnp.mean(self.loss.output(fake))
         return loss, LossOut(metrics=metrics, stats=stats)
 
     def _judge(
-        self, params: PyTree | None, state: TrainState, image: Array, domain: str, stats: PyTree = None
+        self,
+        params: PyTree | None,
+        state: TrainState,
+        image: Array,
+        domain: str,
+        key: Key,
+        stats: PyTree = None,
     ) -> tuple[Array, PyTree]:
-        """Logits of a domain's discriminator, with its parameters of now where none are given."""
+        """Logits of a domain's discriminator, with its parameters of now where none are given.
+
+        Args:
+            key: of the augmentation.
+        """
         d = state.discriminator
         params, stats = (d.params if params is None else params), (d.stats if stats is None else stats)
-        return self.apply(self.discriminator, params, stats, image, None, key=None, train=True, method=domain)
+        keys = example_keys(jax.random.fold_in(key, VIEWS), image.shape[0], self.axis_name)
+        view = self.augment(image, keys, {}, state.step)
+        return self.apply(self.discriminator, params, stats, view, None, key=None, train=True, method=domain)
 
     def sample(self, state: TrainState, batch: Batch, key: Key) -> Array | dict[str, Array]:
         """The translations of the field "source", and what the way back makes of them, from the average."""

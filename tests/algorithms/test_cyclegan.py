@@ -12,6 +12,7 @@ import optax
 import pytest
 
 from gan_jax.algorithms.cyclegan import CycleGAN
+from gan_jax.augment import ADA, NoAugment
 from gan_jax.core.games import GAMES
 from gan_jax.losses.adversarial import LOSSES
 from tests.toys.common import ToyTranslator
@@ -48,6 +49,9 @@ class Discriminators(Pair):
         return self.second(x, told, train)[..., 0]
 
     forward, backward = a, b
+
+
+seen = []  # what `Noise` added
 
 
 def cyclegan(**changes):
@@ -97,6 +101,34 @@ def test_both_losses_by_hand(batch):
         for real, fake, way in ((a, fake_a, "a"), (b, fake_b, "b"))
     ]
     np.testing.assert_allclose(loss, sum(halves), rtol=1e-5)
+
+
+class Noise(NoAugment):
+    """Keeps what it adds, which is drawn by example."""
+
+    def __call__(self, image, keys, memory, step):
+        noise = jax.vmap(lambda key: jax.random.normal(key, image.shape[1:]))(keys)
+        seen.append(noise)
+        return image + noise
+
+
+def test_discriminators_see_pictures_augmented_each_by_its_own_key(batch):
+    """Reals and fakes of both domains and in both losses, and the generators learn through it."""
+    seen.clear()
+    algorithm = cyclegan(identity=0.0, cycle=0.0, augment=Noise())
+    state = algorithm.init(KEY, batch)
+    g, d = nets(algorithm, state)
+    fakes = {"b": g(batch["source"], "a_to_b"), "a": g(batch["image"], "b_to_a")}
+    loss, out = algorithm.generator_loss(state.generator.params, state, batch, KEY)
+    views = dict(zip("ab", seen, strict=True))
+    expected = sum(jnp.mean((d(fakes[way] + views[way], way) - 1) ** 2) for way in "ab")
+    np.testing.assert_allclose(loss, expected, rtol=1e-5)
+    state = state.replace(extra={**state.extra, **out.extra})
+    algorithm.discriminator_loss(state.discriminator.params, state, batch, jax.random.fold_in(KEY, 1))
+    drawn = np.concatenate([noise.reshape(BATCH, -1)[:, :64] for noise in seen])
+    assert len(seen) == 6
+    # The generators' loss draws once for both domains.
+    assert len(np.unique(drawn, axis=0)) == 5 * BATCH
 
 
 def test_identity_loss(batch):
@@ -175,6 +207,7 @@ def test_both_directions(batch):
             ({"game": GAMES[name]()}, "set game.name=alternating")
             for name in ("simultaneous", "extragradient", "consensus")
         ),
+        ({"augment": ADA()}, "cyclegan has two: keep a fixed augment.p"),
         ({"generator": ToyTranslator((8, 8, 3))}, "the generator has no methods a_to_b and b_to_a"),
         ({"discriminator": ToyTranslator((8, 8, 1))}, "the discriminator has no methods a and b"),
     ],
