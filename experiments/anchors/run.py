@@ -32,7 +32,7 @@ FAMILY = "[^-]+"  # as experiments/emoji/README.md
 THUMB = 4  # pixels of a line that are averaged before lines are compared
 ON_THE_LINE = 128  # darker ones belong to the line
 FACTORS = (2, 4)
-TILE, MEASURED = 64, 500  # held-out tiles as configs/srgan_x2.py and srgan_x4.py measure them
+TILE, MEASURED = 64, 500  # held-out tiles as configs/srgan.py measures them
 FILTERS = {"bicubic": Image.Resampling.BICUBIC, "Lanczos": Image.Resampling.LANCZOS}
 
 
