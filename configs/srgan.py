@@ -18,7 +18,7 @@ import ml_collections
 
 from gan_jax.config.build import base_config
 
-MSE, GAN, LOW = 6_000, 2_000, 500  # steps
+MSE, GAN, LOW = 5_000, 1_200, 300  # steps
 
 
 def get_config(scale: str = "4") -> ml_collections.ConfigDict:
