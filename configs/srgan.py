@@ -2,7 +2,7 @@
 
     python experiments/kodak/prepare.py --out kodak
     gan-jax train-classifier --config configs/srgan.py --seed=1 --out photos.npz
-    gan-jax train --config configs/srgan.py --workdir runs/srgan_x4                 # configs/srgan.py:2 for x2
+    gan-jax train --config configs/srgan.py --workdir runs/srgan_x4                 # srgan.py:2 for x2
     gan-jax translate --workdir runs/srgan_x4 --input kodak/x4 --out made           # SRGAN
     gan-jax translate --workdir runs/srgan_x4 --input kodak/x4 --out sharp --best   # SRResNet: the best PSNR
 
