@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 from PIL import Image
 from scipy import ndimage
@@ -194,15 +195,19 @@ def colouring(folder: Path, prepared: str) -> Table:
     """Colours of what has lost them, as configs/colouring_kodak.py has the photographs."""
     load: dict[str, Any] = {"folder": str(folder), "stride": 16, "data_dir": prepared}
     train, test = (data.load("photos", split=split, **load).arrays()["image"] for split in ("train", "test"))
-    colours = Lab().decode(train)[..., 1:].reshape(-1, 2)
+    lab = {
+        name: np.asarray(Lab().decode(jnp.asarray(tiles)))
+        for name, tiles in (("train", train), ("test", test))
+    }
+    colours = lab["train"][..., 1:].reshape(-1, 2)
     metrics = ("l1", "psnr", "ssim", "lpips_paired", "colourfulness")
 
     def with_colour(colour: np.ndarray) -> np.ndarray:
-        made = np.array(Lab().decode(test))
+        made = lab["test"].copy()
         made[..., 1:] = colour
         return Lab().encode(made)
 
-    own = np.median(Lab().decode(test)[..., 1:], axis=(1, 2), keepdims=True)
+    own = np.median(lab["test"][..., 1:], axis=(1, 2), keepdims=True)
     made: dict[str, Callable[[], np.ndarray]] = {
         "grey: the lightness alone": lambda: with_colour(np.zeros(2)),
         "the training set's mean a and b": lambda: with_colour(colours.mean(axis=0)),

@@ -51,7 +51,7 @@ class Discriminators(Pair):
     forward, backward = a, b
 
 
-seen = []  # what `Noise` added
+seen: list[jax.Array] = []  # what `Noise` added
 
 
 def cyclegan(**changes):
