@@ -25,6 +25,7 @@ from gan_jax.cli import (
     command_flags,
     evaluation_flags,
     export_flags,
+    info_flags,
     latent_flags,
     neighbours_flags,
     sample_flags,
@@ -50,6 +51,7 @@ usage: gan-jax COMMAND [--flag=value ...]
   gan-jax neighbours --workdir runs/x --out neighbours.png
   gan-jax export --workdir runs/x --out model [--formats stablehlo,safetensors,onnx]
   gan-jax info --workdir runs/x
+  gan-jax info --config configs/pix2pix_paper.py
   gan-jax evaluate --fake runs/x --metrics fid,kid,prdc [--real fashion_mnist:test --num 10000]
   gan-jax scores runs/x runs/y
   gan-jax study experiments/mode_collapse/ring [--shard=3/16 | --merge]
@@ -118,7 +120,10 @@ COMMANDS = {
         export_flags.EXAMPLE,
     ),
     "info": Command(
-        "show a run: config, networks, progress, checkpoints", command_flags.define_info, command_flags.info
+        "show a run, or what a config costs: networks, progress, memory, operations",
+        info_flags.define_info,
+        info_flags.info,
+        info_flags.EXAMPLE,
     ),
     "evaluate": Command(
         "score generated images against real ones",
@@ -198,7 +203,7 @@ def _run(name: str, arguments: list[str], prepare: Callable[[], None]) -> int:
         rest = values(command.define(values, [f"gan-jax {name}", *arguments]))[1:]
     except (AttributeError, LookupError, TypeError, ValueError) as error:
         # absl raises flags.Error; ml_collections, while it sets a field, whatever came up.
-        if name != "train":
+        if name not in ("train", "info"):
             raise
         raise flags.Error(f"--config.field=value: {error}") from error
     if values.help:

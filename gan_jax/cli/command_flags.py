@@ -168,21 +168,6 @@ def check_checkpoint(values: flags.FlagValues) -> None:
         raise flags.Error(f"--best and --step={values.step}: give one of them")
 
 
-def define_info(values: flags.FlagValues, argv: list[str]) -> list[str]:
-    """Adds the flags of `gan-jax info`."""
-    define_path(values, "workdir", "The run's folder.")
-    return argv
-
-
-def info(values: flags.FlagValues, rest: list[str]) -> None:
-    """Runs `gan-jax info`."""
-    no_arguments(rest)
-    workdir = Path(required(values, "workdir"))
-    from gan_jax.cli import commands
-
-    commands.info(workdir)
-
-
 def define_data(values: flags.FlagValues, argv: list[str]) -> list[str]:
     """Adds the flags of `gan-jax data`."""
     define_path(values, "from", "A folder that has the files; otherwise download.")

@@ -69,7 +69,7 @@ def picture_size(name: str, options: Mapping[str, Any]) -> tuple[int, int] | Non
     if name not in BUILDERS:
         return None
     try:
-        builder = _builder(name, Path(), dict(options))
+        builder = builder_of(name, Path(), dict(options))
         assert isinstance(builder, LocalBuilder)
         height, width, _ = builder.fields()["image"].shape
     except UserError:  # said when the data set is opened
@@ -124,7 +124,7 @@ def _load(name: str, data_dir: str | Path | None, split: str, options: dict[str,
             raise UserError(_missing_stock(name, root, data_dir))
         _no_options(name, options)
         return open_folder(folder, name=name, split=split, content=None, options={})
-    builder = _builder(name, root, options)
+    builder = builder_of(name, root, options)
     if not builder.is_prepared:
         if isinstance(builder, IdxBuilder):
             raise UserError(_missing_idx(builder, data_dir))
@@ -139,7 +139,7 @@ def splits(name: str, *, data_dir: str | Path | None = None, **options: Any) -> 
         return POINTS[name].SPLITS
     root = data_root(data_dir)
     if name in BUILDERS:
-        return _builder(name, root, options).splits()
+        return builder_of(name, root, options).splits()
     if (folder := find_folder(root, name)) is None:
         raise UserError(_missing_stock(name, root, data_dir))
     return tuple(tfds.builder_from_directory(str(folder)).info.splits)
@@ -183,7 +183,7 @@ def prepare(
     if name not in BUILDERS:
         _no_options(name, options)
         return _prepare_stock(name, root)
-    builder = _builder(name, root, options)
+    builder = builder_of(name, root, options)
     folder = builder.prepare(expanded(source) if source else None)
     for split in builder.splits():
         _open(builder, split)  # which digests the examples, see `identity`
@@ -204,7 +204,7 @@ def _open(builder: Builder, split: str) -> Dataset:
     )
 
 
-def _builder(name: str, root: Path, options: dict[str, Any]) -> Builder:
+def builder_of(name: str, root: Path, options: dict[str, Any]) -> Builder:
     cls, known = BUILDERS[name], options_of(name)
     options = {option: value for option, value in options.items() if option not in VIEW}
     if unknown := sorted(set(options) - set(known)):

@@ -72,7 +72,7 @@ FLAGS = {
         *("--workdir=", "--input=", "--out=", "--direction=", "--seed=", "--tile=", "--step=", "--best"),
     ),
     "export": ("--workdir=", "--out=", "--formats=", "--direction=", "--truncation=", "--best"),
-    "info": ("--workdir=",),
+    "info": ("--workdir=", "--config="),
     "evaluate": (
         *("--fake=", "--real=", "--metrics=", "--network=", "--num=", "--num_real=", "--seed="),
         *(
@@ -136,6 +136,20 @@ def test_every_whole_number_has_bounds_and_may_be_spelled_with_an_exponent(comma
     assert numbers or command in ("info", "scores", "data")
 
 
+def test_info_of_a_config_says_what_it_costs_without_its_data(capsys, tmp_path):
+    phases = "tests/cli/two_phases.py"
+    assert main(["info", "--config", phases, "--config.data.dir", str(tmp_path)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "data: shapes, image 16x16x1, 8 classes"
+    assert lines[1] == "phase small: 10 steps of batches of 8"
+    assert lines[2].startswith("  generator (MLPGenerator): 2,360 parameters and 16 statistics; 0.00")
+    assert lines[4].startswith("  state: 0.")
+    assert re.match(r"  a step: [\d.]+ MFLOP for 8 pictures, [\d.]+ MFLOP for each$", lines[5])
+    assert lines[6] == "phase large: 20 steps of batches of 16"
+    assert len(lines) == 12
+    assert not list(tmp_path.iterdir())
+
+
 def test_no_command_is_wrong_usage(capsys):
     assert main([]) == 2
     assert "usage: gan-jax COMMAND" in capsys.readouterr().out
@@ -156,7 +170,9 @@ def test_no_command_is_wrong_usage(capsys):
         (["sample", "--workdir=w"], "--out is missing"),
         (["sample", "--out=x.png"], "--workdir is missing"),
         (["sample", "--workdir=w", "--out=x.png", "--num=0"], "--num=0"),
-        (["info"], "--workdir is missing"),
+        (["info"], "give --workdir of a run, or --config of what is to be trained"),
+        (["info", "--workdir=w", "--config=tests/runs.py"], "give --workdir of a run, or --config"),
+        (["info", "--config=tests/runs.py", "--config.seeds=1"], "the config has no 'seeds'"),
         (["data"], "usage: gan-jax data prepare NAME"),
         (["data", "prepare"], "usage: gan-jax data prepare NAME"),
         (["data", "remove", "mnist"], "usage: gan-jax data prepare NAME"),

@@ -1,0 +1,85 @@
+"""What a data set would hold, from its options alone: nothing is prepared, and its files may be elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from gan_jax.data.catalog import BUILDERS, OWN_FILES, ZIP, builder_of, load
+from gan_jax.data.dataset import Dataset
+from gan_jax.data.spec import DataSpec, Field
+from gan_jax.data.unpaired_sets import UnpairedSets
+from gan_jax.data.views import VIEW, viewed
+from gan_jax.data.zipped import zipped
+from gan_jax.utils.errors import UserError
+from gan_jax.utils.paths import expanded
+
+_UNPAIRED = ("unpaired", "npz_unpaired")
+_WITH_SOURCE = (*_UNPAIRED, "pairs_folder", "npz_pairs")
+
+
+def expected_spec(
+    name: str,
+    *,
+    data_dir: str | Path | None = None,
+    codec: str = VIEW["codec"],
+    direction: str = VIEW["direction"],
+    **options: Any,
+) -> DataSpec:
+    """What the networks would know of a data set; the arguments are those of `load`.
+
+    Of pictures whose folder or file is not there, the size and the channels that the options give them; they
+    have no classes then.
+
+    Raises:
+        UserError: wrong options; a set whose size only its files say, and they are not there.
+    """
+    return viewed(_empty(name, data_dir, options), codec, direction).spec
+
+
+def _empty(name: str, data_dir: str | Path | None, options: Mapping[str, Any]) -> Dataset:
+    """The data set without its examples."""
+    if name == ZIP and isinstance(options.get("parts"), dict):
+        parts = {
+            field: _empty(
+                part["name"], data_dir, {k: v for k, v in part.items() if k not in ("name", "split")}
+            )
+            for field, part in options["parts"].items()
+        }
+        return zipped(parts, dict(options))
+    if name not in BUILDERS:
+        return load(name, data_dir=data_dir, **options)
+    if name in OWN_FILES and not _is_there(options):
+        return _of_fields(name, _sized(name, options), None)
+    builder = builder_of(name, Path(data_dir or "."), dict(options))
+    if not isinstance(builder, UnpairedSets):
+        return _of_fields(name, builder.fields(), builder.class_names())
+    sides = {side: _of_fields(name, part.fields(), None) for side, part in builder.parts.items()}
+    return zipped(sides, {}, name=name)
+
+
+def _is_there(options: Mapping[str, Any]) -> bool:
+    where = options.get("folder") or options.get("file")
+    return bool(where) and expanded(where).exists()
+
+
+def _sized(name: str, options: Mapping[str, Any]) -> dict[str, Field]:
+    """The fields of pictures in a folder or a file that is not there."""
+    height = options.get("tile") or options.get("height")
+    if not height:
+        where = options.get("folder") or options.get("file") or "no file"
+        raise UserError(
+            f"{name}: {where} is not there, and only it says how large the pictures are: set data.height"
+        )
+    size = (height, options.get("width") or height)
+    fields = {"image": Field((*size, options.get("channels", 3)))}
+    if name in _WITH_SOURCE:
+        channels = options.get("source_channels", options.get("channels", 3))
+        fields["source"] = Field((*size, channels), aligned=name not in _UNPAIRED)
+    return fields
+
+
+def _of_fields(name: str, fields: Mapping[str, Field], classes: tuple[str, ...] | None) -> Dataset:
+    count = None if classes is None else len(classes)
+    return Dataset(name, "train", [], fields, count, classes or (), "not opened")
