@@ -10,6 +10,7 @@ import ml_collections
 from gan_jax.config.build import build_algorithm, check_fields, data_folder, example_batch, said_of
 from gan_jax.config.components import complete, data_options
 from gan_jax.config.phases import PhaseConfig, phase_configs
+from gan_jax.core.state import TrainState
 from gan_jax.data.expected import expected_spec
 from gan_jax.data.spec import DataSpec
 from gan_jax.data.views import VIEW
@@ -76,11 +77,11 @@ def _lines(phase: PhaseConfig, spec: DataSpec) -> list[str]:
     flops = step_flops(algorithm, state, batch, frozen)
     images = phase.config.batch_size * algorithm.minibatches
     lazy = "" if flops.mean == flops.most else f"; {giga(flops.most)} where all lazy penalties are due"
-    mean = f"a step: {giga(flops.mean)} for {counted(images, 'picture')}, {giga(flops.mean / images)} for each{lazy}"
-    return [*lines, _memory(state), mean]
+    shown = f"{giga(flops.mean)} for {counted(images, 'picture')}, {giga(flops.mean / images)} for each"
+    return [*lines, _memory(state), f"a step: {shown}{lazy}"]
 
 
-def _memory(state: object) -> str:
+def _memory(state: TrainState) -> str:
     found = {name: size for name, size in state_bytes(state).items() if size}
     return f"state: {mebibytes(sum(found.values()))}: " + ", ".join(
         f"{name} {mebibytes(size)}" for name, size in found.items()

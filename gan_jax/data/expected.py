@@ -60,8 +60,8 @@ def _empty(name: str, data_dir: str | Path | None, options: Mapping[str, Any]) -
 
 
 def _is_there(options: Mapping[str, Any]) -> bool:
-    where = options.get("folder") or options.get("file")
-    return bool(where) and expanded(where).exists()
+    where = options.get("folder") or options.get("file") or ""
+    return where != "" and expanded(where).exists()
 
 
 def _sized(name: str, options: Mapping[str, Any]) -> dict[str, Field]:

@@ -1,19 +1,20 @@
 """What a method costs, from shapes alone: parameters, bytes of its state, floating-point operations.
 
 Operations are those that XLA counts in the program for an accelerator before it is compiled: two for a
-multiplication and its addition, one for any other arithmetic, none for exp, tanh and their like.
+multiplication and its addition, one for any other arithmetic, none for exp, tanh and their like. What a loop
+does counts as often as it does it, which XLA does not know before it compiles.
 """
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.extend.core import jaxpr_as_fun
 
 from gan_jax.core.algorithm import Algorithm
 from gan_jax.core.games import Extragradient
@@ -57,7 +58,7 @@ def state_bytes(state: TrainState) -> dict[str, int]:
     }
 
 
-def call_flops(algorithm: Algorithm, state: TrainState, batch: Batch, role: Role) -> float:
+def call_flops(algorithm: Algorithm, state: TrainState, batch: PyTree, role: Role) -> float:
     """Of one call of a player's networks, with one example, not in training.
 
     Args:
@@ -70,23 +71,21 @@ def call_flops(algorithm: Algorithm, state: TrainState, batch: Batch, role: Role
         key = jax.random.key(0)
         return algorithm.apply(network, player.params, player.stats, *inputs, key=key, train=False)[0]
 
-    return _flops(call, state.players[role], batch)
+    return flops(call, state.players[role], batch)
 
 
 def step_flops(
-    algorithm: Algorithm, state: TrainState, batch: Batch, frozen: Mapping[str, PyTree] = _NOTHING
+    algorithm: Algorithm, state: TrainState, batch: PyTree, frozen: Mapping[str, PyTree] = _NOTHING
 ) -> StepFlops:
     """Of a train step on mini-batches like `batch`.
 
     Args:
         state, batch, frozen: shapes.
     """
-    whole = dataclasses.replace(algorithm.execution, accumulation=1)  # a loop over parts would count once
-    algorithm = dataclasses.replace(algorithm, execution=whole)
     state = state.replace(frozen=dict(frozen))
     lead = algorithm.minibatches
     batches = jax.tree.map(lambda x: jax.ShapeDtypeStruct((lead, *x.shape), x.dtype), batch)
-    most = mean = _flops(algorithm.step, state, batches)
+    most = mean = flops(algorithm.step, state, batches)
     times = 2 if isinstance(algorithm.game, Extragradient) else 1
     for update in algorithm.updates():
         if update.every > 1:
@@ -96,7 +95,7 @@ def step_flops(
                 seen = jax.tree.map(lambda x: x[update.batch], prepared)
                 return compute_gradients(update, state, seen, state.key, None).grads
 
-            mean -= times * update.repeat * (1 - 1 / update.every) * _flops(due, state, batches)
+            mean -= times * update.repeat * (1 - 1 / update.every) * flops(due, state, batches)
     return StepFlops(most, mean)
 
 
@@ -105,7 +104,35 @@ def shapes_of(tree: PyTree) -> PyTree:
     return jax.tree.map(lambda x: jax.ShapeDtypeStruct(jnp.shape(x), x.dtype), tree)
 
 
-def _flops(function: Callable[..., PyTree], *shapes: PyTree) -> float:
-    lowered = jax.jit(function).trace(*shapes).lower(lowering_platforms=(_PLATFORM,))
-    counted: Any = lowered.cost_analysis()
-    return float(counted["flops"])
+def flops(function: Callable[..., PyTree], *shapes: PyTree) -> float:
+    """Of one call of a function, with arguments of these shapes."""
+    return _counted(function, *shapes)[1]
+
+
+def _counted(function: Callable[..., PyTree], *shapes: PyTree) -> tuple[float, float]:
+    """As XLA counts it, with the body of every loop once; and as often as the loops run."""
+    traced = jax.jit(function).trace(*shapes)
+    found: Any = traced.lower(lowering_platforms=(_PLATFORM,)).cost_analysis()
+    once = whole = float(found["flops"])
+    for length, body in _loops(traced.jaxpr.jaxpr):
+        arguments = (jax.ShapeDtypeStruct(x.shape, x.dtype) for x in body.in_avals)
+        own, all_of_it = _counted(jaxpr_as_fun(body), *arguments)
+        whole += length * all_of_it - own
+    return once, whole
+
+
+def _loops(jaxpr: Any) -> Iterator[tuple[int, Any]]:
+    """The loops of a traced function, but those in loops: how often each runs, and its body."""
+    for equation in jaxpr.eqns:
+        if equation.primitive.name == "scan":
+            yield equation.params["length"], equation.params["jaxpr"]
+            continue
+        platforms = equation.params.get("branches_platforms")
+        for name, value in equation.params.items():
+            parts = value if isinstance(value, tuple | list) else (value,)
+            if name == "branches" and platforms is not None:
+                parts = [parts[platforms.index(None)]]  # what an accelerator runs
+            for part in parts:
+                inner = getattr(part, "jaxpr", part)
+                if hasattr(inner, "eqns"):
+                    yield from _loops(inner)

@@ -1,11 +1,12 @@
 """Counts and operations from shapes, against sums by hand."""
 
 import jax
+import jax.numpy as jnp
 
 from gan_jax.config.build import build_algorithm, example_batch
 from gan_jax.config.components import complete
 from gan_jax.data.spec import DataSpec, Field
-from gan_jax.summaries.costs import call_flops, parameter_counts, state_bytes, step_flops
+from gan_jax.summaries.costs import call_flops, flops, parameter_counts, state_bytes, step_flops
 from tests.runs import get_config
 
 SPEC = DataSpec({"image": Field((6, 6, 1))}, None)
@@ -49,3 +50,24 @@ def test_lazy_penalties_count_as_often_as_they_are_due():
     assert lazy.mean < lazy.most
     own = (lazy.most - lazy.mean) / (1 - 1 / 4)
     assert 0 < own < eager.most
+
+
+def test_what_a_loop_does_counts_as_often():
+    """Also in a loop of loops, and in a function with a gradient of its own."""
+    x = jax.ShapeDtypeStruct((4, 4), jnp.float32)
+    product = lambda x, _: (x @ x, None)
+    once = flops(lambda x: x @ x, x)
+    assert once == 2 * 4**3
+
+    @jax.custom_vjp
+    def looped(x):
+        inner = lambda x, _: jax.lax.scan(product, x, None, length=3)
+        return jax.lax.scan(inner, x, None, length=5)[0]
+
+    looped.defvjp(lambda x: (looped(x), None), lambda _, g: (g,))
+    assert 15 * once <= flops(looped, x) < 16 * once
+
+
+def test_several_descents_count_each():
+    one, three = (step_flops(*shapes(**{"algorithm.discriminator_steps": n})).most for n in (1, 3))
+    assert 1.5 * one < three < 3 * one
