@@ -34,7 +34,7 @@ def get_config(preset: str = "cifar") -> ml_collections.ConfigDict:
         gamma, average, ramp = r1_gamma(height, width, batch), batch * 312.5, 0.05
         rate = 0.0025 if height < 1024 else 0.002
         base, group, layers = 16_384 if height < 512 else 32_768, 4, 2
-        config.batch_size = min(64, 8 * (4096 // max(height, width)))
+        config.batch_size = max(8, min(64, 8 * (4096 // max(height, width))))
     else:
         batch_size, group, base, rate, gamma, average, ramp, layers = {
             "cifar": (64, 32, 32_768, 0.0025, 0.01, 500_000, 0.05, 2),

@@ -26,7 +26,8 @@ TOY = Toy(
         penalties={"r1": {"weight": 0.1, "every": 3}},
         generator_penalties={"path_length": {"every": 2}},
     ),
-    data=ToyData({"image": Field((8, 8, 1), Pixels())}, lambda count, rng: {"image": squares(count, rng)}),
+    # One resolution, which is quicker to compile: what is remembered does not depend on it.
+    data=ToyData({"image": Field((6, 6, 1), Pixels())}, lambda count, rng: {"image": squares(count, rng, 6)}),
 )
 
 
