@@ -157,7 +157,7 @@ def test_other_components_are_no_fields_of_the_algorithm():
     [
         (
             {"r3": {"weight": 1.0}},
-            "penalties.r3: 'r3' is not one of consistency, dragan, lecam, r1, r2, wgan_gp",
+            "penalties.r3: 'r3' is not one of consistency, dragan, drift, lecam, r1, r2, wgan_gp",
         ),
         ({"r1": {}}, r"penalties \(r1\) lacks weight; its fields are every, weight"),
         ({"r1": {"every": 16}}, r"penalties \(r1\) lacks weight"),

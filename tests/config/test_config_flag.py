@@ -112,7 +112,7 @@ def test_penalties_that_the_file_does_not_have(overrides, expected):
             "penalties.r1, which the config file does not have, needs --config.penalties.r1.weight=...",
         ),
         (["penalties.r1.weight.start=1"], "needs --config.penalties.r1.weight=..."),
-        (["penalties.r3.weight=4"], "'r3' is not one of consistency, dragan, lecam, r1, r2, wgan_gp"),
+        (["penalties.r3.weight=4"], "'r3' is not one of consistency, dragan, drift, lecam, r1, r2, wgan_gp"),
         (
             ["penalties.r1=4"],
             "penalties has no 'r1'; it has none; --config.penalties.NAME.weight=... adds one",
