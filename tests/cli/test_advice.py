@@ -103,7 +103,7 @@ def test_the_help_names_what_is_there():
     ("command", "message", "fine"),
     [
         ("train", "set --config.seed=1", True),
-        ("info", "set --config.seed=1", False),
+        ("scores", "set --config.seed=1", False),
         ("evaluate", "give --num_real", True),
         ("train", "give --num_real", False),
     ],
