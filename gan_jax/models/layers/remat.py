@@ -9,7 +9,6 @@ blocks, which `remat_block` marks (on a CPU that takes `gan_jax.utils.compiler`'
   array of each layer is kept; norm, activation and dropout are computed again, but no convolution.
 - `models.resnet`: a residual block with the attention that follows it. Inner convolutions are computed again.
 - `models.progan`, `models.stylegan`, `models.stylegan2`: the convolutions of a resolution, computed again.
-- `models.stylegan2`: the convolutions of a resolution. Convolutions are computed again.
 - `models.r3gan`: the blocks of a level, and what changes its resolution.
 - `models.unet`, `models.patchgan`, `models.resnet_translator`, `models.srresnet`, `models.sr_discriminator`:
   a convolution and the norm that follows it, or a residual block. Convolutions are computed again.
