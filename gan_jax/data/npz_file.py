@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 from PIL import Image
 
+from gan_jax.data.absent import not_there
 from gan_jax.data.arrays import checked_images
 from gan_jax.data.families import check_family
 from gan_jax.data.resizing import Crop, Filter, Resizing, check_resizing
@@ -75,7 +76,7 @@ class NpzFile:
         path = expanded(options.file).absolute()
         self.called = f"{options.NAME}: {printable(path)}"
         if not path.is_file():
-            raise UserError(f"{self.called} is {'no file' if path.exists() else 'not there'}.")
+            raise UserError(f"{self.called} is {'no file' if path.exists() else not_there(path)}.")
         with disk_errors(f"read {printable(path)}"), path.open("rb") as file:
             self.digest = hashlib.file_digest(file, "sha256").hexdigest()
             try:

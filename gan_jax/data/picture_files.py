@@ -11,6 +11,7 @@ from typing import Any
 from absl import logging
 from PIL import Image
 
+from gan_jax.data.absent import not_there
 from gan_jax.utils.errors import UserError
 from gan_jax.utils.files import disk_errors
 from gan_jax.utils.names import counted, listed, natural_order, printable
@@ -154,9 +155,8 @@ def folders_of_pictures(folder: Path) -> tuple[dict[str, Path], list[Path]]:
 
 def _check_folder(folder: Path) -> None:
     if not folder.is_dir():
-        raise UserError(
-            f"the folder of pictures {printable(folder)} is {'no folder' if folder.exists() else 'not there'}"
-        )
+        what = "no folder" if folder.exists() else not_there(folder)
+        raise UserError(f"the folder of pictures {printable(folder)} is {what}")
 
 
 # Files and the names of their classes; None without classes.

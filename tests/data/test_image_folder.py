@@ -148,6 +148,8 @@ def test_a_picture_that_cannot_be_decoded_is_named(folder, data_dir, damage):
 def test_folders_that_will_not_do(folder, tmp_path):
     with pytest.raises(UserError, match="is not there"):
         read(tmp_path / "nowhere")
+    with pytest.raises(UserError, match=r"is not there: experiments/kodak/prepare.py makes it"):
+        read(tmp_path / "kodak" / "photos")
     with pytest.raises(UserError, match="no pictures in"):
         read(folder)
     save(folder / "loose.png", halves(8, 8))

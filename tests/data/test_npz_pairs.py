@@ -115,6 +115,8 @@ def test_no_such_file_and_no_npz(tmp_path):
         data.load("npz_pairs")
     with pytest.raises(UserError, match=r"npz_pairs: .*none.npz is not there"):
         data.load("npz_pairs", file=str(tmp_path / "none.npz"))
+    with pytest.raises(UserError, match=r"pairs.npz is not there: experiments/emoji/prepare.py makes it"):
+        data.load("npz_pairs", file=str(tmp_path / "emoji" / "pairs.npz"))
     (tmp_path / "text.npz").write_text("no zip")
     with pytest.raises(UserError, match=r"text.npz is no .npz file that can be read"):
         data.load("npz_pairs", file=str(tmp_path / "text.npz"))
