@@ -83,7 +83,11 @@ DATA: dict[str, Any] = {
     **VIEW,  # codec="lab": colours as L*a*b*; direction="b_to_a": source and image exchanged
 }
 # Fields that the records of older runs lack.
-RECENT: dict[str, Any] = {"phases": [], "generator_penalties": ml_collections.ConfigDict()}
+RECENT: dict[str, Any] = {
+    "phases": [],
+    "generator_penalties": ml_collections.ConfigDict(),
+    "augment": ml_collections.ConfigDict({"name": "none"}),  # of CycleGAN
+}
 # The groups of fields without a name.
 PLANS: dict[str, Callable[..., Any]] = {
     "evaluation": EvaluationPlan,

@@ -7,6 +7,7 @@ from gan_jax.config.build import build
 from gan_jax.config.components import complete
 from gan_jax.utils.errors import UserError
 from tests.runs import tiny
+from tests.variants import config_of
 
 
 def config(tmp_path, *listed, **fields):
@@ -95,3 +96,12 @@ def test_batches_are_numbered_in_a_phase_and_the_first_has_those_of_a_run_withou
     assert (second.sampler.indices(0, 5) != first.sampler.indices(0, 5)).any()
     assert [plan.phase_after(step).name for step in (0, 4, 5, 10)] == ["a", "a", "b", "b"]
     assert [plan.phase_before(step).name for step in (0, 5, 6, 10)] == ["a", "a", "b", "b"]
+
+
+def test_a_record_from_before_a_component_existed_has_its_default():
+    config = complete(config_of("cyclegan"))
+    with config.unlocked():
+        for absent in ("augment", "phases"):
+            del config[absent]
+    config = complete(config)
+    assert (config.augment.name, config.phases) == ("none", [])
