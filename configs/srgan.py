@@ -18,7 +18,7 @@ import ml_collections
 
 from gan_jax.config.build import base_config
 
-MSE, GAN, LOW = 5_000, 1_200, 300  # steps
+MSE, GAN, LOW = 4_000, 1_000, 200  # steps
 
 
 def get_config(scale: str = "4") -> ml_collections.ConfigDict:
@@ -36,7 +36,7 @@ def get_config(scale: str = "4") -> ml_collections.ConfigDict:
     config.loss = dict(name="non_saturating")
     config.contents = dict(
         mse=dict(weight=1.0),
-        lpips=dict(weight=0.0, network="classifier:photos.npz", layers=("relu_0", "relu_1")),
+        lpips=dict(weight=0.0, network="classifier:photos.npz", layers=("relu_0", "relu_1", "relu_2")),
     )
     config.ema = dict(name="decay", decay=0.99)
     config.generator = dict(
@@ -59,8 +59,8 @@ def get_config(scale: str = "4") -> ml_collections.ConfigDict:
         dict(
             name="gan",
             num_steps=GAN,
-            algorithm=dict(adversarial_weight=1e-3),
-            contents=dict(lpips=dict(weight=0.05)),
+            algorithm=dict(adversarial_weight=3e-4),
+            contents=dict(lpips=dict(weight=0.2)),
             generator_optimizer=dict(learning_rate=1e-4),
         ),
         dict(
