@@ -154,7 +154,7 @@ class R3GANGenerator(Stages, kw_only=True):
             check_count(self.embedding_size, "embedding_size")
             # As a dense layer of one-hot labels has it: its fan in is the number of classes.
             init = nn.initializers.normal(self.num_classes**-0.5)
-            code = Embed(self.num_classes, self.embedding_size, init, name="label")(label)
+            code = Embed(self.num_classes, self.embedding_size, init, name="embedding")(label)
             x = jnp.concatenate([x, code.astype(x.dtype)], axis=-1)
         for level, size in enumerate(sizes):
 
@@ -224,7 +224,7 @@ class R3GANDiscriminator(Stages):
         _, height, width, channels = x.shape
         init = nn.initializers.normal((height * width) ** -0.5)
         basis = self.param("basis", init, (height, width, channels))
-        features = jnp.einsum("bhwc,hwc->bc", x, basis)  # a convolution of each channel by itself
+        features = jnp.sum(x * basis, (1, 2))  # a convolution of each channel by itself
         outputs = channels if self.conditional else 1
         y = Dense(outputs, use_bias=False, kernel_init=msr(), name="dense")(features)
         if not self.conditional:

@@ -112,7 +112,7 @@ def block(x, p, groups):
 
 
 def images_of(p, latent, label, cardinality):
-    z = np.concatenate([np.float64(latent), p["label"]["embedding"][label]], -1)
+    z = np.concatenate([np.float64(latent), p["embedding"]["embedding"][label]], -1)
     x = np.float64(p["basis"]) * (z @ p["dense"]["kernel"])[:, None, None]
     for level, groups in enumerate(cardinality):
         height = x.shape[1]
@@ -187,10 +187,10 @@ def test_weights_start_as_the_paper_has_them():
             np.testing.assert_allclose(np.std(inner["conv_1"]["kernel"]), gain / (9 * 32) ** 0.5, rtol=0.05)
             assert not np.any(inner["conv_2"]["kernel"])
         assert set(params["block_4_0"]["conv_2"]) == {"kernel"}
-        deviation = 1.0 if "label" in params else 1 / 4
+        deviation = 1.0 if "embedding" in params else 1 / 4
         np.testing.assert_allclose(np.std(params["basis"]), deviation, rtol=0.1)
-        scale = 10**-0.5 if "label" in params else (10 * 64) ** -0.5
-        table = params["label" if "label" in params else "projection"]["embedding"]
+        scale = 10**-0.5 if "embedding" in params else (10 * 64) ** -0.5
+        table = params["embedding" if "embedding" in params else "projection"]["embedding"]
         np.testing.assert_allclose(np.std(table), scale, rtol=0.15)
 
 
