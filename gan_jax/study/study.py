@@ -48,6 +48,8 @@ NEWER = {
     "discriminator.auxiliary_hidden": 0,
     "generator_optimizer.eps_in_root": False,
     "discriminator_optimizer.eps_in_root": False,
+    "generator_optimizer.finite_gradients": False,
+    "discriminator_optimizer.finite_gradients": False,
     "penalties.lecam.start_step": 0,
 }
 

@@ -63,6 +63,7 @@ from gan_jax.training.workdir import (
     note_saved,
     note_start,
     start_over,
+    vanishing_said_first,
 )
 from gan_jax.utils.errors import UserError
 from gan_jax.utils.interrupt import Interrupted, StopRequest
@@ -149,6 +150,7 @@ def train(
         if hosts.is_first:
             note_start(folder, record, source)
         check_folder = keeps_its_place(folder) if hosts.is_first else lambda: None
+        held.enter_context(vanishing_said_first(check_folder))
         log = held.enter_context(closing(open_log(plan, folder, step, hosts)))
         pictures = SamplePictures(plan, folder, log, hosts)
         save = SaveCheckpoint(plan.checkpoint_every_steps, checkpoints)

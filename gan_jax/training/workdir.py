@@ -13,7 +13,7 @@ import json
 import platform
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -182,6 +182,17 @@ def keeps_its_place(folder: Path) -> Callable[[], None]:
             )
 
     return check
+
+
+@contextlib.contextmanager
+def vanishing_said_first(check: Callable[[], None]) -> Iterator[None]:
+    """While it is entered, an error of a folder that has vanished is that of the check, and not of what was
+    being written there."""
+    try:
+        yield
+    except Exception:
+        check()
+        raise
 
 
 def check_same_run(

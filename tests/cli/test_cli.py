@@ -395,6 +395,6 @@ def test_an_error_that_nobody_foresaw_is_one_line(gan_jax, monkeypatch, tmp_path
     assert code == 1
     assert "unexpected KeyError: ('one" in err
     assert " at 0x" not in err
-    assert re.search(r"\(command_flags.py, line [0-9]+\)\. The same command with --traceback shows", err)
+    assert re.search(r"\(info_flags.py, line [0-9]+\)\. The same command with --traceback shows", err)
     with pytest.raises(KeyError):
         main(["info", f"--workdir={tmp_path}", "--traceback"])

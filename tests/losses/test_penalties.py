@@ -19,7 +19,17 @@ from gan_jax.losses.gradient_penalties import (
     transform,
     wgan_gp,
 )
-from gan_jax.losses.penalties import DRAGAN, PENALTIES, R1, R2, WGANGP, Consistency, LeCam, PenaltyInputs
+from gan_jax.losses.penalties import (
+    DRAGAN,
+    PENALTIES,
+    R1,
+    R2,
+    WGANGP,
+    Consistency,
+    Drift,
+    LeCam,
+    PenaltyInputs,
+)
 from gan_jax.models.layers.layers import Conv
 from gan_jax.optim.schedules import Constant, linear
 
@@ -435,6 +445,7 @@ def test_the_table():
         "dragan": DRAGAN,
         "lecam": LeCam,
         "consistency": Consistency,
+        "drift": Drift,
     }
     assert names == PENALTIES
     of_gradient = {name for name, kind in PENALTIES.items() if kind.of_gradient}

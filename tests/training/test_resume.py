@@ -56,6 +56,7 @@ def test_what_components_remember_is_in_the_state():
         "feature_matching": {"pool"},
         "super_resolution": {"pool"},
         "cyclegan": {"pools", "shown"},
+        "stylegan2": {"path_length"},
     }
     for name in VARIANTS:
         expected: set[str] = kinds.get(name, set())

@@ -161,7 +161,7 @@ def test_the_loop_waits_for_the_devices_only_where_something_is_written(tmp_path
     monkeypatch.setattr(training, "check_program", lambda program, mesh: None)
     monkeypatch.setattr(periodic, "check_state", lambda step, state: None)
     monkeypatch.setattr(periodic.SamplePictures, "draw", lambda self, step, state: mock.MagicMock())
-    monkeypatch.setattr(periodic, "overview", lambda *_: None)
+    monkeypatch.setattr(runs, "note_overview", lambda *_: None)
     monkeypatch.setattr(Checkpoints, "save", lambda self, state: None)
     monkeypatch.setattr(jax, "device_get", device_get)
     intervals = {"log_every_steps": 12, "checkpoint_every_steps": 24, "sample_every_steps": 24}
