@@ -131,6 +131,7 @@ TOY = Toy(
 )
 
 
+@pytest.mark.slow
 def test_five_phases_live_in_one_file(monkeypatch, tmp_path):
     """Stopped at every boundary, before and after it, and in mid-fade."""
     check_alone(TOY, monkeypatch, tmp_path, [2, 3, 4, 6, 9, 11, 12, 14])

@@ -50,6 +50,7 @@ TOY = Toy(
 )
 
 
+@pytest.mark.slow
 def test_path_length_keeps_its_mean_and_adas_p(monkeypatch, tmp_path):
     state = check_alone(TOY, monkeypatch, tmp_path, [1, 2, 3])
     assert set(state.extra) == {"augment", "path_length"}
