@@ -4,7 +4,8 @@
 
 Huang et al. 2024, arXiv:2501.05441, with its schedules over the whole run: rate, beta2, gamma, and the
 half-life of the average. Widths, depth, expansion and cardinality (1: plain convolutions) are a CPU's; no
-augmentation, as there are 60,000 pictures. 192,000 images in 6,000 steps.
+augmentation, as there are 60,000 pictures. 192,000 images in 6,000 steps. Not trained yet, and
+gamma and half-life are guesses.
 """
 
 import ml_collections

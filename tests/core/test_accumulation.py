@@ -162,7 +162,7 @@ FAMILIES: dict[str, dict[str, Any]] = {
     ),
     "sngan": dict(
         generator=dict(name="resnet_generator", widths=(6, 4), norm="layer", spectral_norm=True),
-        discriminator=dict(name="resnet_discriminator", widths=(4,), downsamplings=1),
+        discriminator=dict(name="resnet_discriminator", widths=(6,), downsamplings=1),
         **plain(algorithm=dict(name="unrolled", unrolled_steps=0)),
         augment=dict(name="diffaugment"),
         penalties=dict(consistency=dict(weight=1.0)),
@@ -185,7 +185,7 @@ FAMILIES: dict[str, dict[str, Any]] = {
     "inpainting": dict(
         algorithm=dict(name="translator"),
         source=dict(name="masked", hole=0.4),
-        contents=dict(l1=dict(weight=10.0), tv=dict(weight=0.1)),
+        contents=dict(l1=dict(weight=40.0), tv=dict(weight=0.1)),
         generator=dict(name="unet_generator", width=4, downs=1),
         discriminator=dict(name="patchgan_discriminator", width=4, layers=1, norm="instance"),
         penalties=dict(r1=dict(weight=0.1)),
@@ -240,7 +240,7 @@ def stepped(algorithm, state, batches):
 
 def assert_same_step(found, expected):
     """All optimizers are SGD: the parameters tell the gradients."""
-    assert_close(found, expected, 5e-6)
+    assert_close(found, expected, 2e-6)
 
 
 @pytest.mark.parametrize(
@@ -252,7 +252,7 @@ def test_a_step_in_parts_is_the_step(name):
     assert_same_step(found, expected)
     for player in ("generator", "discriminator"):
         before, after = (jax.tree.leaves(getattr(s, player).params) for s in (first, found[0]))
-        assert max(np.abs(a - b).max() for a, b in zip(before, after, strict=True)) > 1e-4
+        assert max(np.abs(a - b).max() for a, b in zip(before, after, strict=True)) > 1e-3
 
 
 def on_eight_devices(algorithm, first, batches, way):
