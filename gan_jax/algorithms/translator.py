@@ -139,7 +139,7 @@ class Translator(GAN):
         return self.source.beside(image, batch["source"]) if self.paired else image
 
     def content_loss(self, fake: Array, state: TrainState, batch: Batch) -> tuple[Array, Metrics]:
-        inputs = ContentInputs(fake, batch["image"], state.frozen)
+        inputs = ContentInputs(fake, batch["image"], state.frozen, state.step)
         values = {content.name: content(inputs) for content in self.paid}
         loss = jnp.zeros(())
         for content in self.paid:

@@ -19,6 +19,7 @@ from gan_jax.data.decoding import Reading, Unreadable, decoded
 from gan_jax.feature_networks.content_networks import ContentNetwork, content_network
 from gan_jax.feature_networks.lpips import maps_distance
 from gan_jax.losses.contents import CONTENTS, Content, ContentInputs
+from gan_jax.utils.checks import check_count
 from gan_jax.utils.errors import UserError
 from gan_jax.utils.paths import expanded
 from gan_jax.utils.tree import PyTree
@@ -58,7 +59,34 @@ class PerceptualContent(Content):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Features(PerceptualContent):
+class Compared(PerceptualContent):
+    """A content of the activations of made and real pictures at the same positions.
+
+    Attributes:
+        roll: both pictures are rolled by 0 to roll - 1 pixels down and to the right before the network sees
+            them, by other numbers at every step; all roll^2 shifts take turns. A network with strides sees
+            every second pixel differently, and a generator that is taught by the unmoved pictures alone
+            learns a grid of dots. 1 for none; the product of the strides up to the last layer for all of
+            what its grid makes different.
+    """
+
+    roll: int = 1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_count(self.roll, f"contents.{self.name}.roll")
+
+    def pair(self, inputs: ContentInputs) -> tuple[list[Array], list[Array]]:
+        """The activations of the made pictures, and of the real ones."""
+        made, real = inputs.made, inputs.real
+        if self.roll > 1:
+            shift = jnp.stack([inputs.step % self.roll, inputs.step // self.roll % self.roll])
+            made, real = (jnp.roll(image, shift, axis=(1, 2)) for image in (made, real))
+        return self.maps(made, inputs.frozen), self.maps(real, inputs.frozen)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Features(Compared):
     """The mean square of the difference of activations, summed over the layers.
 
     Ledig et al. 2017, arXiv:1609.04802, equation 5, with vgg19's "relu5_4" and the weight 0.006, which is the
@@ -69,12 +97,12 @@ class Features(PerceptualContent):
     name = "features"
 
     def __call__(self, inputs: ContentInputs) -> Array:
-        made, real = (self.maps(image, inputs.frozen) for image in (inputs.made, inputs.real))
+        made, real = self.pair(inputs)
         return sum((jnp.mean((a - b) ** 2) for a, b in zip(made, real, strict=True)), jnp.zeros(()))
 
 
 @dataclass(frozen=True, kw_only=True)
-class LPIPS(PerceptualContent):
+class LPIPS(Compared):
     """The perceptual distance of `lpips`, with unit weights: activations of length 1 at every position.
 
     Zhang et al. 2018, arXiv:1801.03924, equation 1. A score in the same network says how well a run minimised
@@ -84,7 +112,7 @@ class LPIPS(PerceptualContent):
     name = "lpips"
 
     def __call__(self, inputs: ContentInputs) -> Array:
-        made, real = (self.maps(image, inputs.frozen) for image in (inputs.made, inputs.real))
+        made, real = self.pair(inputs)
         return jnp.mean(maps_distance(made, real))
 
 

@@ -24,11 +24,13 @@ class ContentInputs(NamedTuple):
         made: pictures that the generator made, [B, H, W, C] about [-1, 1].
         real: the true ones.
         frozen: the pretrained constants of all contents, by name.
+        step: the train step, an int32 scalar.
     """
 
     made: Array
     real: Array
     frozen: dict[str, PyTree]
+    step: Array
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -51,6 +51,8 @@ NEWER = {
     "generator_optimizer.finite_gradients": False,
     "discriminator_optimizer.finite_gradients": False,
     "penalties.lecam.start_step": 0,
+    "contents.features.roll": 1,
+    "contents.lpips.roll": 1,
 }
 
 

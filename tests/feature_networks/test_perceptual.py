@@ -1,5 +1,6 @@
 """Contents in the features of frozen networks: by hand, their gradients, and their constants in a run."""
 
+import copy
 from typing import Any
 
 import jax
@@ -9,7 +10,8 @@ import pytest
 from PIL import Image
 
 from gan_jax.config.build import build
-from gan_jax.config.components import PENALTY_TABLES, construct
+from gan_jax.config.components import PENALTY_TABLES, complete, construct
+from gan_jax.config.record import from_json, to_json
 from gan_jax.data.codecs import to_float
 from gan_jax.feature_networks.classifier import Classifier, classifier_network
 from gan_jax.feature_networks.content_networks import content_network
@@ -17,6 +19,7 @@ from gan_jax.feature_networks.lpips import maps_distance
 from gan_jax.feature_networks.perceptual import LPIPS, Features, Gram, gram_matrix
 from gan_jax.feature_networks.simple_networks import random_network
 from gan_jax.losses.contents import ContentInputs
+from gan_jax.study.study import digest
 from gan_jax.utils.errors import UserError
 from tests.shipped import dataset
 from tests.variants import SGD, config_of
@@ -28,8 +31,8 @@ def pictures(seed, *shape):
     return jax.random.uniform(jax.random.key(seed), shape or (2, 16, 12, 3), minval=-1.0)
 
 
-def inputs(content, made, real):
-    return ContentInputs(made, real, content.load())
+def inputs(content, made, real, step=0):
+    return ContentInputs(made, real, content.load(), jnp.int32(step))
 
 
 def maps_of(image):
@@ -50,6 +53,29 @@ def test_lpips_is_the_distance_of_the_network():
     content, made, real = LPIPS(weight=1.0, **RANDOM), pictures(0), pictures(1)
     expected = maps_distance(*([jnp.asarray(x) for x in maps_of(image)] for image in (made, real)))
     np.testing.assert_allclose(content(inputs(content, made, real)), np.mean(expected), rtol=1e-4)
+
+
+@pytest.mark.parametrize(("kind", "roll"), [(Features, 2), (LPIPS, 3)])
+def test_all_shifts_of_both_pictures_take_turns(kind, roll):
+    """The pictures that a step compares are those of `np.roll`."""
+    made, real = pictures(0, 1, 8, 8, 3), pictures(1, 1, 8, 8, 3)
+    plain, content = kind(weight=1.0, **RANDOM), kind(weight=1.0, roll=roll, **RANDOM)
+    value = jax.jit(lambda step: content(inputs(content, made, real, step)))
+    found = [float(value(step)) for step in range(roll**2 + 1)]
+    for step in range(roll**2):
+        shift = (step % roll, step // roll)
+        moved = [jnp.asarray(np.roll(x, shift, (1, 2))) for x in (made, real)]
+        np.testing.assert_allclose(found[step], plain(inputs(plain, *moved)), rtol=1e-5)
+    assert len({round(x, 7) for x in found}) == roll**2
+    assert found[-1] == found[0]
+
+
+@pytest.mark.parametrize("kind", [Features, LPIPS])
+def test_without_roll_the_step_is_not_looked_at(kind):
+    content, made, real = kind(weight=1.0, **RANDOM), pictures(0), pictures(1)
+    given = inputs(content, made, real)
+    with_nothing_to_roll_by = content(given._replace(step=None))
+    assert float(with_nothing_to_roll_by) == float(content(given._replace(step=jnp.int32(5))))
 
 
 def gram_by_hand(activations):
@@ -132,6 +158,8 @@ def test_names_say_what_the_networks_are():
         (dict(network="classifier:", layers=("a",)), "network='classifier:'"),
         (dict(network="random", layers=("a",), weights="x.pth"), "weights='x.pth': network='random' has"),
         (dict(network="random"), "lacks layers"),
+        (dict(network="random", layers=("a",), roll=0), r"contents\.features\.roll=0: it must be a positive"),
+        (dict(network="random", layers=("a",), roll=1.5), r"contents\.features\.roll=1\.5: it must be"),
     ],
 )
 def test_impossible_fields_are_refused(fields, message):
@@ -148,6 +176,21 @@ def translator_config():
     config.generator = dict(name="unet_generator", width=4, downs=1)
     config.discriminator = dict(name="patchgan_discriminator", width=4, layers=0)
     config.generator_optimizer = config.discriminator_optimizer = SGD
+    return config
+
+
+def test_records_and_results_from_before_roll_mean_one():
+    config = translator_config()
+    old = to_json(config)
+    assert complete(from_json(old)).contents.features.roll == 1
+    assert digest(complete(config)) == digest(without_roll(complete(config)))
+    config.contents.features.roll = 2
+    assert digest(complete(config)) != digest(without_roll(complete(config)))
+
+
+def without_roll(config):
+    config = copy.deepcopy(config)
+    del config.contents.features.roll
     return config
 
 
