@@ -6,7 +6,7 @@
 Five phases: each resolution is faded in and then trained, as many images as are named below. As in the paper
 the loss is WGAN-GP with drift, Adam at 1e-3 without a first moment forgets at both ends of a fade, and
 pictures are drawn with averaged weights. Deviations, for two cores: the lowest resolution is 7x7; at most 64
-channels and 64 latents (0.34 million parameters each); 16 images in a step; fewer of them: 510,000 in all.
+channels and 64 latents (0.34 million parameters each); 16 images in a step; fewer of them: 260,000 in all.
 Not trained to the end yet.
 """
 
@@ -21,8 +21,8 @@ def get_config() -> ml_collections.ConfigDict:
     config.batch_size = 16
     config.phases = growing_phases(
         (7, 14, 28),
-        images={7: 40_000, 14: 60_000, 28: 250_000},
-        fade_images={14: 60_000, 28: 100_000},
+        images={7: 20_000, 14: 20_000, 28: 170_000},
+        fade_images={14: 20_000, 28: 30_000},
         batch_size=config.batch_size,
     )
     config.num_steps = steps_of(config.phases)

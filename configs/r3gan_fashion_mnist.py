@@ -4,7 +4,7 @@
 
 Huang et al. 2024, arXiv:2501.05441, with its schedules over the whole run: rate, beta2, gamma, and the
 half-life of the average. Widths, depth, expansion and cardinality (1: plain convolutions) are a CPU's; no
-augmentation, as there are 60,000 pictures. 192,000 images in 6,000 steps. Not trained yet, and
+augmentation, as there are 60,000 pictures. 100,000 images in 3,125 steps. Not trained yet, and
 gamma and half-life are guesses.
 """
 
@@ -16,7 +16,7 @@ from gan_jax.config.build import base_config
 def get_config() -> ml_collections.ConfigDict:
     config = base_config()
     config.batch_size = 32
-    config.num_steps = 6_000
+    config.num_steps = 3_125
     config.steps_per_call = 10
     config.log_every_steps = 100
     config.checkpoint_every_steps = 1_000

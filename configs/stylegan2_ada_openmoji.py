@@ -5,7 +5,7 @@
 
 1,696 coloured emoji, of which the line drawings beside them are not looked at; or any folder of pictures:
 --config.data.name=image_folder --config.data.folder=... --config.data.height=64. Without ADA:
---config.augment=none. Five levels, 4x4 to 64x64, with 64 channels each. The weight of R1 is the official
+--config.augment=none. Five levels, 4x4 to 64x64, with 64 channels, 32 at 32x32 and 16 at 64x64. The weight of R1 is the official
 heuristic's. p can go from 0 to 1 in 100,000 images, not 500,000, since the run is that much shorter than
 those of the paper. Not trained yet.
 """
@@ -19,7 +19,7 @@ from gan_jax.config.heuristics import r1_gamma
 def get_config() -> ml_collections.ConfigDict:
     config = base_config()
     config.batch_size = 16
-    config.num_steps = 10_000
+    config.num_steps = 8_000
     config.log_every_steps = 50
     config.sample_every_steps = 500
     config.data.update(
@@ -33,13 +33,13 @@ def get_config() -> ml_collections.ConfigDict:
     config.ema = dict(name="half_life", images=5_000, ramp_up=0.05)
     config.generator = dict(
         name="stylegan2_generator",
-        width_base=4_096,
+        width_base=1_024,
         width_max=64,
         style_size=64,
         embedding_size=64,
         mapping_layers=2,
     )
-    config.discriminator = dict(name="stylegan2_discriminator", width_base=4_096, width_max=64)
+    config.discriminator = dict(name="stylegan2_discriminator", width_base=1_024, width_max=64)
     config.generator_optimizer = dict(name="adam", learning_rate=2e-3, b1=0.0, b2=0.99, finite_gradients=True)
     config.discriminator_optimizer = dict(
         name="adam", learning_rate=2e-3, b1=0.0, b2=0.99, finite_gradients=True

@@ -17,7 +17,7 @@ from gan_jax.config.build import base_config
 def get_config() -> ml_collections.ConfigDict:
     config = base_config()
     config.batch_size = 16
-    config.num_steps = 20_000
+    config.num_steps = 10_000
     config.log_every_steps = 100
     config.sample_every_steps = 1_000
     config.data.name = "fashion_mnist"

@@ -10,7 +10,9 @@ import ml_collections
 from gan_jax.config.build import build_algorithm, check_fields, data_folder, example_batch, said_of
 from gan_jax.config.components import complete, data_options
 from gan_jax.config.phases import PhaseConfig, phase_configs
+from gan_jax.core.algorithm import Algorithm
 from gan_jax.core.state import TrainState
+from gan_jax.core.update import Batch
 from gan_jax.data.expected import expected_spec
 from gan_jax.data.spec import DataSpec
 from gan_jax.data.views import VIEW
@@ -54,11 +56,16 @@ def _spec(config: ml_collections.ConfigDict) -> DataSpec:
     return expected_spec(config.data.name, data_dir=data_folder(config), **view, **data_options(config))
 
 
-def _lines(phase: PhaseConfig, spec: DataSpec) -> list[str]:
-    """What is said of a phase."""
+def shapes_of_phase(phase: PhaseConfig, spec: DataSpec) -> tuple[Algorithm, TrainState, Batch]:
+    """A phase's method, and the shapes of its state and of a mini-batch."""
     algorithm = build_algorithm(phase.config, spec, phase.start)
     batch = example_batch(spec, phase.config.batch_size)
-    state = jax.eval_shape(algorithm.init, jax.random.key(0), batch)
+    return algorithm, jax.eval_shape(algorithm.init, jax.random.key(0), batch), batch
+
+
+def _lines(phase: PhaseConfig, spec: DataSpec) -> list[str]:
+    """What is said of a phase."""
+    algorithm, state, batch = shapes_of_phase(phase, spec)
     lines = []
     for role, player in state.players.items():
         trained, moving = parameter_counts(player)
