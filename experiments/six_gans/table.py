@@ -141,9 +141,9 @@ def tables(records: Sequence[Record]) -> str:
 
 def _step_of(run: Record, what: str, amount: float) -> float | None:
     """At which step a run has done so much."""
-    steps = np.arange(run.stretches[-1].stop + 1)
+    steps = range(run.stretches[-1].stop + 1)
     amounts = np.array([run.total(what, step) for step in steps])
-    return float(np.interp(amount, amounts, steps)) if amount <= amounts[-1] else None
+    return float(np.interp(amount, amounts, np.array(steps))) if amount <= amounts[-1] else None
 
 
 def _shown(value: float | None) -> str:

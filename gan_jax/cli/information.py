@@ -12,7 +12,6 @@ from gan_jax.config.components import complete, data_options
 from gan_jax.config.phases import PhaseConfig, phase_configs
 from gan_jax.core.algorithm import Algorithm
 from gan_jax.core.state import TrainState
-from gan_jax.core.update import Batch
 from gan_jax.data.expected import expected_spec
 from gan_jax.data.spec import DataSpec
 from gan_jax.data.views import VIEW
@@ -20,6 +19,7 @@ from gan_jax.summaries.costs import call_flops, parameter_counts, shapes_of, sta
 from gan_jax.utils.errors import UserError
 from gan_jax.utils.memory import mebibytes
 from gan_jax.utils.names import counted
+from gan_jax.utils.tree import PyTree
 
 COUNTED = (
     "counted: XLA's operations of the program for an accelerator, not compiled: two for a multiplication and "
@@ -56,7 +56,7 @@ def _spec(config: ml_collections.ConfigDict) -> DataSpec:
     return expected_spec(config.data.name, data_dir=data_folder(config), **view, **data_options(config))
 
 
-def shapes_of_phase(phase: PhaseConfig, spec: DataSpec) -> tuple[Algorithm, TrainState, Batch]:
+def shapes_of_phase(phase: PhaseConfig, spec: DataSpec) -> tuple[Algorithm, TrainState, PyTree]:
     """A phase's method, and the shapes of its state and of a mini-batch."""
     algorithm = build_algorithm(phase.config, spec, phase.start)
     batch = example_batch(spec, phase.config.batch_size)
