@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -325,14 +326,14 @@ def _number(found: PictureFolder, parts: dict[str, _Part]) -> None:
 def _warn(found: PictureFolder, listings: list[_Listing]) -> None:
     """Says what is left out."""
     if others := sorted(path for listing in listings for path in listing.others):
-        logging.warning(
+        _say(
             "%s in %s left out: not of a format that is read as a picture (%s)",
             counted(len(others), "file"),
             printable(found.folder),
             found.named(others),
         )
     if known := sorted(path for listing in listings for path in listing.known):
-        logging.warning(
+        _say(
             "%s in %s left out: they lead to a folder that is read already, or to one above (%s)",
             counted(len(known), "link"),
             printable(found.folder),
@@ -340,7 +341,7 @@ def _warn(found: PictureFolder, listings: list[_Listing]) -> None:
         )
     alike = [name for name in found.class_names or () if name.lower() in SPLIT_NAMES and not found.num_labels]
     if not found.sub_folders and len({SPLIT_NAMES[name.lower()] for name in alike}) > 1:
-        logging.warning(
+        _say(
             "%s of %s are taken as classes, because there are others beside them: if they are splits, move "
             "others away",
             *(listed(alike), printable(found.folder)),
@@ -349,8 +350,14 @@ def _warn(found: PictureFolder, listings: list[_Listing]) -> None:
         sizes = ", ".join(
             f"{split} ({counted(len(files), 'picture')})" for split, files in found.splits.items()
         )
-        logging.warning(
+        _say(
             "the sub-folders of %s are taken as its splits: %s; rename them if they are classes",
             printable(found.folder),
             sizes,
         )
+
+
+@functools.cache
+def _say(text: str, *values: str) -> None:
+    """A warning, once in a process, since a folder is looked at again for each of its splits."""
+    logging.warning(text, *values)
