@@ -16,7 +16,8 @@ from typing import Any
 import ml_collections
 
 from gan_jax.config.build import base_config
-from gan_jax.study.study import Study, overridden
+from gan_jax.config.overrides import overridden
+from gan_jax.study.study import Study
 from gan_jax.utils.errors import UserError
 
 UNROLLED_WIDTHS = {"quarter": (2, 4, 8), "half": (4, 8, 16)}  # of the discriminator: 8 K, 16 K, 32 K

@@ -12,15 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import ml_collections
-from absl import flags
 from flax import traverse_util
 
 from gan_jax import data
 from gan_jax.config.build import evaluation_plan
-from gan_jax.config.choices import with_components
-from gan_jax.config.components import complete
 from gan_jax.config.config_file import run_config_file
-from gan_jax.config.config_flag import check_field
+from gan_jax.config.overrides import overridden
 from gan_jax.config.record import FREE_FIELDS, to_json
 from gan_jax.utils.checks import is_count
 from gan_jax.utils.errors import UserError
@@ -178,30 +175,6 @@ def runs_of(study: Study) -> list[Run]:
             seeded.seed = seed
             runs.append(Run(variant, overrides, seeded, digest(seeded)))
     return runs
-
-
-def overridden(
-    base: ml_collections.ConfigDict, overrides: Mapping[str, Any], what: str
-) -> ml_collections.ConfigDict:
-    """A copy of the base, complete, with some fields changed.
-
-    Raises:
-        UserError: a field that the config has not; `what` says where.
-    """
-    config = copy.deepcopy(base)
-    try:
-        config = complete(with_components(config, overrides))
-        with config.ignore_type(), config.unlocked():
-            for field, value in overrides.items():
-                check_field(config, field)
-                *above, last = field.split(".")
-                node = config
-                for part in above:
-                    node = node[part]
-                node[last] = value
-    except flags.Error as error:
-        raise UserError(f"{what}: {str(error).replace('--config.', '')}") from error
-    return config
 
 
 def digest(config: ml_collections.ConfigDict) -> str:

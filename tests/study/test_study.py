@@ -9,11 +9,12 @@ import pytest
 
 from gan_jax.config.build import build_algorithm, example_batch
 from gan_jax.config.components import complete
+from gan_jax.config.overrides import overridden
 from gan_jax.data.codecs import Points
 from gan_jax.data.spec import DataSpec, Field
 from gan_jax.study.groups import grouped, split_numbers
 from gan_jax.study.results import Shard
-from gan_jax.study.study import Study, digest, grid, open_study, overridden, runs_of
+from gan_jax.study.study import Study, digest, grid, open_study, runs_of
 from gan_jax.utils.errors import UserError
 from tests.study import tiny
 
