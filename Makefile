@@ -22,7 +22,7 @@ $(STAMP): requirements.lock requirements-parity.lock pyproject.toml
 	@touch $(STAMP)
 
 train: install  ## the embedded default: a DCGAN on procedural shapes, no download, about two minutes
-	$(BIN)/gan-jax train --config configs/dcgan_shapes.py --workdir runs/dcgan_shapes
+	$(BIN)/gan-jax train --config dcgan_shapes --workdir runs/dcgan_shapes
 
 # SLOW=1 runs also what waits or repeats; EXTRAS=parity also compares with the reference tools (PyTorch: 5 GB).
 test: install  ## lint, types and tests

@@ -1,6 +1,7 @@
 """Conditional DCGAN on MNIST: the label's embedding joins the latent and, as a plane, the image.
 
-    gan-jax train --config configs/cgan_mnist.py --workdir runs/cgan_mnist
+    gan-jax data prepare mnist
+    gan-jax train --config cgan_mnist --workdir runs/cgan_mnist
     gan-jax sample --workdir runs/cgan_mnist --label 7 --out sevens.png
 
 Mirza and Osindero 2014, arXiv:1411.1784, as the first course writes it. Expect the right digit in every

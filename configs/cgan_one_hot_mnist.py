@@ -1,6 +1,7 @@
 """Conditional DCGAN on MNIST: one-hot labels beside the latent, one-hot planes beside the image.
 
-    gan-jax train --config configs/cgan_one_hot_mnist.py --workdir runs/cgan_one_hot_mnist
+    gan-jax data prepare mnist
+    gan-jax train --config cgan_one_hot_mnist --workdir runs/cgan_one_hot_mnist
 
 Mirza and Osindero 2014, arXiv:1411.1784, as the second course writes it. Expect the right digit in most
 rows: a classifier that is right on 98.8 % of the test images names 84.5 % of the samples as asked; 10

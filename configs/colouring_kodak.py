@@ -1,7 +1,7 @@
 """Colouring (Isola et al. 2017, arXiv:1611.07004, section 4.2): a and b of lightness, on Kodak photographs.
 
     python experiments/kodak/prepare.py --out kodak
-    gan-jax train --config configs/colouring_kodak.py --workdir runs/colouring_kodak
+    gan-jax train --config colouring_kodak --workdir runs/colouring_kodak
 
 486 tiles of 128x128 from photographs 1 to 18 at a third of their size; 19 to 24 are held out
 (`experiments/kodak`). A U-Net of six halvings with half the paper's widths, with BatchNorm because instance

@@ -1,6 +1,6 @@
 """Pictures to pictures without a download: grey pictures of procedural shapes get their colours, 32x32.
 
-    gan-jax train --config configs/colouring_shapes.py --workdir runs/colouring
+    gan-jax train --config colouring_shapes --workdir runs/colouring
     gan-jax sample --workdir runs/colouring --num 16 --out shapes/
     gan-jax translate --workdir runs/colouring --input shapes/source --out coloured
 

@@ -1,7 +1,7 @@
 """CycleGAN (Zhu et al. 2017, arXiv:1703.10593) at 64x64: Twemoji drawn as Noto emoji and back, without pairs.
 
     python experiments/emoji/prepare.py --from FOLDER --out emoji
-    gan-jax train --config configs/cyclegan_emoji.py --workdir runs/cyclegan_emoji
+    gan-jax train --config cyclegan_emoji --workdir runs/cyclegan_emoji
 
 729 emoji of Twemoji and 758 others of Noto; 149 that both have are held out (`experiments/emoji`).
 Translators of six blocks with a quarter of the paper's widths, resized where they were transposed, against

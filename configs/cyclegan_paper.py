@@ -1,6 +1,6 @@
 """CycleGAN at the paper's size (Zhu et al. 2017, arXiv:1703.10593): 256x256, horses to zebras for example.
 
-    gan-jax train --config configs/cyclegan_paper.py --workdir runs/horse2zebra \\
+    gan-jax train --config cyclegan_paper --workdir runs/horse2zebra \\
         --config.data.folder=horse2zebra
 
 The folder is one of the official data sets, with trainA, trainB, testA and testB. Nine residual blocks

@@ -1,7 +1,7 @@
 """The thesis's DCGAN on Fashion-MNIST: 20 epochs of 1,875 batches.
 
     gan-jax data prepare fashion_mnist
-    gan-jax train --config configs/dcgan_fashion_mnist.py --workdir runs/dcgan_fashion_mnist
+    gan-jax train --config dcgan_fashion_mnist --workdir runs/dcgan_fashion_mnist
 
 The networks are the thesis's, layer by layer; optimizer, rates and activation are ours. Expect all ten
 kinds of garment (`experiments/dcgan_fashion_mnist/`), 31 to 35 minutes on two x86 cores. Sampling uses

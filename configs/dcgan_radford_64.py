@@ -1,6 +1,6 @@
 """Radford, Metz, Chintala 2016 (arXiv:1511.06434): their 64x64 DCGAN, on a folder of pictures.
 
-    gan-jax train --config configs/dcgan_radford_64.py --workdir runs/radford \
+    gan-jax train --config dcgan_radford_64 --workdir runs/radford \
         --config.data.folder=PICTURES
 
 Section 4 and figure 1: uniform latents of size 100, 4x4x1024 up to 64x64x3 by transposed convolutions,

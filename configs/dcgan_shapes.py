@@ -1,6 +1,6 @@
 """The embedded default, `make train`: a small conditional DCGAN on procedural shapes, 28x28x1.
 
-    gan-jax train --config configs/dcgan_shapes.py --workdir runs/dcgan_shapes
+    gan-jax train --config dcgan_shapes --workdir runs/dcgan_shapes
 
 Radford et al. 2016 (arXiv:1511.06434) with two layers in each network, without BatchNorm in the
 discriminator. Three remedies make pictures one can name within two minutes on two cores: BatchNorm by class

@@ -1,6 +1,7 @@
 """The second course's MLP GAN on MNIST (or, with --config.data.name=fashion_mnist, on that).
 
-    gan-jax train --config configs/gan_course_mnist.py --workdir runs/gan_course_mnist
+    gan-jax data prepare mnist
+    gan-jax train --config gan_course_mnist --workdir runs/gan_course_mnist
 
 Goodfellow et al. 2014 (arXiv:1406.2661). Generator 256-512-1024, each LeakyReLU 0.2 and BatchNorm 0.8;
 discriminator 512-256 with LeakyReLU 0.2. Expect legible digits, a few of them broken

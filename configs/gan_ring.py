@@ -1,6 +1,6 @@
 """The MLP GAN on the ring of eight Gaussians: points of the plane, so that one can watch where they go.
 
-    gan-jax train --config configs/gan_ring.py --workdir runs/gan_ring
+    gan-jax train --config gan_ring --workdir runs/gan_ring
 
 The ring of Unrolled GAN (Metz et al. 2016, arXiv:1611.02163, appendix): radius 2, std 0.02. 19 seconds on two
 x86 cores with other work beside it, nine pictures among them. With two latents and seed 0, the points have

@@ -1,6 +1,6 @@
 """The MLP GAN on procedural shapes, 28x28x1: the quickest run of all.
 
-    gan-jax train --config configs/gan_shapes.py --workdir runs/gan_shapes
+    gan-jax train --config gan_shapes --workdir runs/gan_shapes
 
 Goodfellow et al. 2014 (arXiv:1406.2661): fully connected networks, told the class, with R1 on the
 discriminator. Expect figures one can name, with the grain of networks that learn each pixel by itself.

@@ -1,6 +1,7 @@
 """InfoGAN on MNIST: ten categories and two continuous codes, found without labels.
 
-    gan-jax train --config configs/infogan_mnist.py --workdir runs/infogan_mnist
+    gan-jax data prepare mnist
+    gan-jax train --config infogan_mnist --workdir runs/infogan_mnist
     gan-jax sample --workdir runs/infogan_mnist --label 3 --out category_3.png
 
 Chen et al. 2016, arXiv:1606.03657, appendix C.1, and the authors' code (openai/InfoGAN): 62 noise variables,

@@ -1,6 +1,6 @@
 """In-painting without a download: procedural shapes with a square hole, 32x32.
 
-    gan-jax train --config configs/inpainting_shapes.py --workdir runs/inpainting
+    gan-jax train --config inpainting_shapes --workdir runs/inpainting
     gan-jax translate --workdir runs/inpainting --input holes --out filled
 
 The second command takes what is transparent in a picture for the hole, and keeps the rest as it is. The hole

@@ -1,6 +1,7 @@
 """Least-squares GAN on Fashion-MNIST, a small DCGAN.
 
-    gan-jax train --config configs/lsgan_fashion_mnist.py --workdir runs/lsgan_fashion_mnist
+    gan-jax data prepare fashion_mnist
+    gan-jax train --config lsgan_fashion_mnist --workdir runs/lsgan_fashion_mnist
 
 Mao et al. 2017, arXiv:1611.04076, equation 9: a = 0, b = c = 1. Expect shirts, shoes, dresses, trousers and
 bags with ragged edges; 4 minutes on two x86 cores with tests beside it.

@@ -1,7 +1,7 @@
 """Pix2Pix (Isola et al. 2017, arXiv:1611.07004) at 64x64: OpenMoji's line drawings to their colours.
 
     python experiments/emoji/prepare.py --from FOLDER --out emoji
-    gan-jax train --config configs/pix2pix_openmoji.py --workdir runs/pix2pix_openmoji
+    gan-jax train --config pix2pix_openmoji --workdir runs/pix2pix_openmoji
 
 1,696 pairs, of which 180 others are held out (`experiments/emoji`). The U-Net halves six times, with half the
 paper's widths; PatchGAN judges patches of 34 pixels. Loss, weight of L1, Adam, jitter (by 8 of 72 pixels, as

@@ -1,6 +1,6 @@
 """Pix2Pix at the paper's size (Isola et al. 2017, arXiv:1611.07004): 256x256, facades for example.
 
-    gan-jax train --config configs/pix2pix_paper.py --workdir runs/facades --config.data.folder=facades
+    gan-jax train --config pix2pix_paper --workdir runs/facades --config.data.folder=facades
 
 The folder is one of the official data sets, with side-by-side pictures in train, val and test; b_to_a, as
 facades are learnt from their labels, is --config.data.direction=b_to_a. A U-Net of eight halvings (54.4

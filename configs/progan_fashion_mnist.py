@@ -1,7 +1,7 @@
 """ProGAN (Karras et al. 2018, arXiv:1710.10196), small: Fashion-MNIST at 7x7, 14x14 and 28x28.
 
     gan-jax data prepare fashion_mnist
-    gan-jax train --config configs/progan_fashion_mnist.py --workdir runs/progan_fashion_mnist
+    gan-jax train --config progan_fashion_mnist --workdir runs/progan_fashion_mnist
 
 Five phases: each resolution is faded in and then trained, as many images as are named below. As in the paper
 the loss is WGAN-GP with drift, Adam at 1e-3 without a first moment forgets at both ends of a fade, and

@@ -1,6 +1,6 @@
 """ProGAN at the paper's sizes (Karras et al. 2018, arXiv:1710.10196): 1024x1024, or a smaller power of two.
 
-    gan-jax train --config configs/progan_paper.py:256 --workdir runs/progan --config.data.folder=PICTURES
+    gan-jax train --config progan_paper:256 --workdir runs/progan --config.data.folder=PICTURES
 
 Appendix A.1, the official code's "v1": from 4x4, 800,000 images at each resolution and as many to fade it in;
 at the last one until 19 million have been shown. 16 images in a step up to 128x128, 14, 6 and 3 at 256, 512

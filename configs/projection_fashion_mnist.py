@@ -1,6 +1,7 @@
 """Class-conditional Fashion-MNIST: conditional BatchNorm and a projection discriminator.
 
-    gan-jax train --config configs/projection_fashion_mnist.py --workdir runs/projection_fashion_mnist
+    gan-jax data prepare fashion_mnist
+    gan-jax train --config projection_fashion_mnist --workdir runs/projection_fashion_mnist
 
 Miyato and Koyama 2018, arXiv:1802.05637, with spectral normalisation and the hinge loss, on a small DCGAN.
 Expect the right garment in every row, with grainy surfaces: a classifier that is right on 89.5 % of the

@@ -1,6 +1,7 @@
 """R3GAN on Fashion-MNIST with small networks: residual blocks without any normalisation, 7 -> 14 -> 28.
 
-    gan-jax train --config configs/r3gan_fashion_mnist.py --workdir runs/r3gan_fashion
+    gan-jax data prepare fashion_mnist
+    gan-jax train --config r3gan_fashion_mnist --workdir runs/r3gan_fashion
 
 Huang et al. 2024, arXiv:2501.05441, with its schedules over the whole run: rate, beta2, gamma, and the
 half-life of the average. Widths, depth, expansion and cardinality (1: plain convolutions) are a CPU's; no

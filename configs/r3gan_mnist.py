@@ -1,6 +1,7 @@
 """R3GAN's objective on MNIST with a small network without any normalisation.
 
-    gan-jax train --config configs/r3gan_mnist.py --workdir runs/r3gan_mnist
+    gan-jax data prepare mnist
+    gan-jax train --config r3gan_mnist --workdir runs/r3gan_mnist
 
 Huang et al. 2024, arXiv:2501.05441: relativistic pairs, R1 on the reals and R2 on the fakes at every step,
 Adam with beta1 0, gamma and beta2 scheduled, the average's half life in images. The full network is

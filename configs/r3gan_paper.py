@@ -1,6 +1,6 @@
 """R3GAN at the published sizes (Huang et al. 2024, arXiv:2501.05441): five presets.
 
-    gan-jax train --config configs/r3gan_paper.py:cifar10 --workdir runs/r3gan_cifar10 \\
+    gan-jax train --config r3gan_paper:cifar10 --workdir runs/r3gan_cifar10 \\
         --config.data.folder=cifar10
 
 PRESET (behind the colon) is cifar10, ffhq64, ffhq256, imagenet32 or imagenet64, as in train.py of

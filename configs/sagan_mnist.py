@@ -1,6 +1,7 @@
 """SAGAN on MNIST: self-attention, spectral normalisation in both networks, two learning rates (TTUR).
 
-    gan-jax train --config configs/sagan_mnist.py --workdir runs/sagan_mnist
+    gan-jax data prepare mnist
+    gan-jax train --config sagan_mnist --workdir runs/sagan_mnist
 
 Zhang et al. 2019, arXiv:1805.08318: hinge loss, Adam with betas 0 and 0.9, 1e-4 for the generator and 4e-4
 for the discriminator (Heusel et al. 2017, arXiv:1706.08500), one step each; attention on the 14x14 maps;

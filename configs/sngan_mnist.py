@@ -1,6 +1,7 @@
 """SNGAN on MNIST: a residual network with spectral normalisation and the hinge loss.
 
-    gan-jax train --config configs/sngan_mnist.py --workdir runs/sngan_mnist
+    gan-jax data prepare mnist
+    gan-jax train --config sngan_mnist --workdir runs/sngan_mnist
 
 Miyato et al. 2018, arXiv:1802.05957, the setting of appendix B.4 (Adam at 2e-4, betas 0 and 0.9, five
 discriminator steps), with narrow networks so that a CPU can train them. The paper's, for 32x32, are the

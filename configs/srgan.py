@@ -1,8 +1,8 @@
 """SRGAN (Ledig et al. 2017, arXiv:1609.04802), small: photographs at two or four times the resolution.
 
     python experiments/kodak/prepare.py --out kodak
-    gan-jax train-classifier --config configs/srgan.py --seed=1 --out photos.npz
-    gan-jax train --config configs/srgan.py --workdir runs/srgan_x4                 # srgan.py:2 for x2
+    gan-jax train-classifier --config srgan --seed=1 --out photos.npz
+    gan-jax train --config srgan --workdir runs/srgan_x4                    # srgan:2 for x2
     gan-jax translate --workdir runs/srgan_x4 --input kodak/x4 --out made           # SRGAN
     gan-jax translate --workdir runs/srgan_x4 --input kodak/x4 --out sharp --best   # SRResNet: the best PSNR
 

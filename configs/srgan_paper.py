@@ -1,6 +1,6 @@
 """Ledig et al. 2017 (arXiv:1609.04802): SRResNet and SRGAN at their sizes, four times the resolution.
 
-    gan-jax train --config configs/srgan_paper.py --workdir runs/srgan_paper \\
+    gan-jax train --config srgan_paper --workdir runs/srgan_paper \\
         --config.data.folder=PHOTOGRAPHS --config.contents.features.weights=vgg19-dcbb9e9d.pth
 
 Section 3.2: crops of 96x96, 16 in a batch, Adam with beta1 0.9; SRResNet 10^6 steps of 1e-4 on the mean

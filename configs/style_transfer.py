@@ -1,6 +1,6 @@
 """Johnson, Alahi, Fei-Fei 2016 (arXiv:1603.08155): feed-forward style transfer at the paper's size, by VGG19.
 
-    gan-jax train --config configs/style_transfer.py --workdir runs/style --config.data.folder=PHOTOGRAPHS \\
+    gan-jax train --config style_transfer --workdir runs/style --config.data.folder=PHOTOGRAPHS \\
         --config.contents.gram.style=PICTURE --config.contents.gram.weights=vgg19-dcbb9e9d.pth \\
         --config.contents.features.weights=vgg19-dcbb9e9d.pth
 

@@ -3,7 +3,7 @@
 Johnson, Alahi, Fei-Fei 2016, arXiv:1603.08155, with a random network in the place of VGG.
 
     python experiments/kodak/prepare.py --out kodak
-    gan-jax train --config configs/style_transfer_small.py --workdir runs/style \\
+    gan-jax train --config style_transfer_small --workdir runs/style \\
         --config.contents.gram.style=PICTURE
     gan-jax translate --workdir runs/style --input kodak/photos/test --out made
 

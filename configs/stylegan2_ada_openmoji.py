@@ -1,7 +1,7 @@
 """StyleGAN2 with ADA (Karras et al. 2020, arXiv:1912.04958 and 2006.06676) on few pictures: OpenMoji, 64x64.
 
     python experiments/emoji/prepare.py --from FOLDER --out emoji
-    gan-jax train --config configs/stylegan2_ada_openmoji.py --workdir runs/stylegan2_ada_openmoji
+    gan-jax train --config stylegan2_ada_openmoji --workdir runs/stylegan2_ada_openmoji
 
 1,696 coloured emoji, of which the line drawings beside them are not looked at; or any folder of pictures:
 --config.data.name=image_folder --config.data.folder=... --config.data.height=64. Without ADA:

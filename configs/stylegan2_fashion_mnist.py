@@ -1,7 +1,7 @@
 """StyleGAN2 (Karras et al. 2020, arXiv:1912.04958), small, on Fashion-MNIST.
 
     gan-jax data prepare fashion_mnist
-    gan-jax train --config configs/stylegan2_fashion_mnist.py --workdir runs/stylegan2_fashion_mnist
+    gan-jax train --config stylegan2_fashion_mnist --workdir runs/stylegan2_fashion_mnist
 
 Three levels, 7x7 to 28x28, with 64 channels each; styles of 64 numbers. R1 at every 16th step, path length
 at every 4th, style mixing and noise, as in the paper; its half-life of 10,000 images for the average. The

@@ -1,6 +1,6 @@
 """StyleGAN2 with ADA (Karras et al. 2020, arXiv:1912.04958 and 2006.06676) as it was published; six presets.
 
-    gan-jax train --config configs/stylegan2_paper.py:paper256 --workdir runs/ffhq256 \\
+    gan-jax train --config stylegan2_paper:paper256 --workdir runs/ffhq256 \\
         --config.data.folder=ffhq --config.data.flip=True
 
 The folder is one of pictures. The presets are those of the official code (NVlabs/stylegan2-ada-pytorch,

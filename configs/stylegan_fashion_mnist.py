@@ -1,7 +1,7 @@
 """StyleGAN (Karras et al. 2019, arXiv:1812.04948), small and grown: Fashion-MNIST at 7x7, 14x14 and 28x28.
 
     gan-jax data prepare fashion_mnist
-    gan-jax train --config configs/stylegan_fashion_mnist.py --workdir runs/stylegan_fashion_mnist
+    gan-jax train --config stylegan_fashion_mnist --workdir runs/stylegan_fashion_mnist
 
 A mapping network, a learned constant, a style and noise at every layer, mixed styles; trained as in the paper
 with the non-saturating loss, R1 at every step, and an average whose half life is 10,000 images. Phases as in

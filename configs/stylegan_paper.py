@@ -1,6 +1,6 @@
 """StyleGAN at the paper's sizes (Karras et al. 2019, arXiv:1812.04948): FFHQ at 1024x1024, or a smaller one.
 
-    gan-jax train --config configs/stylegan_paper.py:256 --workdir runs/stylegan --config.data.folder=PICTURES
+    gan-jax train --config stylegan_paper:256 --workdir runs/stylegan --config.data.folder=PICTURES
 
 The official train.py with eight GPUs: from 8x8, 600,000 images at each resolution and as many to fade it in;
 at the last one until 25 million have been shown. 256 images in a step at 8x8, then 128, 64 and from 64x64 on

@@ -1,6 +1,7 @@
 """Unrolled GAN on MNIST: the course's fully connected networks, five discriminator steps ahead.
 
-    gan-jax train --config configs/unrolled_mnist.py --workdir runs/unrolled_mnist
+    gan-jax data prepare mnist
+    gan-jax train --config unrolled_mnist --workdir runs/unrolled_mnist
 
 Metz et al. 2017, arXiv:1611.02163. Adam's eps_root keeps the derivative of its root finite. Expect noisy
 digits, mostly 4, 7, 8 and 9: the fully connected networks are slow learners and the look ahead slows them

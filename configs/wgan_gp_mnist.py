@@ -1,6 +1,7 @@
 """WGAN with gradient penalty on MNIST, a small DCGAN.
 
-    gan-jax train --config configs/wgan_gp_mnist.py --workdir runs/wgan_gp_mnist
+    gan-jax data prepare mnist
+    gan-jax train --config wgan_gp_mnist --workdir runs/wgan_gp_mnist
 
 Gulrajani et al. 2017, arXiv:1704.00028, algorithm 1: lambda 10, five critic steps, Adam at 1e-4 with betas
 0.5 and 0.9 (the authors' MNIST run), no BatchNorm in the critic. Expect strokes like those of digits, over

@@ -1,6 +1,7 @@
 """WGAN on MNIST, with the course's critic 512-256.
 
-    gan-jax train --config configs/wgan_mnist.py --workdir runs/wgan_mnist
+    gan-jax data prepare mnist
+    gan-jax train --config wgan_mnist --workdir runs/wgan_mnist
 
 Arjovsky, Chintala, Bottou 2017, arXiv:1701.07875, algorithm 1: the critic's weights clipped to [-0.01,
 0.01], RMSprop at 5e-5, five critic steps to one of the generator. Expect digits of uneven quality, many of

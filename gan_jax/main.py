@@ -29,6 +29,7 @@ from gan_jax.cli import (
     latent_flags,
     neighbours_flags,
     sample_flags,
+    shipped_flags,
     translation_flags,
 )
 from gan_jax.config.config_flag import OVERRIDE
@@ -41,7 +42,7 @@ from gan_jax.utils.names import without_addresses
 USAGE = """\
 usage: gan-jax COMMAND [--flag=value ...]
 
-  gan-jax train --config configs/dcgan_fashion_mnist.py --workdir runs/x [--config.seed=1 ...]
+  gan-jax train --config dcgan_fashion_mnist --workdir runs/x [--config.seed=1 ...]
   gan-jax sample --workdir runs/x --num 64 --seed 0 --out grid.png [--label NAME]
   gan-jax translate --workdir runs/x --input photos --out made [--direction b_to_a]
   gan-jax interpolate --workdir runs/x --seeds 0-3 --out way.gif
@@ -51,7 +52,8 @@ usage: gan-jax COMMAND [--flag=value ...]
   gan-jax neighbours --workdir runs/x --out neighbours.png
   gan-jax export --workdir runs/x --out model [--formats stablehlo,safetensors,onnx]
   gan-jax info --workdir runs/x
-  gan-jax info --config configs/pix2pix_paper.py
+  gan-jax info --config pix2pix_paper
+  gan-jax configs [srgan]
   gan-jax evaluate --fake runs/x --metrics fid,kid,prdc [--real fashion_mnist:test --num 10000]
   gan-jax scores runs/x runs/y
   gan-jax study experiments/mode_collapse/ring [--shard=3/16 | --merge]
@@ -63,7 +65,7 @@ usage: gan-jax COMMAND [--flag=value ...]
 gan-jax COMMAND --help lists a command's flags. Exit codes: 0 done; 1 an error, said in one line;
 2 wrong usage; 129 (SIGHUP), 130 (Ctrl-C) or 143 (SIGTERM) stopped early with everything saved.
 """
-LIGHT = ("info", "scores", "data")  # the commands that compute next to nothing
+LIGHT = ("info", "configs", "scores", "data")  # the commands that compute next to nothing
 BROKEN_PIPE = 141  # the exit code of a program that SIGPIPE ends
 
 
@@ -124,6 +126,12 @@ COMMANDS = {
         info_flags.define_info,
         info_flags.info,
         info_flags.EXAMPLE,
+    ),
+    "configs": Command(
+        "list the shipped configs: what they need and how long they take",
+        shipped_flags.define_configs,
+        shipped_flags.configs,
+        shipped_flags.EXAMPLE,
     ),
     "evaluate": Command(
         "score generated images against real ones",

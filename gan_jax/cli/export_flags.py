@@ -20,7 +20,7 @@ FORMATS = ("stablehlo", "safetensors", "onnx")
 EXAMPLE = """\
 Files that need no gan_jax; examples/ has a program of twenty lines for each. From a fresh clone:
 
-  gan-jax train --config configs/gan_shapes.py --workdir runs/shapes
+  gan-jax train --config gan_shapes --workdir runs/shapes
   gan-jax export --workdir runs/shapes --out model
   python examples/generate_stablehlo.py model pictures.png
 

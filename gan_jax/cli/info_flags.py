@@ -12,7 +12,7 @@ Of a run what it is and how far it has come; of a config what it would cost, fro
 its data: a preset of thirty million parameters takes seconds on a laptop.
 
   gan-jax info --workdir runs/x
-  gan-jax info --config configs/pix2pix_paper.py
+  gan-jax info --config pix2pix_paper
 
 """
 

@@ -20,7 +20,7 @@ EXAMPLE = """\
 From a fresh clone, with no download and in about two minutes: a run that colours grey pictures, pictures to
 try it on, and what it makes of them. Any folder of pictures will do in their place.
 
-  gan-jax train --config configs/colouring_shapes.py --workdir runs/colouring
+  gan-jax train --config colouring_shapes --workdir runs/colouring
   gan-jax sample --workdir runs/colouring --num 16 --out shapes/
   gan-jax translate --workdir runs/colouring --input shapes/source --out coloured
 

@@ -1,4 +1,4 @@
-"""Config files: how they are run, and the copy of one that a run keeps.
+"""Config files: how they are found and run, and the copy of one that a run keeps.
 
 A config file is a program: it may import files beside it, and may add networks, losses and other components
 of its own to their tables. Whatever reads the run later has to run it again. So a run's folder holds a copy:
@@ -21,8 +21,10 @@ from typing import Any
 
 import ml_collections
 
+from gan_jax.config import shipped
 from gan_jax.utils.errors import UserError
 from gan_jax.utils.files import write_atomically
+from gan_jax.utils.names import did_you_mean
 from gan_jax.utils.paths import expanded
 from gan_jax.utils.streams import Unfailing
 
@@ -64,9 +66,8 @@ def run_config_file(
 ) -> Any:
     """What get_config() of a config file returns; `path` may end in ":" and its argument.
 
-    A run's config.json is a config file too.
-
     Args:
+        path: a file, a run's config.json or the name of a shipped config, such as "dcgan_shapes".
         function: another function of the file.
         expected: what it must return.
 
@@ -80,12 +81,7 @@ def run_and_read(
     path: str, function: str = "get_config", expected: type = ml_collections.ConfigDict
 ) -> tuple[Any, Source | None]:
     """As `run_config_file`, and the source that a run is to keep; None for a config.json without one."""
-    name, *argument = path.split(":", 1)
-    file = expanded(name)
-    if not file.is_file():
-        raise UserError(
-            f"--config={path}: there is no such file; give a config file, such as those in configs/"
-        )
+    file, argument = resolved(path)
     if file.suffix == ".json":
         return _recorded(file)
     found, files = _run(file, function, argument)
@@ -95,6 +91,27 @@ def run_and_read(
             "start from build.base_config() as the files in configs/ do"
         )
     return found, Source(file.name, argument[0] if argument else None, files)
+
+
+def resolved(path: str) -> tuple[Path, list[str]]:
+    """The file that is meant by what `--config` was given, and the argument behind its colon, if any.
+
+    A file comes before a shipped config of the same name.
+
+    Raises:
+        UserError: neither is there; says the shipped configs with similar names.
+    """
+    name, *argument = path.split(":", 1)
+    file = expanded(name)
+    if file.is_file():
+        return file, argument
+    names = shipped.names()
+    if name in names:
+        return shipped.folder() / f"{name}.py", argument
+    raise UserError(
+        f"--config={path}: there is no such file and no shipped config of this name"
+        f"{did_you_mean(file.stem, names)}; gan-jax configs lists the names"
+    )
 
 
 def use_source(folder: Path, record: Mapping[str, Any]) -> Source | None:

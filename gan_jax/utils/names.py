@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
 import unicodedata
@@ -61,3 +62,10 @@ def listed(names: Sequence[str], most: int = 3, between: str = ", ") -> str:
 def counted(number: int, noun: str) -> str:
     """A number with its noun: "1 picture", "2 pictures"."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def did_you_mean(given: str, choices: Iterable[str]) -> str:
+    """What a message on an unknown name says of similar ones: " (did you mean a or b?)"; "" without any."""
+    lowered = {choice.lower(): choice for choice in choices}
+    close = difflib.get_close_matches(given.lower(), lowered, n=3, cutoff=0.7)
+    return f" (did you mean {' or '.join(lowered[name] for name in close)}?)" if close else ""

@@ -20,6 +20,7 @@ READERS = {
     "gan_jax/config/config_flag.py": {"train"},
     "gan_jax/config/config_file.py": {"train"},
     "gan_jax/config/choices.py": {"train"},
+    "gan_jax/config/shipped.py": {"train"},  # commands in headers
     "gan_jax/distributed/hosts": {"train"},
     "gan_jax/study": {"study"},
     "gan_jax/utils/determinism.py": {"train", "study"},

@@ -10,6 +10,7 @@ import time
 import pytest
 from absl import flags
 
+from gan_jax.config import shipped
 from gan_jax.main import COMMANDS, main
 from tests import runs
 from tests.runs import run, tiny
@@ -73,6 +74,7 @@ FLAGS = {
     ),
     "export": ("--workdir=", "--out=", "--formats=", "--direction=", "--truncation=", "--best"),
     "info": ("--workdir=", "--config="),
+    "configs": (),
     "evaluate": (
         *("--fake=", "--real=", "--metrics=", "--network=", "--num=", "--num_real=", "--seed="),
         *(
@@ -109,7 +111,7 @@ def test_the_help_of_translate_begins_with_an_example_for_a_fresh_clone(capsys):
     out, _ = capsys.readouterr()
     commands = re.findall(r"^  gan-jax (\S+) (.*)$", out, re.MULTILINE)
     assert [name for name, _ in commands] == ["train", "sample", "translate"]
-    assert (runs.ROOT / re.findall(r"--config (\S+)", out)[0]).is_file()
+    assert re.findall(r"--config (\S+)", out)[0] in shipped.names()
 
 
 def test_help_with_a_config_says_the_same(capsys):
@@ -133,7 +135,7 @@ def test_every_whole_number_has_bounds_and_may_be_spelled_with_an_exponent(comma
         for text in ("1e22", "nan", "1.5", "true", "-1"):
             with pytest.raises(ValueError, match=r"range|literal|<=|>="):
                 parser.parse(text)
-    assert numbers or command in ("info", "scores", "data")
+    assert numbers or command in ("info", "configs", "scores", "data")
 
 
 def test_info_of_a_config_says_what_it_costs_without_its_data(capsys, tmp_path):
