@@ -26,6 +26,7 @@ from gan_jax.cli.translated_folder import (
 )
 from gan_jax.data.decoding import Reading, Unreadable, decoded, read_header
 from gan_jax.data.examination import Examination, digest, in_threads
+from gan_jax.data.given_pictures import reading_of, warn_of_range
 from gan_jax.feature_networks.network import digest_of
 from gan_jax.inference.translate import UNTILED, PictureTranslator, what_it_translates
 from gan_jax.training.restore import BEST, NEWEST, restored_run
@@ -92,7 +93,7 @@ def translate(asked: Request) -> None:
     }
     with locked(out, LOCK, doing="translates into"):
         by_memory = claim_folder(out, made_with, None)
-        look = _looked_at(work, translator.channels)
+        look = _looked_at(work, reading_of(translator.field, translator.channels))
         done = work.done(made_with)
         waiting = [path for path in look.headers if path not in done]
         if asked.tile is None and any(_is_large(look, path, translator) for path in waiting):
@@ -112,9 +113,9 @@ def translate(asked: Request) -> None:
         )
 
 
-def _looked_at(work: Translations, channels: int) -> Examination:
+def _looked_at(work: Translations, reading: Reading) -> Examination:
     """The headers of all pictures, and which files are none."""
-    look = Examination(work.found, Reading(channels), "")
+    look = Examination(work.found, reading, "")
     title = f"checking {printable(work.found.folder.name)}"
     for path, header in in_threads(read_header, list(work.names), title):
         if isinstance(header, Unreadable):
@@ -139,13 +140,7 @@ def _say_what_is_special(look: Examination, waiting: Sequence[Path], translator:
                 "%s without transparency (%s): nothing is to be filled in",
                 *(counted(len(opaque), "picture"), look.found.named(opaque)),
             )
-    deep = [path for path in waiting if look.headers[path].is_deep]
-    if deep:  # a picture alone cannot tell how many bits are used, as all of a training set can
-        logging.warning(
-            "%s of more than 8 bits (%s): 65535 is taken as white; if the run was trained on another range, "
-            "bring them to 8 bits as it was",
-            *(counted(len(deep), "picture"), look.found.named(deep)),
-        )
+    warn_of_range(look, waiting)
     sizes = {path: (look.headers[path].height, look.headers[path].width) for path in waiting}
     tiled = [path for path in waiting if translator.is_tiled(*sizes[path])]
     if tiled:

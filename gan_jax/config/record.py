@@ -131,7 +131,9 @@ def describe_data(dataset: data.Dataset) -> dict[str, Any]:
 def recorded_spec(record: dict[str, Any]) -> DataSpec:
     """The DataSpec in what `describe_data` recorded."""
     if "fields" in record:
-        fields = {name: Field.from_described(field) for name, field in record["fields"].items()}
+        # Records of before fields had ranges know the option of all of them.
+        old = {"file_range": record.get("options", {}).get("value_range", ())}
+        fields = {name: Field.from_described({**old, **field}) for name, field in record["fields"].items()}
     else:
         fields = {"image": _image_of_old(record)}
     return DataSpec(fields, record["num_classes"], tuple(record.get("class_names", ())))

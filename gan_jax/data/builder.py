@@ -18,6 +18,7 @@ from gan_jax.utils.errors import UserError
 from gan_jax.utils.files import kept_from_sweeping
 
 LEFT_OUT = "left_out"  # in the metadata of a set: for each file that was left out why
+DEEP_RANGE = "deep_range"  # likewise: what became black and white of files of more than 8 bits, if some were
 INFO_FILE = "dataset_info.json"  # tfds writes it last, and renames the whole folder after that
 INCOMPLETE = "incomplete."  # how the name of a folder begins as long as tfds writes it
 LOCK = ".preparing"  # in the folder of a data set, held by those that prepare it
@@ -152,7 +153,7 @@ class LocalBuilder(tfds.core.ShardBasedBuilder, skip_registration=True):  # type
             builder=self,
             features=tfds.features.FeaturesDict(features),
             disable_shuffling=True,
-            metadata=tfds.core.MetadataDict(),  # kept as JSON with the set; see LEFT_OUT
+            metadata=tfds.core.MetadataDict(),  # kept as JSON with the set; see LEFT_OUT, DEEP_RANGE
         )
 
     def _shard_iterators_per_split(self, dl_manager: Any) -> dict[str, list[_Generate]]:

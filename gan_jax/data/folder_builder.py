@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from gan_jax.data.builder import LEFT_OUT, LocalBuilder
+from gan_jax.data.builder import DEEP_RANGE, LEFT_OUT, LocalBuilder
 from gan_jax.data.decoding import MAX_MEGAPIXELS, Reading
 from gan_jax.data.examination import Examination, examine, folder_digest, without_bad
 from gan_jax.data.picture_files import PictureFolder
@@ -85,6 +85,8 @@ class FolderBuilder(LocalBuilder):
         if self._look.bad:
             self._pictures = without_bad(self._look)
             self.info.metadata[LEFT_OUT] = self._look.bad_names()
+        if self._look.reading.deep_range:
+            self.info.metadata[DEEP_RANGE] = list(self._look.reading.deep_range)
         self._look.warn()
 
     def judge(self, look: Examination) -> None:

@@ -3,13 +3,14 @@
 import os
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import tensorflow_datasets as tfds
 from absl import logging
 
-from gan_jax.data.builder import INFO_FILE, LEFT_OUT
+from gan_jax.data.builder import DEEP_RANGE, INFO_FILE, LEFT_OUT
 from gan_jax.data.dataset import Dataset
 from gan_jax.data.identity import identity
 from gan_jax.data.records import quick_source
@@ -123,7 +124,10 @@ def open_folder(
     whole = builder.info.splits[whole_name]
     if content is None:
         content = f"{int(whole.num_bytes)} bytes in shards of {','.join(map(str, whole.shard_lengths))}"
-    left_out = dict((builder.info.metadata or {}).get(LEFT_OUT, {}))
+    metadata = builder.info.metadata or {}
+    if file_range := tuple(options.get("value_range") or metadata.get(DEEP_RANGE) or ()):
+        fields = {name: replace(field, file_range=file_range) for name, field in fields.items()}
+    left_out = dict(metadata.get(LEFT_OUT, {}))
     if left_out:
         logging.warning("%s files are left out of %s: %s", len(left_out), name, listed(list(left_out)))
 

@@ -20,6 +20,8 @@ class Field:
         codec: how it is stored and decoded.
         aligned: whether it shows the same as the other fields, so that all are flipped and cropped together;
             a field of another, unpaired data set does not.
+        file_range: (low, high): the values in picture files that became black and white, where they were not
+            0 and 255 or nobody asked for it; () if that is not known.
 
     Raises:
         ValueError: the codec has no examples of this shape.
@@ -28,6 +30,7 @@ class Field:
     shape: tuple[int, ...]
     codec: Codec = field(default_factory=Pixels)
     aligned: bool = True
+    file_range: tuple[float, ...] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
         self.codec.stored_shape(self.shape)
@@ -44,12 +47,14 @@ class Field:
 
     def describe(self) -> dict[str, Any]:
         """The field as JSON values."""
-        return {"shape": list(self.shape), "codec": self.codec.describe(), "aligned": self.aligned}
+        described = {"shape": list(self.shape), "codec": self.codec.describe(), "aligned": self.aligned}
+        return {**described, "file_range": list(self.file_range)} if self.file_range else described
 
     @classmethod
     def from_described(cls, described: Mapping[str, Any]) -> Field:
         """The field that `describe` described."""
-        return cls(tuple(described["shape"]), codec_from(described["codec"]), described["aligned"])
+        shape, file_range = tuple(described["shape"]), tuple(described.get("file_range", ()))
+        return cls(shape, codec_from(described["codec"]), described["aligned"], file_range)
 
 
 @dataclass(frozen=True)

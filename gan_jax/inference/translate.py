@@ -46,6 +46,7 @@ class PictureTranslator:
         tile: the longest side that the network is given; what is larger is cut into tiles. None: no limit.
 
     Attributes:
+        field: of the data, which its pictures are as one of.
         channels: of the pictures it is given: 1, 3 or 4; with `reads_alpha` 4, the last the alpha.
         reads_alpha: whether transparent pixels are those that the method fills in.
         tile: as given, rounded down to what the network takes; it may be set until the first picture.
@@ -67,12 +68,12 @@ class PictureTranslator:
     ) -> None:
         if direction not in algorithm.directions:
             raise UserError(f"direction={direction}: {what_it_translates(algorithm)}")
-        self._field = spec.fields[algorithm.input_field(direction)]
-        codec, channels = self._field.codec, self._field.stored_shape[-1]
+        self.field = spec.fields[algorithm.input_field(direction)]
+        codec, channels = self.field.codec, self.field.stored_shape[-1]
         if not codec.is_image or codec.dtype != np.uint8 or channels not in (1, 3, 4):
             raise UserError(
                 f"pictures of 1, 3 or 4 channels can be translated, and the method translates {codec.noun} "
-                f"of the shape {self._field.shape}"
+                f"of the shape {self.field.shape}"
             )
         self.reads_alpha = algorithm.reads_alpha
         self.channels = 4 if self.reads_alpha else channels
@@ -139,7 +140,7 @@ class PictureTranslator:
         colours = self.channels - self.reads_alpha
 
         def translate(state: TrainState, stored: jax.Array, key: jax.Array) -> jax.Array:
-            picture = self._field.codec.decode(self._of_field(stored[..., :colours]))
+            picture = self.field.codec.decode(self._of_field(stored[..., :colours]))
             if self.reads_alpha:
                 picture = jnp.concatenate([picture, stored[..., colours:] * np.float32(1 / 255)], axis=-1)
             return self._algorithm.translate(state, picture, key, self._direction)
@@ -166,7 +167,7 @@ class PictureTranslator:
 
     def _of_field(self, colours: jax.Array) -> jax.Array:
         """Colours as the field stores them; grey of the three that come with an alpha (ITU-R BT.601)."""
-        if colours.shape[-1] == self._field.stored_shape[-1]:
+        if colours.shape[-1] == self.field.stored_shape[-1]:
             return colours
         luma = colours.astype(jnp.float32) @ jnp.array([[0.299], [0.587], [0.114]])
         return jnp.round(luma).astype(jnp.uint8)

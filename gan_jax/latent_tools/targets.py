@@ -10,8 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 from absl import logging
 
-from gan_jax.data.decoding import Reading, Unreadable, decoded, read_header
+from gan_jax.data.decoding import Unreadable, decoded, read_header
 from gan_jax.data.examination import Examination, in_threads
+from gan_jax.data.given_pictures import reading_of, warn_of_range
 from gan_jax.data.picture_files import all_pictures
 from gan_jax.data.resizing import Resizing
 from gan_jax.data.spec import Field
@@ -48,7 +49,7 @@ def read_targets(given: str | Path, field: Field) -> Targets:
             f"{' x '.join(map(str, field.shape))}"
         )
     found = all_pictures(given)
-    look = Examination(found, Reading(channels), "")
+    look = Examination(found, reading_of(field, channels), "")
     for path, header in in_threads(read_header, found.paths):
         if isinstance(header, Unreadable):
             look.bad[path] = str(header)
@@ -72,6 +73,7 @@ def read_targets(given: str | Path, field: Field) -> Targets:
             f"{len(look.bad)} of {counted(len(found.paths), 'picture')} cannot be read: {look.reasons()}"
         )
     look.warn()
+    warn_of_range(look, list(look.headers))
     _warn_of_changes(look, height, width, channels)
     names = tuple(path.relative_to(found.folder).as_posix() for path in look.headers)
     return Targets(names, np.asarray(codec.decode(jnp.asarray(np.stack(pictures)))))

@@ -214,10 +214,40 @@ def test_deep_and_grey_fields(translate, tmp_path):
     grey = Field((32, 32, 1))
     code, _, warned = translate(tmp_path / "given", tmp_path / "out", run=toy(spec(grey, grey)))
     assert code == 0
-    assert "1 picture of more than 8 bits (deep.png): 65535 is taken as white" in warned
+    assert "1 picture of more than 8 bits (deep.png): 65535 becomes white" in warned
     assert read(tmp_path / "out" / "deep.png").shape == (32, 32)
     save(tmp_path / "usual" / "a.png", noise(32, 32))
     assert "8 bits" not in translate(tmp_path / "usual", tmp_path / "out2")[2]
+
+
+@pytest.mark.parametrize("ends", [(0.0, 4095.0), (1000.0, 2000.0), (0.0, 1.0), (0.0, 200.0)])
+def test_files_are_read_in_the_range_of_the_runs_data(ends, translate, tmp_path, monkeypatch):
+    """A range of 8 bits is that of all files, another only of those of more."""
+    low, high = ends
+    levels = noise(32, 32, 1)[..., 0].astype(int)
+    values = low + levels / 255 * (high - low)
+    deep = values.astype(np.float32) if high == 1 else np.rint(values).astype(np.uint16)
+    save(tmp_path / "given" / "deep.tif", Image.fromarray(deep))
+    save(tmp_path / "given" / "usual.png", levels.astype(np.uint8))
+    given: list[np.ndarray] = []
+
+    def call(self, picture):
+        given.append(picture)
+        return picture
+
+    monkeypatch.setattr(PictureTranslator, "__call__", call)
+    grey = Field((32, 32, 1), file_range=ends)
+    code, _, warned = translate(tmp_path / "given", tmp_path / "out", run=toy(spec(grey, grey)))
+    assert code == 0
+    found, usual = (picture[..., 0] for picture in given)
+    np.testing.assert_allclose(found, levels, atol=1)
+    said = f"{low:g} becomes black and {high:g} white, as in the run's data"
+    if high == 200:
+        np.testing.assert_array_equal(usual, np.rint(np.minimum(levels * 255 / 200, 255)))
+        assert f"2 pictures (deep.tif, usual.png): {said}" in warned
+    else:
+        np.testing.assert_array_equal(usual, levels)
+        assert f"1 picture (deep.tif): {said}" in warned
 
 
 def test_large_pictures_are_cut_where_the_memory_asks_for_it(translate, tmp_path, monkeypatch):

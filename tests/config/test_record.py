@@ -137,6 +137,11 @@ def test_a_density_with_lists_among_its_options_is_recorded():
     assert recorded_spec({**described, "points": True}) == dataset.spec
 
 
+def test_fields_of_old_records_have_the_range_of_the_option():
+    described = describe_data(replace(dataset(), options={"value_range": (0, 4095)}))
+    assert recorded_spec(json.loads(json.dumps(described))).fields["image"].file_range == (0, 4095)
+
+
 def test_fields_of_every_codec_are_recorded():
     fields = {
         "image": Field((4, 6, 2), Tiles(np.array([[0, 0, 0], [255, 9, 0]]))),

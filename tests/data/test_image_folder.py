@@ -240,12 +240,14 @@ def test_the_depth_is_looked_at_and_said(high, bits, folder, caplog):
     Image.fromarray(values).save(folder / "a.png")
     Image.fromarray(values // 2).save(folder / "b.png")
     save(folder / "c.png", np.full((8, 8), 200))
-    _, images = read(folder, channels=1)
+    dataset, images = read(folder, channels=1)
+    assert dataset.fields["image"].file_range == (0, 2**bits - 1)
     np.testing.assert_array_equal(images[0, ..., 0], np.rint(values / (2**bits - 1) * 255))
     np.testing.assert_array_equal(images[2], 200)
     assert f"2 pictures of more than 8 bits: 0 to {high}. They are read as {bits} bits" in caplog.text
-    _, images = read(folder, channels=1, value_range=(0, 2 * high))
+    dataset, images = read(folder, channels=1, value_range=(0, 2 * high))
     assert images[0].max() in (127, 128)
+    assert dataset.fields["image"].file_range == (0, 2 * high)
 
 
 def test_values_in_no_clear_range_are_asked_for(folder):

@@ -1,5 +1,6 @@
 """Two folders without pairs: layouts, who is held out, what is drawn together, and what is refused."""
 
+import json
 import re
 import zlib
 
@@ -9,6 +10,7 @@ import pytest
 from PIL import Image
 
 from gan_jax import data
+from gan_jax.config.record import describe_data, recorded_spec
 from gan_jax.data import IndexSampler, make_feed
 from gan_jax.evaluation.evaluate import held_out_split
 from gan_jax.utils.errors import UserError
@@ -111,6 +113,18 @@ def test_sides_of_other_channels_and_sizes(folder):
     shapes = {name: field.shape for name, field in train.fields.items()}
     assert shapes == {"source": (6, 4, 1), "image": (6, 4, 3)}
     assert train.gather(np.array([0]))["source"].shape == (1, 6, 4, 1)
+
+
+def test_each_side_knows_its_range_of_values(folder):
+    """Also where they are exchanged, and in a run's record."""
+    for side, white in (("trainA", 4095), ("trainB", 1023)):
+        Image.fromarray(np.full((8, 8), white, np.uint16)).save(folder / side / "deep.png")
+    ends = {"a_to_b": ((0, 4095), (0, 1023)), "b_to_a": ((0, 1023), (0, 4095))}
+    for direction, expected in ends.items():
+        train = opened(folder, direction=direction)
+        recorded = recorded_spec(json.loads(json.dumps(describe_data(train))))
+        for fields in (train.fields, recorded.fields):
+            assert (fields["source"].file_range, fields["image"].file_range) == expected
 
 
 def test_what_cannot_be_used(folder):

@@ -1,6 +1,7 @@
 """Projections find latents whose pictures are the targets."""
 
 import logging
+from dataclasses import replace
 
 import jax.numpy as jnp
 import numpy as np
@@ -81,6 +82,15 @@ def test_targets_get_the_shape_and_the_channels_of_the_run(folder, caplog):
     assert "2 pictures (" in caplog.text
     assert "brought to the 6 x 5 pixels" in caplog.text
     assert "1 picture (b.png): with colours, made grey" in caplog.text
+
+
+def test_targets_are_read_in_the_range_of_the_runs_data(folder, caplog):
+    Image.fromarray(np.full((6, 5), 4095, np.uint16)).save(folder / "e.png")
+    field = replace(SPEC.fields["image"], file_range=(0, 4095))
+    with caplog.at_level(logging.WARNING):
+        targets = read_targets(folder, field)
+    np.testing.assert_allclose(targets.pictures[targets.names.index("e.png")], 1)
+    assert "1 picture (e.png): 0 becomes black and 4095 white" in caplog.text
 
 
 @pytest.mark.parametrize(
