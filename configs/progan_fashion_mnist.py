@@ -29,7 +29,7 @@ def get_config() -> ml_collections.ConfigDict:
     config.steps_per_call = 25
     config.log_every_steps = 125
     config.checkpoint_every_steps = 1_250
-    config.sample_every_steps = 1_250  # and so at the end of every phase
+    config.sample_every_steps = 1_250
     config.data.name = "fashion_mnist"
     config.algorithm = dict(name="growing", latent_size=64)
     config.loss = dict(name="wasserstein")
