@@ -27,7 +27,9 @@ def main() -> None:
     args = parser.parse_args()
     rows = [row for row in read_metrics(args.run) if "path_length" in row and "r1" in row]
     if not rows:
-        raise UserError(f"{args.run} has no rows with path_length and r1: was it trained with both penalties?")
+        raise UserError(
+            f"{args.run} has no rows with path_length and r1: was it trained with both penalties?"
+        )
     figure, sides = plt.subplots(1, 2, figsize=(9, 3), layout="constrained")
     for axes, name, title in zip(
         sides, ("path_length", "r1"), ("path length penalty", "R1: |dD/dx|² at reals"), strict=True

@@ -37,17 +37,24 @@ class PerceptualContent(Content):
         network: as `content_network` takes it: "vgg19", "classifier:NAME", "classifier:FILE" or "random".
         layers: names of its layers, whose terms are added up.
         weights: of vgg19: torchvision's file.
+        roll: pictures are rolled by 0 to roll - 1 pixels down and to the right before the network sees them,
+            by other numbers at every step; all roll^2 shifts take turns. A network with strides sees every
+            second pixel differently, and a generator that is taught by the unmoved pictures alone learns a
+            grid of dots. 1 for none; the product of the strides up to the last layer for all of what its
+            grid makes different.
     """
 
     network: str
     layers: tuple[str, ...]
     weights: str = ""
+    roll: int = 1
     opened: ContentNetwork = field(init=False, repr=False, compare=False)
     of_pixels: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
         where = f"contents.{self.name}"
+        check_count(self.roll, f"{where}.roll")
         object.__setattr__(self, "opened", content_network(self.network, self.weights, where))
 
     def load(self) -> dict[str, PyTree]:
@@ -57,36 +64,22 @@ class PerceptualContent(Content):
         """The activations [B, h, w, c] of the layers, of pictures in [-1, 1]."""
         return self.opened.maps(frozen[self.opened.name], image, self.layers)
 
-
-@dataclass(frozen=True, kw_only=True)
-class Compared(PerceptualContent):
-    """A content of the activations of made and real pictures at the same positions.
-
-    Attributes:
-        roll: both pictures are rolled by 0 to roll - 1 pixels down and to the right before the network sees
-            them, by other numbers at every step; all roll^2 shifts take turns. A network with strides sees
-            every second pixel differently, and a generator that is taught by the unmoved pictures alone
-            learns a grid of dots. 1 for none; the product of the strides up to the last layer for all of
-            what its grid makes different.
-    """
-
-    roll: int = 1
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_count(self.roll, f"contents.{self.name}.roll")
+    def rolled(self, inputs: ContentInputs) -> ContentInputs:
+        """With made and real pictures rolled alike."""
+        if self.roll == 1:
+            return inputs
+        shift = jnp.stack([inputs.step % self.roll, inputs.step // self.roll % self.roll])
+        made, real = (jnp.roll(image, shift, axis=(1, 2)) for image in (inputs.made, inputs.real))
+        return inputs._replace(made=made, real=real)
 
     def pair(self, inputs: ContentInputs) -> tuple[list[Array], list[Array]]:
         """The activations of the made pictures, and of the real ones."""
-        made, real = inputs.made, inputs.real
-        if self.roll > 1:
-            shift = jnp.stack([inputs.step % self.roll, inputs.step // self.roll % self.roll])
-            made, real = (jnp.roll(image, shift, axis=(1, 2)) for image in (made, real))
-        return self.maps(made, inputs.frozen), self.maps(real, inputs.frozen)
+        inputs = self.rolled(inputs)
+        return self.maps(inputs.made, inputs.frozen), self.maps(inputs.real, inputs.frozen)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Features(Compared):
+class Features(PerceptualContent):
     """The mean square of the difference of activations, summed over the layers.
 
     Ledig et al. 2017, arXiv:1609.04802, equation 5, with vgg19's "relu5_4" and the weight 0.006, which is the
@@ -102,7 +95,7 @@ class Features(Compared):
 
 
 @dataclass(frozen=True, kw_only=True)
-class LPIPS(Compared):
+class LPIPS(PerceptualContent):
     """The perceptual distance of `lpips`, with unit weights: activations of length 1 at every position.
 
     Zhang et al. 2018, arXiv:1801.03924, equation 1. A score in the same network says how well a run minimised
@@ -142,6 +135,7 @@ class Gram(PerceptualContent):
         return constants | {_STYLE: dict(zip(self.layers, grams, strict=True))}
 
     def __call__(self, inputs: ContentInputs) -> Array:
+        inputs = self.rolled(inputs)
         made = map(gram_matrix, self.maps(inputs.made, inputs.frozen))
         if self.style:
             wanted = [inputs.frozen[_STYLE][layer] for layer in self.layers]

@@ -55,7 +55,7 @@ def test_lpips_is_the_distance_of_the_network():
     np.testing.assert_allclose(content(inputs(content, made, real)), np.mean(expected), rtol=1e-4)
 
 
-@pytest.mark.parametrize(("kind", "roll"), [(Features, 2), (LPIPS, 3)])
+@pytest.mark.parametrize(("kind", "roll"), [(Features, 2), (LPIPS, 3), (Gram, 2)])
 def test_all_shifts_of_both_pictures_take_turns(kind, roll):
     """The pictures that a step compares are those of `np.roll`."""
     made, real = pictures(0, 1, 8, 8, 3), pictures(1, 1, 8, 8, 3)
