@@ -6,7 +6,8 @@
 Three levels, 7x7 to 28x28, with 64 channels each; styles of 64 numbers. R1 at every 16th step, path length
 at every 4th, style mixing and noise, as in the paper; its half-life of 10,000 images for the average. The
 weight of R1 is ten times the heuristic's for images this small (`gan_jax.config.heuristics`).
-Not trained yet: seen for 350 steps, with garment-like shapes.
+160,000 images in half an hour on one x86 core. Expect garments of every kind, dark ones without detail: FID
+91, precision 0.77, recall 0.29 (`experiments/stylegan2_fashion_mnist`).
 """
 
 import ml_collections
