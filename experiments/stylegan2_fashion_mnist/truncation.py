@@ -1,6 +1,6 @@
 """The same pictures with their styles drawn ever less to the mean style: a row for each psi.
 
-    python experiments/stylegan2_fashion_mnist/truncation.py --run runs/stylegan2 --out truncation.png
+python experiments/stylegan2_fashion_mnist/truncation.py --run runs/stylegan2 --out truncation.png
 """
 
 import argparse
