@@ -27,6 +27,8 @@ from gan_jax.core.games import Alternating
 from gan_jax.core.randomness import example_keys
 from gan_jax.core.state import Role, TrainState
 from gan_jax.core.update import LossOut, Update
+from gan_jax.data.codecs import Codec, Pixels
+from gan_jax.data.recoding import recoded
 from gan_jax.losses.adversarial import LOSSES, AdversarialLoss
 from gan_jax.utils.checks import check_count, check_range
 from gan_jax.utils.tree import PyTree
@@ -52,6 +54,7 @@ class CycleGAN(Algorithm):
             `cycle`; 0 leaves it out (the paper uses it for paintings, the official code always).
         pool_size: earlier fakes of each domain to keep and show again; 0 for none.
         direction: in which `sample` translates the field "source".
+        source_codec, image_codec: of the domains a and b, which `sample` pictures.
     """
 
     loss: AdversarialLoss = dataclasses.field(default_factory=LOSSES["least_squares"])
@@ -61,6 +64,8 @@ class CycleGAN(Algorithm):
     identity: float = 0.5
     pool_size: int = 50
     direction: str = "a_to_b"
+    source_codec: Codec = dataclasses.field(default_factory=Pixels)
+    image_codec: Codec = dataclasses.field(default_factory=Pixels)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -214,8 +219,11 @@ class CycleGAN(Algorithm):
         source, back = batch["source"], _other(self.direction)
         made = self.translate(state, source, there_key, self.direction)
         shown = {"source": source, "cycle": self.translate(state, made, back_key, back)}
+        codecs = (self.source_codec, self.image_codec)
+        seen, wanted = codecs if self.direction == "a_to_b" else codecs[::-1]
         return {"image": made} | {
-            name: OfField().pictured(picture, made.shape[1:]) for name, picture in shown.items()
+            name: OfField().pictured(recoded(picture, seen, wanted), made.shape[1:])
+            for name, picture in shown.items()
         }
 
     @property

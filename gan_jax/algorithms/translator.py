@@ -22,7 +22,8 @@ from gan_jax.core.algorithm import Array, Batch, Key, Metrics
 from gan_jax.core.randomness import example_keys
 from gan_jax.core.state import Role, TrainState
 from gan_jax.core.update import Update
-from gan_jax.data.codecs import Pixels
+from gan_jax.data.codecs import Codec, Pixels
+from gan_jax.data.recoding import recoded
 from gan_jax.losses.contents import Content, ContentInputs
 from gan_jax.optim.schedules import as_schedule, is_off
 from gan_jax.utils.tree import PyTree, united
@@ -39,11 +40,14 @@ class Translator(GAN):
         contents: what a made picture pays for its difference from the true one.
         paired: whether the discriminator sees the source beside the image, where the image does not say it
             (`Source.beside`).
+        source_codec, image_codec: of the fields "source" and "image" of the data, which `sample` pictures.
     """
 
     source: Source = dataclasses.field(default_factory=OfField)
     contents: tuple[Content, ...] = ()
     paired: bool = True
+    source_codec: Codec = dataclasses.field(default_factory=Pixels)
+    image_codec: Codec = dataclasses.field(default_factory=Pixels)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -151,7 +155,9 @@ class Translator(GAN):
         source_key, key = jax.random.split(key)
         batch = self.with_source(batch, source_key)
         image = self._made(state, batch["source"], self.conditioning(batch, state), key)
-        return {"image": image, "source": self.source.pictured(batch["source"], image.shape[1:])}
+        seen = self.image_codec if self.source.field == "image" else self.source_codec
+        source = recoded(batch["source"], seen, self.image_codec)
+        return {"image": image, "source": self.source.pictured(source, image.shape[1:])}
 
     @property
     def directions(self) -> tuple[str, ...]:

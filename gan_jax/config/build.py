@@ -409,6 +409,8 @@ def build_algorithm(config: ml_collections.ConfigDict, spec: DataSpec, first_ste
         "game": component(config, "game"),
         "execution": execution_of(config),
         "first_step": first_step,
+        "source_codec": (source or spec.fields["image"]).codec,
+        "image_codec": spec.fields["image"].codec,
         **penalties,
         **{where: component(config, where) for where in ("loss", "augment", "source") if where in taken},
     }

@@ -103,6 +103,8 @@ INJECTED = frozenset(
         "name",
         "image_shape",
         "source_shape",
+        "source_codec",
+        "image_codec",
         "num_classes",
         "batch_size",
         "lazy_regularization_scale",

@@ -314,17 +314,24 @@ class Lab(Codec):
 
     def encode(self, decoded: np.ndarray) -> np.ndarray:
         """Scaled L*a*b* to RGB; what no screen shows is clipped channel by channel."""
-        lab = np.asarray(decoded, np.float64)
-        y = ((lab[..., 0] + 1) * 50 + 16) / 116
-        f = np.stack([y + lab[..., 1] * _AB / 500, y, y - lab[..., 2] * _AB / 200], axis=-1)
-        xyz = np.where(f > _BEND, f**3, 3 * _BEND**2 * (f - 4 / 29))
-        linear = np.clip(xyz @ _FROM_WHITE.T, 0, 1)
-        levels = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
-        return np.rint(255 * levels).astype(np.uint8)
+        return np.rint(255 * srgb_levels(np.asarray(decoded, np.float64), np)).astype(np.uint8)
 
     def picture(self, decoded: np.ndarray) -> np.ndarray:
         """The RGB."""
         return self.encode(decoded)
+
+
+def srgb_levels(lab: Any, xp: Any) -> Any:
+    """Scaled L*a*b* [..., 3] as sRGB in [0, 1], clipped.
+
+    Args:
+        xp: numpy, or jax.numpy for what is traced.
+    """
+    y = ((lab[..., 0] + 1) * 50 + 16) / 116
+    f = xp.stack([y + lab[..., 1] * _AB / 500, y, y - lab[..., 2] * _AB / 200], axis=-1)
+    xyz = xp.where(f > _BEND, f**3, 3 * _BEND**2 * (f - 4 / 29))
+    linear = xp.clip(xyz @ _FROM_WHITE.T.astype(lab.dtype), 0, 1)
+    return xp.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
 
 
 _CODECS: dict[str, Any] = {kind.name: kind for kind in (Pixels, Points, Tiles, Wave, Lab)}

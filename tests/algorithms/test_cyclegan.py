@@ -14,6 +14,7 @@ import pytest
 from gan_jax.algorithms.cyclegan import CycleGAN
 from gan_jax.augment import ADA, NoAugment
 from gan_jax.core.games import GAMES
+from gan_jax.data.codecs import Lab
 from gan_jax.losses.adversarial import LOSSES
 from tests.toys.common import ToyTranslator
 
@@ -195,6 +196,14 @@ def test_both_directions(batch):
     other = turned.sample(state, {"source": batch["image"]}, KEY)
     np.testing.assert_allclose(other["image"], g(batch["image"], "b_to_a"), atol=1e-6)
     assert algorithm.input_field("b_to_a") == "image"
+    in_lab = dataclasses.replace(algorithm, image_codec=Lab())  # what is seen is grey in both directions
+    shown = [
+        Lab().picture(np.asarray(in_lab.sample(state, batch, KEY)[name])) for name in ("source", "cycle")
+    ]
+    assert np.ptp(shown, axis=-1).max() == 0
+    shown = in_lab.turned("b_to_a").sample(state, {"source": batch["image"]}, KEY)["source"]
+    colours = Lab().encode(np.asarray(batch["image"])) / 127.5 - 1
+    np.testing.assert_allclose(shown[..., 0], colours.mean(axis=-1), atol=1 / 127.5)
     with pytest.raises(ValueError, match="translates a_to_b and b_to_a"):
         algorithm.translate(state, batch["image"], KEY, "there")
 

@@ -13,7 +13,8 @@ from gan_jax.algorithms.translator import Translator
 from gan_jax.augment.ada import ADA
 from gan_jax.core.algorithm import Geometry
 from gan_jax.core.randomness import example_keys
-from gan_jax.data.codecs import Lab
+from gan_jax.data.codecs import Lab, Pixels
+from gan_jax.data.recoding import recoded
 from gan_jax.data.spec import Field
 from gan_jax.feature_networks.perceptual import Features, Gram
 from gan_jax.losses.adversarial import LOSSES
@@ -114,6 +115,21 @@ def test_a_step_has_one_hole_for_all_its_descents_and_each_step_its_own():
         "image": (BATCH, 8, 8, 3),
         "source": (BATCH, 8, 8, 3),
     }
+
+
+def test_a_grey_source_beside_images_in_lab_is_pictured_grey():
+    """And one in L*a*b* beside pixels in its colours."""
+    algorithm = translator(source_codec=Pixels(), image_codec=Lab(), contents=(L1(weight=1.0),))
+    stored = np.arange(256, dtype=np.uint8).reshape(BATCH, 8, 8, 1)
+    batch = {"image": batch_of(**PAIRS)["image"], "source": Pixels().decode(jnp.asarray(stored))}
+    shown = algorithm.sample(algorithm.init(KEY, batch), batch, KEY)["source"]
+    np.testing.assert_array_equal(Lab().picture(np.asarray(shown)), stored.repeat(3, axis=-1))
+    colours = np.random.default_rng(0).integers(0, 256, (1, 8, 8, 3), np.uint8)
+    seen = recoded(Lab().decode(jnp.asarray(colours)), Lab(), Pixels())
+    np.testing.assert_array_equal(Pixels().picture(np.asarray(seen)), colours)
+    np.testing.assert_array_equal(
+        Lab().picture(np.asarray(recoded(Pixels().decode(jnp.asarray(colours)), Pixels(), Lab()))), colours
+    )
 
 
 def test_a_users_picture_of_another_size():
