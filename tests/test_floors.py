@@ -12,6 +12,7 @@ FLOORS = (
     ("__main__",),
     ("main",),
     ("cli",),
+    ("api",),
     ("study",),
     ("training",),
     ("config",),

@@ -21,7 +21,7 @@ from gan_jax.evaluation.both_ways import way_back
 from gan_jax.evaluation.evaluate import Evaluator, held_out_of
 from gan_jax.evaluation.generated import GeneratedSet, GeneratedSetMaker, not_averaged
 from gan_jax.evaluation.metric import Metric, uses_network
-from gan_jax.evaluation.names import BACK, DEFAULT, OF_PAIRS, USUAL_METRICS
+from gan_jax.evaluation.names import BACK, DEFAULT, FAKES, OF_PAIRS, USUAL_METRICS
 from gan_jax.evaluation.neighbours import check_pictured, neighbours_picture
 from gan_jax.evaluation.networks import open_network
 from gan_jax.evaluation.protocol import WHILE_TRAINING, Record, from_row, table
@@ -30,11 +30,11 @@ from gan_jax.evaluation.sources.image_source import like, seen_by
 from gan_jax.evaluation.sources.sources import (
     ImageSource,
     dataset_source,
-    generator_source,
+    generator_as_reals,
     is_run,
 )
 from gan_jax.feature_networks.classifier_cache import prepare_classifier
-from gan_jax.feature_networks.network import FeatureNetwork, digest_of
+from gan_jax.feature_networks.network import FeatureNetwork
 from gan_jax.feature_networks.simple_networks import no_network
 from gan_jax.inference.truncation import truncated
 from gan_jax.summaries.logs import METRICS as ROWS
@@ -45,9 +45,6 @@ from gan_jax.training.restore import restored_run, run_conditions, run_data
 from gan_jax.training.workdir import recorded_run
 from gan_jax.utils.errors import UserError
 from gan_jax.utils.files import checked_suffix
-
-REAL_SEED = 2**31  # added to the seed where the reals are drawn from a generator
-FAKES = 50_000  # images drawn from a generator, if --num does not say how many
 
 
 def evaluate(request: Request) -> None:
@@ -135,14 +132,7 @@ def _run_as_reals(workdir: Path, seed: int) -> ImageSource:
         UserError: it draws nothing, but makes its images of rows.
     """
     algorithm, spec, state = restored_run(workdir)
-    if algorithm.conditions:
-        raise UserError(
-            f"--real={workdir} is a run that makes its images of given ones: write some with gan-jax sample "
-            "to a folder or an .npz, and name that"
-        )
-    other = REAL_SEED + seed
-    source = generator_source(f"run {workdir.resolve().name}", algorithm, spec, state, seed=other)
-    return replace(source, fingerprint=f"generator seed {other} {digest_of(state.ema, '')}")
+    return generator_as_reals(workdir.resolve().name, algorithm, spec, state, seed=seed)
 
 
 def _held_out(request: Request, real: ImageSource) -> ImageSource | None:

@@ -46,7 +46,19 @@ class Callback(Protocol):
 
 @dataclass(frozen=True)
 class Every:
-    """A function as periodic work; see `Callback`."""
+    """A function as periodic work of a run; see `Callback`.
+
+    Attributes:
+        every_steps: it is called after every step that this divides, and after the last one.
+        function: is called with the completed steps, the state, and the metrics of every step since it was
+            last called, arrays [n] by name. The next steps write over the state: copy what is to be kept.
+
+    Example:
+        >>> import gan_jax
+        >>> show = gan_jax.Every(100, lambda step, state, metrics: print(step, sorted(metrics)))
+        >>> show.every_steps
+        100
+    """
 
     every_steps: int
     function: Callable[[int, Any, StepMetrics], None]

@@ -101,8 +101,18 @@ def load(
         codec, direction: of a view; see `views.viewed`.
         **options: the data set's own, such as `resolution=64`.
 
+    Returns:
+        The split: `dataset.arrays()` has all of it, `dataset.gather(indices)` some examples, "image" uint8
+        [N, H, W, C] and "label" int32 [N] where there are classes.
+
     Raises:
         UserError: not prepared (with the command that does it), unknown name, split or option, damage.
+
+    Example:
+        >>> import gan_jax
+        >>> dataset = gan_jax.load_dataset("shapes", resolution=16, channels=1, num_examples=40)
+        >>> len(dataset), dataset.num_classes, dataset.arrays()["image"].shape
+        (40, 8, (40, 16, 16, 1))
     """
     return viewed(_load(name, data_dir, split, options), codec, direction)
 

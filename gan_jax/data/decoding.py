@@ -28,7 +28,7 @@ MAX_MEGAPIXELS = 179  # Pillow's own bound; a picture of that size takes about 2
 PIXELS_AT_A_TIME = 2**26  # in all threads together, but for a larger picture alone: about 1 GB
 _STRIP_PIXELS = 2**20
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
-_GREY = {"1", "L", "LA", "La", "F"}
+GREY = {"1", "L", "LA", "La", "F"}
 _USUAL = {"1", "L", "LA", "P", "PA", "RGB", "RGBA"}
 _TEXT_CHUNKS = {b"tEXt", b"zTXt", b"iTXt"}
 _TURNING_TEXTS = (b"Raw profile type exif\0", b"XML:com.adobe.xmp\0")  # may say which side is up
@@ -136,7 +136,7 @@ def read_header(path: Path, max_megapixels: float = MAX_MEGAPIXELS) -> Header:
             notes.append("with several frames: the first is read")
         if image.mode not in _USUAL and not _is_deep(image):
             notes.append(f"in {image.mode}: made RGB, without colour profiles")
-        channels = 1 if image.mode in _GREY or image.mode.startswith("I") else 3
+        channels = 1 if image.mode in GREY or image.mode.startswith("I") else 3
         return Header(height, width, channels, _is_deep(image), image.has_transparency_data, tuple(notes))
 
 

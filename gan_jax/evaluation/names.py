@@ -8,6 +8,7 @@ METRICS = (
 BACK = "_b_to_a"  # what stands behind a metric of the way back, of a method that translates both ways
 BORDERED = ("l1", "psnr", "ssim", "psnr_luma", "ssim_luma")  # those that can leave a border out
 RESIZERS = ("legacy", "legacy_tf", "clean")
+FAKES = 50_000  # images that are drawn from a generator, where nobody says how many
 DEFAULT = "fid,kid,inception_score,prdc"  # the metrics, where none are named
 OF_PAIRS = "l1,psnr,ssim"  # likewise, before those, where the truth of each fake is known
 OF_POINTS = "density,fid,prdc"  # likewise, where the reals are points

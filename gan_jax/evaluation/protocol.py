@@ -100,7 +100,7 @@ class Record:
         fake: what was measured: "run/x", "folder x".
         fake_id: equal only for the same weights, or the same files.
         step: of the checkpoint; None where the fakes are files.
-        which: "last", "best by fid", ...; "" where the fakes are files.
+        which: "last", "best by fid", ...; "" where nothing says it.
         averaged: whether the generator's averaged weights were used; None where the fakes are files.
         labels: how the fakes' labels were chosen.
         seed: of the latents and of what the metrics draw.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 import jax
 import numpy as np
@@ -15,9 +16,11 @@ from gan_jax.core.state import TrainState
 from gan_jax.data.spec import DataSpec
 from gan_jax.distributed import parallel
 from gan_jax.evaluation.sources.image_source import Batch, ImageSource, rebatched
+from gan_jax.feature_networks.network import digest_of
 from gan_jax.inference.sample import CHUNK, Chunks, compared_kind, make_chunks
 from gan_jax.utils.errors import UserError
 
+REAL_SEED = 2**31  # added to the seed where the reals are drawn from a generator
 _AHEAD = 2  # chunks that each device works on before the first is fetched
 
 
@@ -77,6 +80,29 @@ def generator_source(
         codec=codec,
         class_names=(spec.class_names or None) if labelled else None,
     )
+
+
+def generator_as_reals(
+    name: str, algorithm: Algorithm, spec: DataSpec, state: TrainState, *, seed: int
+) -> ImageSource:
+    """Images of a run in the place of the reals, drawn with other latents than any fakes.
+
+    Args:
+        name: of the run.
+        algorithm, spec, state: as in `generator_source`.
+        seed: that of the fakes.
+
+    Raises:
+        UserError: it draws nothing, but makes its images of rows.
+    """
+    if algorithm.conditions:
+        raise UserError(
+            f"{name} is a run that makes its images of given ones: write some with gan-jax sample to a "
+            "folder or an .npz, and name that"
+        )
+    other = REAL_SEED + seed
+    source = generator_source(f"run {name}", algorithm, spec, state, seed=other)
+    return replace(source, fingerprint=f"generator seed {other} {digest_of(state.ema, '')}")
 
 
 def _ahead(arrays: Iterable[jax.Array], number: int) -> Iterator[jax.Array]:

@@ -13,7 +13,7 @@ from gan_jax import data
 from gan_jax.data.catalog import OWN_FILES
 from gan_jax.data.prepared import data_root, find_folder
 from gan_jax.evaluation.sources.folder_images import folder_source
-from gan_jax.evaluation.sources.generated_images import generator_source
+from gan_jax.evaluation.sources.generated_images import generator_as_reals, generator_source
 from gan_jax.evaluation.sources.image_source import Batch, ImageSource, array_source
 from gan_jax.evaluation.sources.npz_images import npz_source
 from gan_jax.utils.errors import UserError
@@ -25,6 +25,7 @@ __all__ = [
     "array_source",
     "dataset_source",
     "folder_source",
+    "generator_as_reals",
     "generator_source",
     "is_run",
     "npz_source",
