@@ -94,12 +94,6 @@ class Run:
 
         They go with the statistics (of BatchNorm, ...) in `state.ema["stats"]`. The trained ones are in
         `state.generator.params`.
-
-        Example:
-            >>> import gan_jax, jax
-            >>> run = gan_jax.load("runs/small")
-            >>> sum(weights.size for weights in jax.tree.leaves(run.params)) > 1000
-            True
         """
         return self.state.ema["params"]
 

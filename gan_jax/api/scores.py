@@ -60,8 +60,8 @@ class Scores(Mapping[str, float]):
 def fid(fake: Images, real: Images, *, network: str | FeatureNetwork = "auto", seed: int = 0) -> float:
     """The Fréchet distance of two sets of images in the features of a network.
 
-    Heusel et al. 2017, arXiv:1706.08500. 0 for equal sets, unbounded above; biased upwards for few images. Comparable only with scores of the same
-    network, reals and numbers of images: `evaluate` says them.
+    Heusel et al. 2017, arXiv:1706.08500. 0 for equal sets, unbounded above, biased upwards for few images.
+    Only scores of the same network, reals and numbers of images can be compared: `evaluate` says them.
 
     Args:
         fake, real: as `evaluate` takes them; the order is of no importance.
@@ -74,9 +74,10 @@ def fid(fake: Images, real: Images, *, network: str | FeatureNetwork = "auto", s
     Example:
         >>> import numpy as np
         >>> import gan_jax
-        >>> dark, bright = np.random.default_rng(0).uniform(-1, 1, (2, 50, 8, 8, 1)) + [[[[[0]]]], [[[[[1]]]]]
-        >>> one, other = dark.astype(np.float32), np.clip(bright, -1, 1)
-        >>> gan_jax.fid(one, one, network="pixels") < 1e-3 < gan_jax.fid(one, other, network="pixels")
+        >>> images = np.random.default_rng(0).uniform(-1, 1, (50, 8, 8, 1))
+        >>> gan_jax.fid(images, images, network="pixels") < 1e-3
+        True
+        >>> gan_jax.fid(images**3, images, network="pixels") > 1
         True
     """
     return evaluate(fake, real, metrics="fid", network=network, seed=seed)["fid"]

@@ -21,7 +21,7 @@ from gan_jax.utils.errors import UserError
 from gan_jax.utils.names import printable
 
 _IMAGE, _LABEL = ("image", "img"), "label"  # the names of entries in records
-_MIDDLE = 127  # of uint8: 0 of [-1, 1] lies between it and the next
+_MIDDLE = 128  # what 0 of [-1, 1] becomes in 8 bits
 _UNIT = "which looks like [0, 1]: of those give 2 * x - 1"
 _KINDS = (
     "arrays, a pair (images, labels), or an object with a length that gives examples by index, each a dict "
