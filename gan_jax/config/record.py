@@ -91,7 +91,7 @@ def data_paths(config: ml_collections.ConfigDict) -> list[tuple[ml_collections.C
 
 def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
     """Lines "field: was -> is" for every field whose change alters the mathematics."""
-    before, after = _of_no_folder(_flatten(old)), _of_no_folder(_flatten(new))
+    before, after = _of_no_folder(flatten(old)), _of_no_folder(flatten(new))
     return [
         f"{name}: {before.get(name, 'absent')} -> {after.get(name, 'absent')}"
         for name in sorted(before.keys() | after.keys())
@@ -107,10 +107,11 @@ def _of_no_folder(flat: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+def flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """A config's fields by dotted names, such as "generator.width"; an empty group has none."""
     flat: dict[str, Any] = {}
     for name, value in tree.items():
-        flat |= _flatten(value, f"{prefix}{name}.") if isinstance(value, dict) else {f"{prefix}{name}": value}
+        flat |= flatten(value, f"{prefix}{name}.") if isinstance(value, dict) else {f"{prefix}{name}": value}
     return flat
 
 

@@ -161,7 +161,17 @@ def _score(value: Any, setting: Mapping[str, Any] | None = None, **others: Any) 
 
 
 def table(records: Iterable[Record], only: Sequence[str] | None = None) -> str:
-    """A Markdown table, a row for each checkpoint or set of files, and below it what each column means.
+    """The `score_table` of records as Markdown."""
+    lines, notes = score_table(records, only)
+    lines = [lines[0], ["---"] * len(lines[0]), *lines[1:]]
+    text = "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    return "\n".join([text, "", *notes])
+
+
+def score_table(
+    records: Iterable[Record], only: Sequence[str] | None = None
+) -> tuple[list[list[str]], list[str]]:
+    """A row for each checkpoint or set of files, and what each column means.
 
     Scores share a column only if their protocols are equal. Records of the same weights that differ in the
     seed alone are one row, mean ± standard deviation: the noise of the evaluation, not of the training. Of
@@ -169,6 +179,9 @@ def table(records: Iterable[Record], only: Sequence[str] | None = None) -> str:
 
     Args:
         only: the scores to show; by default all that are no details.
+
+    Returns:
+        rows of texts, the head first; lines about the protocols.
     """
     records = list(records)
     columns: dict[str, tuple[str, Setting, Score]] = {}
@@ -185,7 +198,7 @@ def table(records: Iterable[Record], only: Sequence[str] | None = None) -> str:
     letters = {key: _letter(order.index(protocol)) for key, protocol in protocols.items()}
     keys = sorted(columns, key=letters.__getitem__)  # a protocol's side by side
     heads = [_head(*columns[key], letters[key] if len(order) > 1 else "") for key in keys]
-    lines = [["fake", "step", *heads], ["---"] * (len(heads) + 2)]
+    lines = [["fake", "step", *heads]]
     for row, cells in rows.items():
         if not cells:
             continue
@@ -194,8 +207,7 @@ def table(records: Iterable[Record], only: Sequence[str] | None = None) -> str:
         lines.append(
             [_named(row, records), shown, *(_cell(list(cells.get(key, {}).values())) for key in keys)]
         )
-    text = "\n".join("| " + " | ".join(line) + " |" for line in lines)
-    return "\n".join([text, "", *_notes(columns, letters, records)])
+    return lines, _notes(columns, letters, records)
 
 
 def _row_of(record: Record) -> tuple[Any, ...]:

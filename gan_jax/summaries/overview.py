@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gan_jax.summaries.plotting import new_figure
+from gan_jax.summaries.smoothing import smoothed, thinned
 from gan_jax.utils import files
 
 if TYPE_CHECKING:
@@ -100,28 +100,9 @@ def _panel(axes: Axes, losses: np.ndarray, labels: dict[str, str]) -> None:
         trained = np.flatnonzero(np.isfinite(losses[name]))
         values = losses[name][trained].astype(np.float64)
         steps = trained + 1
-        axes.plot(*_thinned(steps, values), color=f"C{n}", linewidth=0.5, alpha=0.35)
-        axes.plot(*_smoothed(steps, values), color=f"C{n}", linewidth=1.5, label=label)
+        axes.plot(*thinned(steps, values, _POINTS), color=f"C{n}", linewidth=0.5, alpha=0.35)
+        axes.plot(*smoothed(steps, values, _POINTS), color=f"C{n}", linewidth=1.5, label=label)
     axes.grid(visible=True, alpha=0.3)
     if labels:
         # Above the panel, where it hides no line.
         axes.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=len(labels), frameon=False)
-
-
-def _thinned(steps: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """At most `_POINTS` points that look like all of them: each stretch's least and greatest value."""
-    if len(values) <= _POINTS:
-        return steps, values
-    starts = np.linspace(0, len(values), _POINTS // 2, endpoint=False).astype(int)
-    least, greatest = np.minimum.reduceat(values, starts), np.maximum.reduceat(values, starts)
-    return np.repeat(steps[starts], 2), np.stack([least, greatest], axis=1).ravel()
-
-
-def _smoothed(steps: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The moving mean over a hundredth of the run, thinned out by leaving points away."""
-    window = max(1, len(values) // 100)
-    total = np.cumsum(np.concatenate([[0.0], values]))
-    means = (total[window:] - total[:-window]) / window
-    centres = steps[window // 2 : window // 2 + len(means)]
-    stride = max(1, math.ceil(len(means) / _POINTS))
-    return centres[::stride], means[::stride]

@@ -1,0 +1,1 @@
+"""Pages about runs and studies, and runs beside each other: one file each that needs nothing else."""
