@@ -28,6 +28,7 @@ from gan_jax.cli import (
     info_flags,
     latent_flags,
     neighbours_flags,
+    report_flags,
     sample_flags,
     shipped_flags,
     translation_flags,
@@ -56,6 +57,8 @@ usage: gan-jax COMMAND [--flag=value ...]
   gan-jax configs [srgan]
   gan-jax evaluate --fake runs/x --metrics fid,kid,prdc [--real fashion_mnist:test --num 10000]
   gan-jax scores runs/x runs/y
+  gan-jax compare runs/x runs/y --out compare.html
+  gan-jax report runs/x [--out report.html]
   gan-jax study experiments/mode_collapse/ring [--shard=3/16 | --merge]
   gan-jax train-classifier fashion_mnist
   gan-jax data prepare fashion_mnist [--from FOLDER]
@@ -65,7 +68,7 @@ usage: gan-jax COMMAND [--flag=value ...]
 gan-jax COMMAND --help lists a command's flags. Exit codes: 0 done; 1 an error, said in one line;
 2 wrong usage; 129 (SIGHUP), 130 (Ctrl-C) or 143 (SIGTERM) stopped early with everything saved.
 """
-LIGHT = ("info", "configs", "scores", "data")  # the commands that compute next to nothing
+LIGHT = ("info", "configs", "scores", "data", "report")  # the commands that compute next to nothing
 BROKEN_PIPE = 141  # the exit code of a program that SIGPIPE ends
 
 
@@ -139,6 +142,18 @@ COMMANDS = {
         evaluation_flags.evaluate,
     ),
     "scores": Command("show a table of scores", evaluation_flags.define_scores, evaluation_flags.scores),
+    "compare": Command(
+        "show runs beside each other: curves, samples, configs, scores",
+        report_flags.define_compare,
+        report_flags.compare,
+        report_flags.COMPARE,
+    ),
+    "report": Command(
+        "write a page about a run or a study",
+        report_flags.define_report,
+        report_flags.report,
+        report_flags.REPORT,
+    ),
     "study": Command(
         "train variants of a config from many seeds, and compare them",
         command_flags.define_study,

@@ -15,6 +15,7 @@ FLOORS = (
     ("api",),
     ("study",),
     ("training",),
+    ("reports",),
     ("config",),
     ("latent_tools",),
     ("evaluation",),

@@ -55,4 +55,6 @@ def run(
             f"{', '.join(run.name for run in runner.left[:5])}"
             + (f" and {len(runner.left) - 5} more" if len(runner.left) > 5 else "")
         )
-    sys.stdout.write(f"{there} in {out / RESULTS}; the report: {out / 'report.md'}\n")
+    sys.stdout.write(
+        f"{there} in {out / RESULTS}; the report: {out / 'report.md'}, as a page {out / 'report.html'}\n"
+    )

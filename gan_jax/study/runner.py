@@ -4,6 +4,7 @@ FOLDER/study.py              the study
 OUT/results.jsonl            a row for each run that is done (results.3-of-16.jsonl: of a shard)
 OUT/data.json                the fingerprints of the data that the runs are trained on
 OUT/report.md, *.png         tables and figures
+OUT/report.html              the same as one page
 OUT/pictures/                samples of each variant's first seed
 OUT/work/                    checkpoints of the groups that are not done; may be deleted then
 """
@@ -30,6 +31,7 @@ from gan_jax.distributed import parallel
 from gan_jax.evaluation.both_ways import BothWays
 from gan_jax.evaluation.evaluate import Evaluator
 from gan_jax.evaluation.generated import scale_of
+from gan_jax.reports.study_page import write_study_page
 from gan_jax.study.figures import write_figures
 from gan_jax.study.groups import Group, grouped
 from gan_jax.study.montage import SAMPLES, montage
@@ -232,6 +234,7 @@ class Runner:
             missing=[run.name for run in missing],
             command=command,
         )
+        write_study_page(self.out)
         return f"{len(results)} of {len(self.all_runs)} runs"
 
 

@@ -41,6 +41,7 @@ from gan_jax.data.feed import on_device_bytes
 from gan_jax.distributed import parallel
 from gan_jax.distributed.hosts import ALONE, Hosts
 from gan_jax.distributed.memory import check_devices, check_program
+from gan_jax.reports.run_page import write_run_report
 from gan_jax.summaries.logs import NoLog, RunLog
 from gan_jax.summaries.parameter_table import parameter_report
 from gan_jax.training.callbacks import (
@@ -62,6 +63,7 @@ from gan_jax.training.workdir import (
     keeps_its_place,
     note_saved,
     note_start,
+    read_record,
     start_over,
     vanishing_said_first,
 )
@@ -71,6 +73,7 @@ from gan_jax.utils.memory import check_fits, host_bytes, told_if_exhausted
 from gan_jax.utils.paths import expanded
 from gan_jax.utils.streams import Unfailing
 from gan_jax.utils.tree import PyTree, tree_bytes
+from gan_jax.utils.untrusted import plain
 
 _LOSSES_BYTES = 48  # of a step in losses.npy, and while it is written
 
@@ -130,7 +133,7 @@ def train(
             mesh,
             lambda: hosts.broadcast_from_first(lambda: start_over(folder, start_anew)),
         )
-        step = int(state.step)
+        step = begun_at = int(state.step)
         if step == 0 and plan.init_from.run:
             state, origin = begun_from(plan, state, hosts)
             check_same_weights(record.setdefault("init_from", origin), origin)
@@ -197,9 +200,10 @@ def train(
         if signum is not None:
             stopped = f"stopped and saved at step {step}; the same command continues the run"
             raise Interrupted(signum, stopped, everywhere=True)
+        page = write_page(folder, log) if hosts.is_first and begun_at < step else ""
         log.say(
-            f"{step} steps done. Samples beside reals, and the losses: {pictures.overview}; everything else "
-            "(samples/, metrics.jsonl, losses.npy, tensorboard/, checkpoints/) is beside it"
+            f"{step} steps done. Samples beside reals, and the losses: {pictures.overview}{page}; everything "
+            "else (samples/, metrics.jsonl, losses.npy, tensorboard/, checkpoints/) is beside it"
         )
         return state
 
@@ -271,6 +275,15 @@ def open_feed(plan: Plan, phase: Phase, hosts: Hosts = ALONE) -> Feed:
 def open_log(plan: Plan, folder: Path, first_step: int, hosts: Hosts) -> RunLog | NoLog:
     """The run's log, on the process that writes it."""
     return RunLog(folder, num_steps=plan.num_steps, first_step=first_step) if hosts.is_first else NoLog()
+
+
+def write_page(folder: Path, log: RunLog | NoLog) -> str:
+    """Writes report.html, and returns what is to be said of it: a page that fails must not end a training."""
+    try:
+        return f"; what it is and how it went, as a page: {write_run_report(folder, read_record(folder))}"
+    except Exception as error:
+        log.say(f"no page about the run: {plain(error)}")
+        return ""
 
 
 def restore_or_init(

@@ -3,6 +3,7 @@
 source/         the config file and what it imports from its folder
 config.json     the resolved config, the data and, for each start, versions, devices and git revision
 reals.png, samples/, overview.png, metrics.jsonl, losses.npy, tensorboard/, checkpoints/
+report.html     at the end: what the run is and how it went, see `reports.run_page`
 .lock           held by the process that trains here
 """
 

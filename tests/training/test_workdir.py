@@ -48,7 +48,7 @@ def check(folder, config):
 
 def test_the_files_of_a_run(finished):
     names = {path.name for path in finished.iterdir()}
-    files = {"config.json", "reals.png", "overview.png", "metrics.jsonl", "losses.npy"}
+    files = {"config.json", "reals.png", "overview.png", "metrics.jsonl", "losses.npy", "report.html"}
     assert names == files | {"samples", "tensorboard", "checkpoints", ".lock"}
     pictures = [f"step_{step:07d}.png" for step in (0, 15, 30)]
     assert sorted(path.name for path in (finished / "samples").iterdir()) == pictures
