@@ -89,6 +89,8 @@ FLAGS = {
         ),
     ),
     "scores": ("--only=", "--all"),
+    "compare": ("--out=", "--seed="),
+    "report": ("--out=",),
     "study": ("--out=", "--shard=", "--merge", "--seeds=", "--only=", "--dry_run"),
     "train-classifier": ("--data_dir=", "--seed=", "--out=", "--config="),
     "data": ("--from=", "--data_dir="),
