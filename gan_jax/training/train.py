@@ -200,7 +200,7 @@ def train(
         if signum is not None:
             stopped = f"stopped and saved at step {step}; the same command continues the run"
             raise Interrupted(signum, stopped, everywhere=True)
-        page = write_page(folder, log) if hosts.is_first and begun_at < step else ""
+        page = write_page(folder, log.say) if hosts.is_first and begun_at < step else ""
         log.say(
             f"{step} steps done. Samples beside reals, and the losses: {pictures.overview}{page}; everything "
             "else (samples/, metrics.jsonl, losses.npy, tensorboard/, checkpoints/) is beside it"
@@ -277,12 +277,12 @@ def open_log(plan: Plan, folder: Path, first_step: int, hosts: Hosts) -> RunLog 
     return RunLog(folder, num_steps=plan.num_steps, first_step=first_step) if hosts.is_first else NoLog()
 
 
-def write_page(folder: Path, log: RunLog | NoLog) -> str:
+def write_page(folder: Path, say: Callable[[str], None]) -> str:
     """Writes report.html, and returns what is to be said of it: a page that fails must not end a training."""
     try:
         return f"; what it is and how it went, as a page: {write_run_report(folder, read_record(folder))}"
     except Exception as error:
-        log.say(f"no page about the run: {plain(error)}")
+        say(f"no page about the run: {plain(error)}")
         return ""
 
 

@@ -2,6 +2,7 @@
 
 import html.parser
 import re
+from typing import Any
 
 import numpy as np
 
@@ -54,7 +55,13 @@ def made_run(folder, steps=(0, 15, 30), scored=(), **fields):
 
 def record(step, value=3.0, **fields):
     """A score of a made run."""
-    made = {"which": WHILE_TRAINING, "averaged": True, "labels": "none", "seed": 0, "setting": SETTING}
+    made: dict[str, Any] = {
+        "which": WHILE_TRAINING,
+        "averaged": True,
+        "labels": "none",
+        "seed": 0,
+        "setting": SETTING,
+    }
     score = Score(value + step, "fid", 1, "", "lower")
     made |= {"scores": {"fid": score}, "seconds": 1.0, "environment": {}, **fields}
     return Record("x", f"id {step}", step, **made)
@@ -65,7 +72,9 @@ class Page(html.parser.HTMLParser):
 
     def __init__(self, text):
         super().__init__()
-        self.open, self.tags, self.words = [], [], []
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, Any]]] = []
+        self.words: list[str] = []
         self.feed(text)
         self.close()
         assert not self.open, self.open

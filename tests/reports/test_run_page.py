@@ -125,6 +125,7 @@ def test_large_pictures_become_smaller(tmp_path):
     noise = np.random.default_rng(0).integers(0, 256, (1100, 200, 3), np.uint8)
     save_png(tmp_path / "a.png", noise)
     uri = grown.embedded(tmp_path / "a.png")
+    assert uri is not None
     assert uri.startswith("data:image/webp;base64,")
     assert len(uri) < (tmp_path / "a.png").stat().st_size / 2
 
@@ -141,14 +142,11 @@ def test_scores_of_evaluate_come_before_those_of_training(tmp_path):
 
 
 def test_a_page_that_fails_ends_no_training(tmp_path, monkeypatch):
-    folder, said = made_run(tmp_path / "run"), []
-
-    class Log:
-        say = staticmethod(said.append)
-
-    assert str(folder / "report.html") in train.write_page(folder, Log)
+    folder = made_run(tmp_path / "run")
+    said: list[str] = []
+    assert str(folder / "report.html") in train.write_page(folder, said.append)
     monkeypatch.setattr(train, "write_run_report", lambda *_: 1 / 0)
-    assert not train.write_page(folder, Log)
+    assert not train.write_page(folder, said.append)
     (line,) = said
     assert line.startswith("no page about the run: ZeroDivisionError")
 
