@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -67,7 +68,7 @@ def content_network(text: str, weights: str, where: str) -> ContentNetwork:
         raise ValueError(f"weights={weights!r}: network={text!r} has its own; they are vgg19's")
     if text == "vgg19":
         name = f"vgg19 {expanded(weights).stem}".strip()
-        load = partial(read_vgg19, weights, f"{where}.weights")
+        load = partial(_vgg19, weights, f"{where}.weights")
         return ContentNetwork(name, load, vgg19_maps, lambda params: _VGG19_USUAL)
     if text == "random":
         return ContentNetwork(
@@ -86,6 +87,23 @@ def content_network(text: str, weights: str, where: str) -> ContentNetwork:
             lambda params: _names(_convolutions(params)),
         )
     raise ValueError(f"network={text!r}: choose one of {', '.join(NETWORKS)}")
+
+
+def _vgg19(weights: str, option: str) -> PyTree:
+    """As `read_vgg19`; the contents and phases of a run have the same file, which is read once."""
+    file = expanded(weights)
+    if not weights or not file.is_file():
+        return read_vgg19(weights, option)  # which says what is wrong
+    status = file.stat()
+    return _vgg19_of(file.absolute(), status.st_size, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=1)
+def _vgg19_of(file: Path, size: int, changed_ns: int) -> PyTree:
+    """Read-only arrays, because every caller gets the same ones."""
+    params = read_vgg19(file, "weights")
+    jax.tree.map(lambda array: array.setflags(write=False), params)
+    return params
 
 
 def _classifier(which: str, is_file: bool) -> FeatureNetwork:

@@ -13,6 +13,7 @@ from gan_jax.config.build import build
 from gan_jax.config.components import PENALTY_TABLES, complete, construct
 from gan_jax.config.record import from_json, to_json
 from gan_jax.data.codecs import to_float
+from gan_jax.feature_networks import content_networks
 from gan_jax.feature_networks.classifier import Classifier, classifier_network
 from gan_jax.feature_networks.content_networks import content_network
 from gan_jax.feature_networks.lpips import maps_distance
@@ -141,6 +142,25 @@ def test_a_classifiers_maps_are_of_pictures_of_any_size():
         maps(weights, pictures(0), ("conv_0",))
     with pytest.raises(ValueError, match="3 channels, not of 2"):
         maps(weights, pictures(0, 1, 8, 8, 2), ("relu_0",))
+
+
+def test_a_file_of_vgg19_is_read_again_only_when_it_has_changed(tmp_path, monkeypatch):
+    read: list[str] = []
+
+    def read_vgg19(path, option):
+        read.append(path.read_text())
+        return {"conv1_1": {"kernel": np.full(2, len(read), np.float32)}}
+
+    monkeypatch.setattr(content_networks, "read_vgg19", read_vgg19)
+    file = tmp_path / "vgg19.pth"
+    file.write_text("one")
+    given: dict[str, Any] = dict(weight=1.0, network="vgg19", layers=("relu1_1",), weights=str(file))
+    for content in (Features(**given), LPIPS(**given), Features(**given)):
+        assert content.load()["vgg19 vgg19"]["conv1_1"]["kernel"].tolist() == [1, 1]
+    assert read == ["one"]
+    file.write_text("another")
+    assert content.load()["vgg19 vgg19"]["conv1_1"]["kernel"].tolist() == [2, 2]
+    assert read == ["one", "another"]
 
 
 def test_names_say_what_the_networks_are():
