@@ -8,8 +8,9 @@
     print(gan_jax.evaluate(run, metrics=["fid", "prdc"], network="classifier", num=5_000))
 
 `train`, `load` and `Run` are about runs; `load_config` reads a config; `load_dataset` and `as_dataset` give
-data sets; `fid` and `evaluate` give scores; `Every` makes periodic work of a function. A `UserError` says in
-a line what is wrong and what to do. All is imported when it is first used: `import gan_jax` takes no time.
+data sets; `fid` and `evaluate` give scores; `Every` makes periodic work of a function, and `WandbLogger` and
+`MLflowLogger` are such work. A `UserError` says in a line what is wrong and what to do. All is imported when
+it is first used: `import gan_jax` takes no time.
 """
 
 from __future__ import annotations
@@ -26,15 +27,18 @@ if TYPE_CHECKING:
     from gan_jax.data.catalog import load as load_dataset
     from gan_jax.data.dataset import Dataset
     from gan_jax.data.given import as_dataset
+    from gan_jax.training.loggers import MLflowLogger, WandbLogger
     from gan_jax.utils.errors import UserError
 
 __version__ = "0.1.0"
 __all__ = [
     "Dataset",
     "Every",
+    "MLflowLogger",
     "Run",
     "Scores",
     "UserError",
+    "WandbLogger",
     "__version__",
     "as_dataset",
     "evaluate",
@@ -48,9 +52,11 @@ __all__ = [
 _PLACES = {  # the module of each name, and what it is called there
     "Dataset": ("data.dataset", "Dataset"),
     "Every": ("core.loop", "Every"),
+    "MLflowLogger": ("training.loggers", "MLflowLogger"),
     "Run": ("api.runs", "Run"),
     "Scores": ("api.scores", "Scores"),
     "UserError": ("utils.errors", "UserError"),
+    "WandbLogger": ("training.loggers", "WandbLogger"),
     "as_dataset": ("data.given", "as_dataset"),
     "evaluate": ("api.scores", "evaluate"),
     "fid": ("api.scores", "fid"),

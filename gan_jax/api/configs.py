@@ -50,4 +50,4 @@ def opened(config: str | Path | ml_collections.ConfigDict) -> tuple[ml_collectio
     try:
         return run_and_read(str(config))
     except UserError as error:
-        raise UserError(str(error).removeprefix("--")) from error
+        raise UserError(str(error).removeprefix("--")) from None

@@ -41,5 +41,5 @@ def overridden(
                     node = node[part]
                 node[last] = whole(value) if type(node.get(last)) is int else value
     except flags.Error as error:
-        raise UserError(f"{what}: {str(error).replace('--config.', '')}") from error
+        raise UserError(f"{what}: {str(error).replace('--config.', '')}") from None
     return config
