@@ -10,6 +10,7 @@ import jax
 import numpy as np
 import pytest
 
+import gan_jax
 from gan_jax.config.build import build
 from gan_jax.config.components import complete
 from gan_jax.data.codecs import Pixels
@@ -65,6 +66,9 @@ def test_a_translator_trains_resumes_and_is_scored(monkeypatch, tmp_path):
     assert record.setting.num_fakes == 16  # one of each held-out row, though 64 are allowed
     assert record.setting_of("l1").real == "toy:test"
     assert 0 < record.scores["l1"].value < 1
+    run = gan_jax.load(tmp_path / "whole")  # from Python: images of held-out rows, and the same score
+    assert run.sample(5).shape == (5, 8, 8, 1)
+    assert gan_jax.evaluate(run, metrics="l1", num=16)["l1"] == pytest.approx(record.scores["l1"].value)
 
 
 def test_samples_are_made_of_held_out_sources(monkeypatch):
