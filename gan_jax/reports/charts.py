@@ -26,7 +26,7 @@ def charts(panels: Sequence[Panel]) -> str:
 def _figure(panel: Panel, last: int) -> str:
     legend = "".join(map(_key, panel.lines)) if len(panel.lines) > 1 else ""
     caption = f"<figcaption><b>{escaped(panel.title)}</b>{legend and '<br>'}{legend}</figcaption>"
-    below = folded("protocol", paragraph(panel.about, "pale"))
+    below = folded("protocol", paragraph(panel.about, "pale")) if panel.about else ""
     return f"<figure>\n{caption}\n{chart(panel, last)}\n{below}\n</figure>"
 
 

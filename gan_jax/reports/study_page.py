@@ -66,7 +66,7 @@ def _list(lines: list[str]) -> str:
     for line in lines:
         deeper = line.startswith("  ")
         if deeper != below:
-            parts.append("<ul>" if deeper else "</ul></li>")
+            parts.append("<ul>" if deeper else "</li></ul></li>")
         elif len(parts) > 1:
             parts.append("</li>")
         parts.append(f"<li>{_inline(line.strip().removeprefix('- '))}")
