@@ -13,14 +13,18 @@ from gan_jax.algorithms.infogan import InfoGAN
 from gan_jax.algorithms.translator import Translator
 from gan_jax.algorithms.unrolled import UnrolledGAN
 from gan_jax.core.algorithm import Algorithm
+from gan_jax.utils.tables import Table
 
-ALGORITHMS: dict[str, type[Algorithm]] = {
-    "gan": GAN,
-    "acgan": ACGAN,
-    "cyclegan": CycleGAN,
-    "feature_matching": FeatureMatching,
-    "growing": Growing,
-    "infogan": InfoGAN,
-    "translator": Translator,
-    "unrolled": UnrolledGAN,
-}
+ALGORITHMS: Table[type[Algorithm]] = Table(
+    "algorithm",
+    {
+        "gan": GAN,
+        "acgan": ACGAN,
+        "cyclegan": CycleGAN,
+        "feature_matching": FeatureMatching,
+        "growing": Growing,
+        "infogan": InfoGAN,
+        "translator": Translator,
+        "unrolled": UnrolledGAN,
+    },
+)

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import optax
 
 from gan_jax.algorithms.gan import GAN
-from gan_jax.core.modules import is_conditional
+from gan_jax.core.modules import is_conditional, trait
 from gan_jax.core.update import Array, Batch, Metrics
 from gan_jax.utils.checks import check_range
 
@@ -48,7 +48,7 @@ class ACGAN(GAN):
             raise ValueError(
                 f"pool_size={self.pool_size}: the pool keeps no classes; set pool_size=0 for acgan"
             )
-        if getattr(self.discriminator, "auxiliary", None) == 0:
+        if trait(self.discriminator, "auxiliary") == 0:
             object.__setattr__(self, "discriminator", self.discriminator.clone(auxiliary=self.num_classes))
         self.expect_auxiliary(self.num_classes, "there are so many classes")
 

@@ -27,7 +27,7 @@ from gan_jax.augment import Augment, NoAugment
 from gan_jax.core.accumulation import Microbatches, network_obstacles
 from gan_jax.core.algorithm import Algorithm
 from gan_jax.core.collectives import gather_batch
-from gan_jax.core.modules import is_conditional
+from gan_jax.core.modules import is_conditional, trait
 from gan_jax.core.randomness import example_keys
 from gan_jax.core.state import Role, TrainState
 from gan_jax.core.update import Array, Batch, Key, LossOut, Metrics, Update
@@ -136,9 +136,9 @@ class GAN(Algorithm):
         self.expect_auxiliary(0, "this method trains none")
 
     def expect_auxiliary(self, count: int, reason: str) -> None:
-        """Raises a ValueError unless the discriminator has `count` auxiliary outputs."""
-        found = getattr(self.discriminator, "auxiliary", 0)
-        if found != count:
+        """Raises a ValueError if the discriminator says that it has another number of auxiliary outputs."""
+        found = trait(self.discriminator, "auxiliary")
+        if found not in (None, count):
             raise ValueError(
                 f"discriminator.auxiliary={found}: it must be {count}, because {reason}; set "
                 f"discriminator.auxiliary={count}"

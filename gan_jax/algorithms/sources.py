@@ -6,9 +6,9 @@ All values are as the codecs decode them: pixels in [-1, 1].
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -17,6 +17,7 @@ from gan_jax.core.update import Batch
 from gan_jax.data.codecs import Lab, Pixels, rounded
 from gan_jax.data.spec import Field
 from gan_jax.utils.checks import check_count, check_range
+from gan_jax.utils.tables import Table
 
 Array = jax.Array
 
@@ -224,9 +225,12 @@ class Masked(Source):
         return source[..., :-1]
 
 
-SOURCES: dict[str, Any] = {
-    "field": OfField,
-    "downscale": Downscale,
-    "lightness": Lightness,
-    "masked": Masked,
-}
+SOURCES: Table[Callable[..., Source]] = Table(
+    "source",
+    {
+        "field": OfField,
+        "downscale": Downscale,
+        "lightness": Lightness,
+        "masked": Masked,
+    },
+)

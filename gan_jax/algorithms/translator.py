@@ -19,6 +19,7 @@ import jax.numpy as jnp
 from gan_jax.algorithms.gan import GAN
 from gan_jax.algorithms.sources import OfField, Source
 from gan_jax.core.algorithm import Array, Batch, Key, Metrics
+from gan_jax.core.modules import trait
 from gan_jax.core.randomness import example_keys
 from gan_jax.core.state import Role, TrainState
 from gan_jax.core.update import Update
@@ -70,7 +71,7 @@ class Translator(GAN):
                 f"{type(self.generator).__name__} is two networks, and one is taught here: name it without "
                 "_pair, or set algorithm.name=cyclegan"
             )
-        made = getattr(self.generator, "scale", 1)
+        made = trait(self.generator, "scale")
         if made != self.source.factor:
             raise ValueError(
                 f"the generator enlarges {made} times, and the images are {self.source.factor} times as "

@@ -35,6 +35,7 @@ from gan_jax.training.restore import BEST, NEWEST, restored_run, run_conditions
 from gan_jax.training.train import TrainSteps, check_memory, open_feed, plan_on_devices
 from gan_jax.training.train import train as run_training
 from gan_jax.training.workdir import read_record, recorded_run
+from gan_jax.utils import plugins
 from gan_jax.utils.errors import UserError
 from gan_jax.utils.memory import mebibytes
 from gan_jax.utils.names import listed
@@ -165,6 +166,8 @@ def info(workdir: Path) -> None:
     algorithm = build_algorithm(phase_configs(complete(config))[0].config, spec)
     state = jax.eval_shape(algorithm.init, jax.random.key(0), example_batch(spec, 1))
     _say(f"{config}\n{parameter_report(state)}")
+    if used := record.get("plugins"):
+        _say(f"plugins: {plugins.said(used)}")
     _say(f"data: {record['data']['examples']} examples, {record['data']['fingerprint']}")
     if spec.num_classes is not None:
         _say(f"classes: {described(spec.class_names) if spec.class_names else spec.num_classes}")

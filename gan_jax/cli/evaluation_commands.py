@@ -26,6 +26,7 @@ from gan_jax.evaluation.neighbours import check_pictured, neighbours_picture
 from gan_jax.evaluation.networks import open_network
 from gan_jax.evaluation.protocol import WHILE_TRAINING, Record, from_row, table
 from gan_jax.evaluation.requirements import Given, check, check_sides, chosen, held_out_named, possible
+from gan_jax.evaluation.scores import METRICS
 from gan_jax.evaluation.sources.image_source import like, seen_by
 from gan_jax.evaluation.sources.sources import (
     ImageSource,
@@ -56,6 +57,8 @@ def evaluate(request: Request) -> None:
         UserError: something is missing or does not fit; said before anything is computed where it can be.
     """
     if request.metrics:
+        if is_run(request.fake) and not set(request.names) <= METRICS.keys():
+            recorded_run(Path(request.fake))  # it may have a metric of its own
         chosen(request.names, kid_subset_size=request.kid_subset_size, border=request.border)
     rows = request.out or (Path(request.fake) / ROWS if is_run(request.fake) else None)
     if rows is not None:

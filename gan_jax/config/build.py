@@ -21,8 +21,6 @@ from gan_jax import data
 from gan_jax.config.components import (
     DATA,
     DEFAULTS,
-    PENALTY_TABLES,
-    TABLES,
     build_penalties,
     check_data,
     component,
@@ -34,6 +32,7 @@ from gan_jax.config.components import (
 from gan_jax.config.contradictions import check_contradictions
 from gan_jax.config.init_from import InitFrom
 from gan_jax.config.phases import phase_configs
+from gan_jax.config.tables import PENALTY_TABLES, TABLES
 from gan_jax.core.algorithm import Algorithm
 from gan_jax.core.execution import Execution
 from gan_jax.core.state import Role
@@ -60,6 +59,7 @@ COUNTS = (
     "sample_every_steps",
 )
 GROUPS = ("data", "evaluation", "execution", "init_from")
+FIELDS = ("seed", "phases", "plugins", *COUNTS)
 
 
 class Config(ml_collections.ConfigDict):
@@ -88,6 +88,7 @@ def base_config() -> ml_collections.ConfigDict:
             evaluation=dict(metrics=""),  # measured while training: "fid,prdc"; see evaluation_plan.py
             execution=dict(precision="float32"),  # how it is computed; see execution.py
             init_from=dict(run=""),  # another run, whose networks this one begins with; see init_from.py
+            plugins=(),  # modules with components of one's own: ("my_gan",); see docs/own_components.md
             phases=[],  # for example [dict(name="mse", num_steps=100, ...), ...]; see phases.py
         )
     )
@@ -368,7 +369,7 @@ def check_components(config: ml_collections.ConfigDict) -> None:
                 f"algorithm.name={config.algorithm.name} takes no {name}, and the config sets it: remove it"
             )
     components = {*GROUPS, *TABLES, *PENALTY_TABLES} - refuse
-    expected = {"seed", "phases", *COUNTS, *components}
+    expected = {*FIELDS, *components}
     missing, unknown = sorted(expected - set(config)), sorted(set(config) - expected - refuse)
     if missing or unknown:
         wrong = f"lacks {', '.join(missing)}" if missing else f"has no use for {', '.join(unknown)}"

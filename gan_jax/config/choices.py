@@ -10,7 +10,9 @@ import ml_collections
 from absl import flags
 
 from gan_jax import data
-from gan_jax.config.components import PENALTY_TABLES, TABLES, choices, data_options, required
+from gan_jax.config.components import choices, data_options, required
+from gan_jax.config.tables import PENALTY_TABLES, TABLES, use_plugins
+from gan_jax.utils import plugins
 
 
 def with_components(config: ml_collections.ConfigDict, given: Mapping[str, Any]) -> ml_collections.ConfigDict:
@@ -23,6 +25,7 @@ def with_components(config: ml_collections.ConfigDict, given: Mapping[str, Any])
         flags.Error: an unknown penalty, or a field without a default that no override sets.
     """
     needed: dict[str, str] = {}
+    use_plugins((*plugins.names_of(config.get("plugins", ())), *plugins.names_of(given.get("plugins", ()))))
     with config.unlocked():
         for field, value in given.items():
             where, _, last = field.rpartition(".")

@@ -17,51 +17,16 @@ import ml_collections
 
 from gan_jax import data
 from gan_jax.algorithms import ALGORITHMS
-from gan_jax.algorithms.sources import SOURCES
-from gan_jax.augment import AUGMENTS
 from gan_jax.config.init_from import InitFrom
+from gan_jax.config.tables import PENALTY_TABLES, TABLES, use_plugins, used_plugins
 from gan_jax.core.algorithm import Algorithm
 from gan_jax.core.execution import Execution
-from gan_jax.core.games import GAMES
-from gan_jax.data import DATASETS
 from gan_jax.data.views import VIEW
 from gan_jax.evaluation.plan import EvaluationPlan
-from gan_jax.feature_networks.perceptual import ALL_CONTENTS
-from gan_jax.losses.adversarial import LOSSES
-from gan_jax.losses.generator_penalties import GENERATOR_PENALTIES
-from gan_jax.losses.penalties import PENALTIES
-from gan_jax.models import MODELS
-from gan_jax.optim.optimizers import EMAS, OPTIMIZERS
 from gan_jax.optim.schedules import SCHEDULES
 from gan_jax.utils.checks import whole
 from gan_jax.utils.errors import UserError
 
-# The components with a name; their tables.
-TABLES: dict[str, Mapping[str, Callable[..., Any]]] = {
-    "algorithm": ALGORITHMS,
-    "loss": LOSSES,
-    "augment": AUGMENTS,
-    "source": SOURCES,
-    "game": GAMES,
-    "ema": EMAS,
-    "generator": MODELS,
-    "discriminator": MODELS,
-    "generator_optimizer": OPTIMIZERS,
-    "discriminator_optimizer": OPTIMIZERS,
-}
-# The components of which a config has any number, by name.
-PENALTY_TABLES: dict[str, Mapping[str, Callable[..., Any]]] = {
-    "penalties": PENALTIES,
-    "generator_penalties": GENERATOR_PENALTIES,
-    "contents": ALL_CONTENTS,
-}
-_ALL_TABLES: dict[str, Mapping[str, Any]] = {
-    **{where: table for where, table in TABLES.items() if "discriminator" not in where},
-    **PENALTY_TABLES,
-    "schedule": SCHEDULES,
-    "data": DATASETS,
-}
-_SHIPPED = {where: dict(table) for where, table in _ALL_TABLES.items()}  # a config file may add to a table
 # What a config has where it does not say it; a method that takes none of it ignores it.
 DEFAULTS: dict[str, dict[str, Any]] = {
     "loss": {"name": "non_saturating"},
@@ -115,16 +80,6 @@ INJECTED = frozenset(
 )
 
 
-def own_components() -> list[str]:
-    """The components in the tables that are not the library's own, such as "generator my_network"."""
-    return [
-        f"{where} {name}"
-        for where, table in _ALL_TABLES.items()
-        for name, made in table.items()
-        if _SHIPPED[where].get(name) is not made
-    ]
-
-
 def components_of(algorithm: type[Algorithm]) -> set[str]:
     """The components that a config of this method has."""
     taken = {"algorithm", "game", "ema", *(set(DEFAULTS) & set(algorithm.__dataclass_fields__))}
@@ -166,7 +121,7 @@ def check_data(config: ml_collections.ConfigDict) -> None:
 def refused(config: ml_collections.ConfigDict) -> set[str]:
     """The components that the config's method does not take."""
     chosen = config.get("algorithm")
-    name = chosen.get("name") if isinstance(chosen, ml_collections.ConfigDict) else None
+    name = chosen.get("name", "") if isinstance(chosen, ml_collections.ConfigDict) else ""
     return {*TABLES, *PENALTY_TABLES} - components_of(ALGORITHMS[name]) if name in ALGORITHMS else set()
 
 
@@ -247,12 +202,15 @@ def required(make: Callable[..., Any]) -> set[str]:
 def complete(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
     """A copy with the defaults of all fields that the config leaves out, so that it says it all.
 
-    Components that the method does not take, and that nobody has asked for, are left out.
+    Components that the method does not take, and that nobody has asked for, are left out. Its plugins are
+    imported, and the installed ones whose components it names are among them then.
 
     A field that refers to another still follows it; what is wrong is left to `build`.
     """
     config = copy.deepcopy(config)
+    named = use_plugins(config.get("plugins", ()))
     with config.unlocked():
+        config.plugins = tuple(dict.fromkeys((*named, *used_plugins(config))))
         for where in refused(config) & set(config):
             if is_default(config, where):
                 del config[where]

@@ -5,11 +5,15 @@ of its own to their tables. Whatever reads the run later has to run it again. So
 
     source/my_config.py    the file
     source/my_layers.py    what it imports from its folder
+
+Plugins that the config names are imported while its folder is on Python's path, so one that lies there is
+kept too; of others a run records the name and the version.
 """
 
 from __future__ import annotations
 
 import hashlib
+import importlib
 import json
 import sys
 import traceback
@@ -22,11 +26,13 @@ from typing import Any
 import ml_collections
 
 from gan_jax.config import shipped
+from gan_jax.utils import plugins
 from gan_jax.utils.errors import UserError
 from gan_jax.utils.files import write_atomically
 from gan_jax.utils.names import did_you_mean
 from gan_jax.utils.paths import expanded
 from gan_jax.utils.streams import Unfailing
+from gan_jax.utils.tables import Owner, added_by
 
 SOURCE = "source"  # in a run's folder
 _beside: list[str] = []  # the modules that the latest config file has imported from its folder
@@ -49,7 +55,7 @@ class Source:
 
     def describe(self) -> dict[str, Any]:
         """What config.json says of it, with the components that are not the library's own."""
-        from gan_jax.config.components import own_components  # only now: it imports JAX
+        from gan_jax.config.tables import own_components  # only now: it imports JAX
 
         digests = {name: hashlib.sha256(content).hexdigest() for name, content in self.files.items()}
         own = own_components()
@@ -157,6 +163,19 @@ def use_source(folder: Path, record: Mapping[str, Any]) -> Source | None:
     return source
 
 
+def use_own(folder: Path, record: Mapping[str, Any]) -> Source | None:
+    """Makes all components of a run known: those of its plugins, and of its config file as `use_source`.
+
+    Raises:
+        UserError: a plugin is missing, or a file is missing or no longer what it was.
+    """
+    source = use_source(folder, record)
+    plugins.load_installed()
+    named = plugins.names_of(record["config"].get("plugins", ()))
+    plugins.load(named, record.get("plugins"), f"the run in {folder}")
+    return source
+
+
 def _recorded(file: Path) -> tuple[ml_collections.ConfigDict, Source | None]:
     """The config in a run's config.json, with lists as the tuples that they were."""
     from gan_jax.config.record import from_json  # only here: `record` imports the data sets
@@ -168,7 +187,7 @@ def _recorded(file: Path) -> tuple[ml_collections.ConfigDict, Source | None]:
         raise UserError(
             f"--config={file} is no config.json of a run ({type(error).__name__}: {error})"
         ) from None
-    return config, use_source(file.parent, record)
+    return config, use_own(file.parent, record)
 
 
 def _run(file: Path, function: str, argument: list[str]) -> tuple[Any, dict[str, bytes]]:
@@ -180,18 +199,22 @@ def _run(file: Path, function: str, argument: list[str]) -> tuple[Any, dict[str,
     folder = str(file.parent.resolve())
     sys.path.insert(0, folder)  # as Python does for a program
     sys.dont_write_bytecode = True  # the folder may be a run's
+    plugins.load_installed()  # before it: what it imports of them is theirs
     module = ModuleType("gan_jax_config")
     module.__file__ = str(file)
     sys.modules[module.__name__] = module
     try:
         content = file.read_bytes()
-        exec(compile(content, str(file), "exec"), module.__dict__)
-        made = getattr(module, function, None)
-        found = None if made is None else made(*argument)
+        with added_by(Owner(file=str(file))):
+            exec(compile(content, str(file), "exec"), module.__dict__)
+            made = getattr(module, function, None)
+            found = None if made is None else made(*argument)
+            _import_plugins(found, file.parent)
     except (Exception, SystemExit) as error:
         lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == str(file)]
         where = f"{file}, line {lines[-1]}" if lines else str(file)
-        raise UserError(f"the config file {where}: {type(error).__name__}: {error}") from error
+        what = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+        raise UserError(f"the config file {where}: {what}") from error
     finally:
         sys.dont_write_bytecode = keeps_bytecode
         sys.path.remove(folder)
@@ -202,6 +225,20 @@ def _run(file: Path, function: str, argument: list[str]) -> tuple[Any, dict[str,
             _beside.append(name)
             files[path.relative_to(file.parent.resolve()).as_posix()] = path.read_bytes()
     return found, dict(sorted(files.items()))
+
+
+def _import_plugins(found: Any, folder: Path) -> None:
+    """Imports the plugins of a config, or of a study's base; those in the folder are the file's own."""
+    config = getattr(found, "base", found)
+    if not isinstance(config, ml_collections.ConfigDict):
+        return
+    for name in plugins.names_of(config.get("plugins", ())):
+        top = folder / name.partition(".")[0]
+        if name not in plugins.installed() and (top.is_dir() or top.with_suffix(".py").is_file()):
+            importlib.import_module(name)
+            plugins.note_imported(name)
+        else:
+            plugins.load((name,))
 
 
 def _source_beside(name: str, folder: Path) -> Path | None:

@@ -8,7 +8,7 @@ import ml_collections
 
 from gan_jax.algorithms.gan import GAN
 from gan_jax.core.algorithm import Algorithm
-from gan_jax.core.modules import has_field
+from gan_jax.core.modules import has_field, trait
 from gan_jax.data.spec import DataSpec
 
 
@@ -59,7 +59,7 @@ def contradictions(config: ml_collections.ConfigDict, algorithm: Algorithm) -> l
             f"discriminator_optimizer.weight_clip={clipped} and the penalty {gradient[0]} both bound the "
             "critic's slope, and clipping keeps it from where the penalty wants it: use one of them"
         )
-    if clipped and getattr(algorithm.discriminator, "spectral_norm", False):
+    if clipped and trait(algorithm.discriminator, "spectral_norm"):
         found.append(
             f"discriminator_optimizer.weight_clip={clipped} and discriminator.spectral_norm both bound the "
             "critic's slope: use one of them"
@@ -69,10 +69,7 @@ def contradictions(config: ml_collections.ConfigDict, algorithm: Algorithm) -> l
             "generator_optimizer.weight_clip: it is the critic that must be Lipschitz; "
             "set discriminator_optimizer.weight_clip instead"
         )
-    if (
-        "wgan_gp" in config.get("penalties", {})
-        and getattr(algorithm.discriminator, "norm", "none") == "batch"
-    ):
+    if "wgan_gp" in config.get("penalties", {}) and trait(algorithm.discriminator, "norm") == "batch":
         found.append(
             "the penalty wgan_gp wants the slope at each image by itself, and discriminator.norm=batch mixes "
             "the images: set discriminator.norm=layer (arXiv:1704.00028, section 4)"

@@ -18,7 +18,8 @@ from typing import Any
 
 import ml_collections
 
-from gan_jax.config.components import PENALTY_TABLES, TABLES, complete
+from gan_jax.config.components import complete
+from gan_jax.config.tables import PENALTY_TABLES, TABLES
 from gan_jax.utils.checks import is_count
 from gan_jax.utils.errors import UserError
 

@@ -20,9 +20,11 @@ from gan_jax.utils.paths import expanded
 
 # What may differ when a run is continued, because it does not touch the mathematics. Where the data are is
 # free: their fingerprint says whether they are the same, as digests say it of pretrained weights and styles.
+# So is who has a component: its name says what it is.
 FREE_FIELDS = frozenset(
     {
         *COUNTS[1:],
+        "plugins",
         "data.dir",
         "data.folder",
         "data.file",
@@ -54,7 +56,10 @@ def from_json(record: dict[str, Any]) -> ml_collections.ConfigDict:
             node = node.get(name) if isinstance(node, dict) else None
         if isinstance(node, dict):
             node.setdefault(field, value)
-    return ml_collections.ConfigDict(_with_tuples(record))
+    fields = _with_tuples(record)
+    if isinstance(fields, dict) and fields.get("plugins") == []:
+        fields["plugins"] = ()
+    return ml_collections.ConfigDict(fields)
 
 
 def _with_tuples(value: Any) -> Any:

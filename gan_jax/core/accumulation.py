@@ -13,7 +13,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from gan_jax.core.modules import walk
+from gan_jax.core.modules import trait, walk
 from gan_jax.core.randomness import Microbatch, within
 from gan_jax.utils.tree import PyTree
 
@@ -110,14 +110,14 @@ def network_obstacles(**networks: nn.Module | None) -> list[str]:
     found = []
     for role, network in networks.items():
         for name, module in walk(network, role) if network is not None else ():
-            if getattr(module, "norm", "none") == "batch":
+            if trait(module, "norm") == "batch":
                 found.append(
                     f"{name}.norm=batch takes its statistics over the whole mini-batch: set {name}.norm="
                     "layer or another one"
                 )
-            if of_batch := getattr(module, "of_batch", ""):
+            if of_batch := trait(module, "of_batch"):
                 found.append(f"{name} {of_batch}")
-            kind = getattr(module, "minibatch", "none")
+            kind = trait(module, "minibatch")
             if kind != "none":
                 found.append(
                     f"{name}.minibatch={kind} compares the examples of the whole mini-batch: set "

@@ -20,7 +20,7 @@ import optax
 from gan_jax.core.accumulation import Microbatches, network_obstacles
 from gan_jax.core.execution import Execution, Precision
 from gan_jax.core.games import Alternating, Game
-from gan_jax.core.modules import is_conditional, with_field
+from gan_jax.core.modules import is_conditional, trait, with_field
 from gan_jax.core.randomness import INIT, LATENTS, NOISE, Latent, example_keys, latents
 from gan_jax.core.state import ROLES, Player, Role, TrainState
 from gan_jax.core.styles import NO_TRUNCATION, Truncation, check_truncation, has_styles, mean_style, truncate
@@ -162,7 +162,7 @@ class Algorithm:
     @property
     def num_classes(self) -> int | None:
         """How many classes `sample` can be asked for; None where it does not look at labels."""
-        return self.generator.num_classes if is_conditional(self.generator) else None
+        return trait(self.generator, "num_classes") if is_conditional(self.generator) else None
 
     @property
     def input_size(self) -> int:
@@ -407,7 +407,7 @@ class Algorithm:
     def geometry(self, direction: str) -> Geometry:
         """What sizes of pictures `translate` takes and makes."""
         self.check_direction(direction)
-        return Geometry(getattr(self.generator, "multiple", 1), getattr(self.generator, "scale", 1))
+        return Geometry(trait(self.generator, "multiple"), trait(self.generator, "scale"))
 
     def translate(self, state: TrainState, picture: Array, key: Key, direction: str) -> Array:
         """Pictures [B, H * scale, W * scale, C'] made of pictures [B, H, W, C] of the field `input_field`.

@@ -28,6 +28,7 @@ from gan_jax.core.update import (
     vary_params,
 )
 from gan_jax.optim.schedules import Schedule, as_schedule
+from gan_jax.utils.tables import Table
 from gan_jax.utils.tree import PyTree
 
 
@@ -198,12 +199,15 @@ class Consensus:
         )
 
 
-GAMES: dict[str, Callable[..., Game]] = {
-    "alternating": Alternating,
-    "simultaneous": Simultaneous,
-    "extragradient": Extragradient,
-    "consensus": Consensus,
-}
+GAMES: Table[Callable[..., Game]] = Table(
+    "game",
+    {
+        "alternating": Alternating,
+        "simultaneous": Simultaneous,
+        "extragradient": Extragradient,
+        "consensus": Consensus,
+    },
+)
 
 
 def _minibatch(batches: Batch, index: int) -> Batch:

@@ -40,9 +40,28 @@ def has_field(module: nn.Module, field: str) -> bool:
     return any(field in part.__dataclass_fields__ for _, part in walk(module))
 
 
-def is_conditional(module: Any) -> bool:
-    """Whether a network is told the labels; one that has no attribute `conditional` is not."""
-    return bool(getattr(module, "conditional", False))
+# What a network may say of itself by an attribute, and what holds where it has none: it needs none of them.
+TRAITS: dict[str, Any] = {
+    "conditional": False,  # whether it looks at the labels
+    "num_classes": None,  # how many labels it knows
+    "auxiliary": None,  # further outputs of a discriminator beside its logits; None: their shapes say it
+    "norm": "none",  # "batch" mixes the examples of a mini-batch
+    "minibatch": "none",  # what else compares them
+    "of_batch": "",  # what else looks at all of them, in words
+    "spectral_norm": False,  # whether its weights' norms are bounded
+    "multiple": 1,  # of a translator: what the sides of a picture must be multiples of
+    "scale": 1,  # of a translator: how many times larger its images are than their sources
+}
+
+
+def trait(network: Any, name: str) -> Any:
+    """What a network says of itself, one of TRAITS."""
+    return getattr(network, name, TRAITS[name])
+
+
+def is_conditional(network: Any) -> bool:
+    """Whether a network is told the labels."""
+    return bool(trait(network, "conditional"))
 
 
 def with_field(module: nn.Module, **changes: Any) -> nn.Module:

@@ -2,7 +2,7 @@
 
 import contextlib
 import importlib.util
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from absl import logging
 from gan_jax.data.arrays import ARRAYS
 from gan_jax.data.builder import INFO_FILE, LocalBuilder
 from gan_jax.data.dataset import Dataset
+from gan_jax.data.function_set import FunctionSet, OpenedSet
 from gan_jax.data.idx import FashionMnist, IdxBuilder, Kmnist, Mnist
 from gan_jax.data.image_folder import ImageFolder
 from gan_jax.data.npz_pairs import NpzPairs
@@ -28,45 +29,75 @@ from gan_jax.data.unpaired_sets import UnpairedSets
 from gan_jax.data.views import VIEW, viewed
 from gan_jax.data.zipped import zipped
 from gan_jax.densities import DENSITIES
+from gan_jax.utils import plugins
 from gan_jax.utils.errors import UserError
 from gan_jax.utils.paths import expanded
+from gan_jax.utils.tables import Table
 
 Builder = LocalBuilder | UnpairedFolders | NpzUnpairedSets
-BUILDERS: dict[str, type[Builder]] = {  # prepared once, as files
-    "shapes": Shapes,
-    "mnist": Mnist,
-    "fashion_mnist": FashionMnist,
-    "kmnist": Kmnist,
-    "image_folder": ImageFolder,
-    "stacked_mnist": StackedMnist,
-    "pairs_folder": PairsFolder,
-    "npz_pairs": NpzPairs,
-    "unpaired": UnpairedFolders,
-    "npz_unpaired": NpzUnpairedSets,
-    "photos": Photos,
-}
-# Those that are made of files that an option names.
-OWN_FILES = frozenset({"image_folder", "pairs_folder", "npz_pairs", "unpaired", "npz_unpaired", "photos"})
-POINTS = {name: PointSet(name, make) for name, make in DENSITIES.items()}  # drawn when they are read
+# A builder prepares files, once; what has `open` is made when it is read, as points are; a function of the
+# split and the options makes a Dataset.
+DATASETS: Table[type[Builder] | OpenedSet | Callable[..., Dataset]] = Table(
+    "data set",
+    {
+        "shapes": Shapes,
+        "mnist": Mnist,
+        "fashion_mnist": FashionMnist,
+        "kmnist": Kmnist,
+        "image_folder": ImageFolder,
+        "stacked_mnist": StackedMnist,
+        "pairs_folder": PairsFolder,
+        "npz_pairs": NpzPairs,
+        "unpaired": UnpairedFolders,
+        "npz_unpaired": NpzUnpairedSets,
+        "photos": Photos,
+        **{name: PointSet(name, make) for name, make in DENSITIES.items()},
+    },
+)
 ZIP = "zip"  # of other data sets
-DATASETS: dict[str, type[Builder] | PointSet] = {**BUILDERS, **POINTS}
+
+
+def builder_named(name: str) -> type[Builder] | None:
+    """The builder with this name; None where the name stands for no builder."""
+    made = _named(name)
+    return made if isinstance(made, type) else None
+
+
+def opened_named(name: str) -> OpenedSet | None:
+    """The data set with this name that is made when it is read; None where it stands for none."""
+    made = _named(name)
+    if made is None or isinstance(made, type):
+        return None
+    return FunctionSet(name, made) if not hasattr(made, "open") else made
+
+
+def _named(name: str) -> Any:
+    if name not in DATASETS:
+        plugins.load_installed()
+    return DATASETS.get(name)
+
+
+def has_own_files(name: str) -> bool:
+    """Whether a data set is made of files that one of its options names."""
+    return builder_named(name) is not None and bool({"folder", "file"} & set(options_of(name)))
 
 
 def options_of(name: str) -> Mapping[str, Any]:
     """The options of a data set with their defaults; none of a name that is not in DATASETS, nor "zip"."""
     if name == ZIP:
         return {"parts": {}}
-    if name in POINTS:
-        return POINTS[name].defaults
-    return {field.name: field.default for field in fields(BUILDERS[name].OPTIONS)} if name in BUILDERS else {}
+    if opened := opened_named(name):
+        return opened.defaults
+    builder = builder_named(name)
+    return {field.name: field.default for field in fields(builder.OPTIONS)} if builder else {}
 
 
 def picture_size(name: str, options: Mapping[str, Any]) -> tuple[int, int] | None:
-    """Height and width of the pictures of one of the BUILDERS; None where only its files say it."""
-    if name in OWN_FILES:
+    """Height and width of the pictures of a builder's set; None where only its files say it."""
+    if has_own_files(name):
         height = options.get("tile") or options.get("height")
         return (height, options.get("width") or height) if height else None
-    if name not in BUILDERS:
+    if builder_named(name) is None:
         return None
     try:
         builder = builder_of(name, Path(), dict(options))
@@ -125,10 +156,10 @@ def _load(name: str, data_dir: str | Path | None, split: str, options: dict[str,
             "The run was trained on arrays that a program held: give them to train(config, workdir, "
             "dataset=gan_jax.data.from_arrays(...)) again, and name other reals (gan-jax evaluate --real)."
         )
-    if name in POINTS:
-        return POINTS[name].open(split, options)
+    if opened := opened_named(name):
+        return opened.open(split, options)
     root = data_root(data_dir)
-    if name not in BUILDERS:
+    if builder_named(name) is None:
         folder = find_folder(root, name)
         if folder is None:
             raise UserError(_missing_stock(name, root, data_dir))
@@ -145,10 +176,11 @@ def _load(name: str, data_dir: str | Path | None, split: str, options: dict[str,
 
 def splits(name: str, *, data_dir: str | Path | None = None, **options: Any) -> tuple[str, ...]:
     """The splits of a data set that is prepared; arguments and errors as in `load`."""
-    if name in POINTS:
-        return POINTS[name].SPLITS
+    if opened := opened_named(name):
+        known: tuple[str, ...] = getattr(opened, "SPLITS", FunctionSet.SPLITS)
+        return known
     root = data_root(data_dir)
-    if name in BUILDERS:
+    if builder_named(name):
         return builder_of(name, root, options).splits()
     if (folder := find_folder(root, name)) is None:
         raise UserError(_missing_stock(name, root, data_dir))
@@ -173,24 +205,24 @@ def prepare(
         UserError: files missing or damaged, no mirror reached, the data folder not writable, no TensorFlow;
             points, which need no preparation.
     """
-    if name in POINTS:
-        raise UserError(
-            f"Nothing is to be prepared: the points of {name} are drawn whenever the data set is opened."
-        )
+    if opened := opened_named(name):
+        what = f"the points of {name} are drawn" if isinstance(opened, PointSet) else f"{name} is made"
+        raise UserError(f"Nothing is to be prepared: {what} whenever the data set is opened.")
     if name == ZIP:
         raise UserError(f"Nothing is to be prepared of a {ZIP}: prepare its parts.")
     root = data_root(data_dir)
-    if source is not None and name in OWN_FILES:
+    cls = builder_named(name)
+    if source is not None and has_own_files(name):
         option = "file" if "file" in options_of(name) else "folder"
         raise UserError(
             f"{name} is prepared when it is first opened, as by a training with data.name={name} and "
             f"data.{option}={source}: nothing is to be done before."
         )
-    if source is not None and not (name in BUILDERS and issubclass(BUILDERS[name], IdxBuilder)):
+    if source is not None and not (cls and issubclass(cls, IdxBuilder)):
         raise UserError(f"The data set {name} is not made from files in a folder: leave out {source}.")
     if source is not None and not expanded(source).is_dir():
         raise UserError(f"the folder {source}, which is to have the files, is not there.")
-    if name not in BUILDERS:
+    if cls is None:
         _no_options(name, options)
         return _prepare_stock(name, root)
     builder = builder_of(name, root, options)
@@ -215,7 +247,8 @@ def _open(builder: Builder, split: str) -> Dataset:
 
 
 def builder_of(name: str, root: Path, options: dict[str, Any]) -> Builder:
-    cls, known = BUILDERS[name], options_of(name)
+    cls, known = builder_named(name), options_of(name)
+    assert cls is not None
     options = {option: value for option, value in options.items() if option not in VIEW}
     if unknown := sorted(set(options) - set(known)):
         raise UserError(

@@ -18,6 +18,7 @@ import numpy as np
 
 from gan_jax.densities import DENSITIES, Density
 from gan_jax.utils.checks import check_count
+from gan_jax.utils.tables import Table
 
 Array = jax.Array
 Shape = tuple[int, ...]
@@ -334,7 +335,9 @@ def srgb_levels(lab: Any, xp: Any) -> Any:
     return xp.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
 
 
-_CODECS: dict[str, Any] = {kind.name: kind for kind in (Pixels, Points, Tiles, Wave, Lab)}
+CODECS: Table[Any] = Table(
+    "codec", {kind.name: kind for kind in (Pixels, Points, Tiles, Wave, Lab)}, named=True
+)
 
 
 def codec_from(described: Mapping[str, Any]) -> Codec:
@@ -344,12 +347,12 @@ def codec_from(described: Mapping[str, Any]) -> Codec:
         ValueError: there is no such codec.
     """
     name, options = described["name"], {key: value for key, value in described.items() if key != "name"}
-    if name not in _CODECS:
-        raise ValueError(f"the codec {name!r} is not one of {', '.join(_CODECS)}")
+    if name not in CODECS:
+        raise ValueError(f"the codec {name!r} is not one of {', '.join(CODECS)}")
     if name == Points.name:
         recipe = options.get("density")
         return Points() if recipe is None else Points.named(**recipe)
-    codec: Codec = _CODECS[name](**options)
+    codec: Codec = CODECS[name](**options)
     return codec
 
 

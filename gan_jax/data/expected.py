@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from gan_jax.data.catalog import BUILDERS, OWN_FILES, ZIP, builder_of, load
+from gan_jax.data.catalog import ZIP, builder_named, builder_of, has_own_files, load
 from gan_jax.data.dataset import Dataset
 from gan_jax.data.spec import DataSpec, Field
 from gan_jax.data.unpaired_sets import UnpairedSets
@@ -48,9 +48,9 @@ def _empty(name: str, data_dir: str | Path | None, options: Mapping[str, Any]) -
             for field, part in options["parts"].items()
         }
         return zipped(parts, dict(options))
-    if name not in BUILDERS:
+    if builder_named(name) is None:
         return load(name, data_dir=data_dir, **options)
-    if name in OWN_FILES and not _is_there(options):
+    if has_own_files(name) and not _is_there(options):
         return _of_fields(name, _sized(name, options), None)
     builder = builder_of(name, Path(data_dir or "."), dict(options))
     if not isinstance(builder, UnpairedSets):

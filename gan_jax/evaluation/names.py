@@ -1,4 +1,4 @@
-"""Names of metrics and resizers for the command line, which must not import JAX to list them."""
+"""Names of metrics of ours and of resizers for the command line, which must not import JAX to list them."""
 
 METRICS = (
     *("fid", "kid", "inception_score", "prdc", "intra_class_fid", "classification_accuracy", "modes"),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import jax.numpy as jnp
@@ -26,14 +28,37 @@ from gan_jax.feature_networks.simple_networks import (
     random_network,
 )
 from gan_jax.feature_networks.stacked import stacked
+from gan_jax.utils import plugins
 from gan_jax.utils.errors import UserError
 from gan_jax.utils.paths import expanded
+from gan_jax.utils.tables import Table
 
-NETWORKS = ("auto", "classifier", "inception", "random", "pixels", "pca", "points")
 SMALL = 64  # pixels: a larger side is no longer what an in-domain classifier is usual for
 COMPONENTS = 64  # of pca
 FITTED = 4_096  # images that pca is fitted to
 STACKED = "stacked_mnist"  # judged digit by digit
+AUTO = "auto"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a feature network is made for.
+
+    Attributes:
+        real: the real side, of images `real.image_shape` [H, W, C] as `real.codec` stores them.
+        text: as it was named, such as "classifier:mnist"; "auto" too.
+        which: what stands behind the colon; "" for nothing.
+        data_dir: the data folder; None for the usual one.
+        resizer: of Inception, as `resize.RESIZERS` has them.
+        weights: a file with Inception's weights; None for the usual place.
+    """
+
+    real: ImageSource
+    text: str
+    which: str = ""
+    data_dir: str | Path | None = None
+    resizer: str = "legacy"
+    weights: str | Path | None = None
 
 
 def open_network(
@@ -63,53 +88,62 @@ def open_network(
         UserError: an unknown name, weights that are not there, or a network that does not take these images.
     """
     name, colon, which = text.partition(":")
-    allowed = {"classifier": which != "", "inception": which in VARIANTS}
-    if name not in NETWORKS or (colon and not allowed.get(name, False)):
+    if name not in (AUTO, *NETWORKS):
+        plugins.load_installed()
+    allowed = {
+        "classifier": which != "",
+        "inception": which in VARIANTS,
+        **dict.fromkeys(NETWORKS.own(), True),
+    }
+    if name not in (AUTO, *NETWORKS) or (colon and not allowed.get(name, False)):
         raise UserError(
-            f"network={text}: choose one of {', '.join(NETWORKS)}, classifier:DATA_SET, classifier:FILE or "
-            "inception:torchvision"
+            f"network={text}: choose one of {', '.join((AUTO, *NETWORKS))}, classifier:DATA_SET, "
+            "classifier:FILE or inception:torchvision"
         )
-    if name == "auto":
+    if name == AUTO:
         name = _usual(real)
-    _check_kind(text, name, real)
+    if name not in NETWORKS.own():
+        _check_kind(text, name, real)
     if inception_weights is not None and name != "inception":
         raise UserError(f"inception_weights={inception_weights} is of no use to network={name}: leave it out")
-    if name == "classifier":
-        network = _classifier(which, real, data_dir)
-    elif name == "inception":
-        network = _inception(text, real, which or "fid", resizer, inception_weights)
-    elif name == "points":
-        network = point_network(real.image_shape[2])
-    else:
-        network = _simple(name, real)
+    network = NETWORKS[name](Asked(real, text, which, data_dir, resizer, inception_weights))
     network.check_shape(seen_by(real, network.codec).image_shape)
     return network
 
 
-def _simple(name: str, real: ImageSource) -> FeatureNetwork:
-    """A network without weights from elsewhere: random, pixels or pca."""
-    if name == "random":
-        network = random_network(real.image_shape)
-    elif name == "pixels":
-        network = pixel_network(real.image_shape)
-    else:
-        count = FITTED if real.size is None else min(real.size, FITTED)
-        images = [batch for batch, _ in real.batches(count, 1024)]
-        if real.codec != Pixels():
-            images = [np.asarray(as_pixels(jnp.asarray(batch), real.codec)) for batch in images]
-        network = pca_network(
-            images, components=max(1, min(COMPONENTS, count - 1, math.prod(real.image_shape)))
-        )
+def _random(asked: Asked) -> FeatureNetwork:
+    return _decoding(random_network(asked.real.image_shape), asked.real)
+
+
+def _pixels(asked: Asked) -> FeatureNetwork:
+    return _decoding(pixel_network(asked.real.image_shape), asked.real)
+
+
+def _pca(asked: Asked) -> FeatureNetwork:
+    real = asked.real
+    count = FITTED if real.size is None else min(real.size, FITTED)
+    images = [batch for batch, _ in real.batches(count, 1024)]
+    if real.codec != Pixels():
+        images = [np.asarray(as_pixels(jnp.asarray(batch), real.codec)) for batch in images]
+    components = max(1, min(COMPONENTS, count - 1, math.prod(real.image_shape)))
+    return _decoding(pca_network(images, components=components), real)
+
+
+def _decoding(network: FeatureNetwork, real: ImageSource) -> FeatureNetwork:
+    """The network of pixels, for what the real set holds."""
     return network if real.codec == Pixels() else decoding_network(network, real.codec)
 
 
-def _inception(
-    text: str, real: ImageSource, variant: str, resizer: str, weights: str | Path | None
-) -> FeatureNetwork:
+def _points(asked: Asked) -> FeatureNetwork:
+    return point_network(asked.real.image_shape[2])
+
+
+def _inception(asked: Asked) -> FeatureNetwork:
+    real = asked.real
     try:
-        return inception(weights, variant=variant, resizer=resizer)
+        return inception(asked.weights, variant=asked.which or "fid", resizer=asked.resizer)
     except UserError as error:
-        if text != "auto":
+        if asked.text != AUTO:
             raise
         raise UserError(
             f"{error} (network=auto is Inception here: only a data set by name, of small, grey, labelled "
@@ -135,12 +169,12 @@ def _check_kind(text: str, name: str, real: ImageSource) -> None:
     if name == "points" and real.codec.pictured:
         raise UserError(
             f"network=points: it takes points, and {real.name} holds {real.codec.noun}: choose one of "
-            f"{', '.join(NETWORKS[:-1])}"
+            f"{', '.join((AUTO, *_others('points')))}"
         )
     if name == "classifier" and not real.codec.is_image:
         raise UserError(
             f"network={text}: it takes images, and {real.name} holds {real.codec.noun}: choose one of "
-            f"{', '.join(NETWORKS[2:-1])}"
+            f"{', '.join(_others('points', 'classifier'))}"
         )
 
 
@@ -152,7 +186,12 @@ def _has_usual_classifier(real: ImageSource) -> bool:
     return real.dataset.name == STACKED or (max(height, width) <= SMALL and channels == 1)
 
 
-def _classifier(which: str, real: ImageSource, data_dir: str | Path | None) -> FeatureNetwork:
+def _others(*left_out: str) -> list[str]:
+    return [name for name in NETWORKS if name not in left_out]
+
+
+def _classifier(asked: Asked) -> FeatureNetwork:
+    which, real, data_dir = asked.which, asked.real, asked.data_dir
     file = expanded(which)
     if which.endswith(".npz") or (which and file.is_file()):
         return load_classifier(file)
@@ -163,7 +202,7 @@ def _classifier(which: str, real: ImageSource, data_dir: str | Path | None) -> F
         raise UserError(
             f"network=classifier: {real.name} {lacking}, and a classifier is trained on the labelled train "
             "split of a data set; name the classifier of another one, as in classifier:mnist, or choose "
-            f"{', '.join(NETWORKS[2:-1])}"
+            f"{', '.join(_others('points', 'classifier'))}"
         )
     if real.dataset.name == STACKED:
         return stacked(classifier("mnist", data_dir=data_dir))
@@ -179,3 +218,16 @@ def _classifier_of_another(name: str, real: ImageSource, data_dir: str | Path | 
             f"{spelled(real.image_shape)}: choose another network, or resize the images"
         )
     return classifier(name, data_dir=data_dir)
+
+
+NETWORKS: Table[Callable[[Asked], FeatureNetwork]] = Table(
+    "feature network",
+    {
+        "classifier": _classifier,
+        "inception": _inception,
+        "random": _random,
+        "pixels": _pixels,
+        "pca": _pca,
+        "points": _points,
+    },
+)

@@ -14,6 +14,7 @@ from gan_jax.evaluation.pair_scores import pair_metrics
 from gan_jax.evaluation.scores import METRICS, kid_of_subsets
 from gan_jax.evaluation.sources.image_source import ImageSource, class_numbers, spelled
 from gan_jax.feature_networks.network import FeatureNetwork
+from gan_jax.utils import plugins
 from gan_jax.utils.errors import UserError
 
 
@@ -60,6 +61,8 @@ def chosen(
     Raises:
         UserError: none, or one that is not there; a size without KID, or a border without metrics of pairs.
     """
+    if not set(names) <= METRICS.keys():
+        plugins.load_installed()
     unknown = [name for name in names if name not in METRICS]
     if unknown or not names:
         what = f"unknown metric {unknown[0]!r}" if unknown else "no metric is named"

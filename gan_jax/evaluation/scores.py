@@ -33,6 +33,7 @@ from gan_jax.metrics.path_length import EPSILON, Sampling, path_length
 from gan_jax.metrics.prdc import prdc, squared_neighbours
 from gan_jax.metrics.sliced_wasserstein import sliced_wasserstein_pyramid
 from gan_jax.utils.errors import UserError
+from gan_jax.utils.tables import Table
 
 SUBSETS, SUBSET = 100, 1000  # of KID
 SPLITS = 10  # of the Inception Score
@@ -241,111 +242,114 @@ def _labels(side: ExtractedSet) -> np.ndarray:
     return side.labels
 
 
-METRICS: dict[str, Metric] = {
-    "fid": Metric(1, "", {"fid": "lower"}, _fid),
-    "kid": kid_of_subsets(SUBSET),
-    "inception_score": Metric(
-        1,
-        f"whole, and {SPLITS} splits",
-        {
-            "inception_score": "higher",
-            "inception_score_splits": "higher",
-            "inception_score_splits_std": "neither",
-        },
-        _inception_score,
-        least=SPLITS,
-        needs=frozenset({"logits"}),
-    ),
-    "prdc": Metric(
-        1,
-        f"precision and recall k={MANIFOLD}, density and coverage k={DENSITY}",
-        {"precision": "higher", "recall": "higher", "density": "higher", "coverage": "higher"},
-        _prdc,
-        least=max(MANIFOLD, DENSITY) + 1,
-    ),
-    "intra_class_fid": Metric(
-        1, "", {"intra_class_fid": "lower"}, _intra_class_fid, needs=frozenset({"labels"})
-    ),
-    "classification_accuracy": Metric(
-        1,
-        _recipe_in_words(),
-        {"gan_train": "higher", "gan_test": "higher", "gan_train_of_reals": "neither"},
-        _classification_accuracy,
-        images=ALL,
-        needs=frozenset({"labels", "held_out"}),
-    ),
-    "modes": Metric(
-        1,
-        "classes of the network, KL in nats to the reals' classes",
-        {"modes": "higher", "modes_kl": "lower"},
-        _modes,
-        needs=frozenset({"logits"}),
-    ),
-    "sliced_wasserstein": Metric(
-        1,
-        f"at most {PYRAMIDS:,} images, {PATCHES} patches of each, {PROJECTIONS} directions",
-        {"swd": "lower"},
-        _sliced_wasserstein,
-        images=PYRAMIDS,
-    ),
-    "ms_ssim": Metric(
-        1,
-        f"{PAIRS:,} pairs of at most {PAIRED:,} images",
-        {"ms_ssim": "neither", "ms_ssim_real": "neither"},
-        _ms_ssim,
-        images=PAIRED,
-    ),
-    "path_length": Metric(
-        1,
-        f"{PATHS:,} paths, {SAMPLING}, steps of {EPSILON:g}",
-        {"path_length": "lower", "path_length_error": "neither"},
-        _path_length,
-        needs=frozenset({"generator", "maps"}),
-    ),
-    "memorisation": Metric(
-        1,
-        f"close: nearer than {100 * CLOSE:g} % of the held-out images",
-        {
-            "copying_c_t": "neither",
-            "nearest_median_ratio": "neither",
-            "nearest_close_share": "neither",
-            "authenticity": "neither",
-            "authenticity_fresh": "neither",
-        },
-        _memorisation,
-        least=20,
-        needs=frozenset({"held_out"}),
-    ),
-    "duplicates": Metric(
-        1,
-        f"batches of {BATCH}, nearer than {100 * NEAR:g} % of the reals",
-        {"support": "neither", "support_at_least": "neither", "collision_share": "neither"},
-        _duplicates,
-        least=max(BATCH, math.ceil(1 / NEAR)),
-    ),
-    "density": Metric(
-        1,
-        f"modes within {MODE:g} standard deviations, KL in nats to their weights, {DIRECTIONS} directions, "
-        f"at most {PROJECTED:,} reals",
-        {
-            "modes_reached": "higher",
-            "high_quality": "higher",
-            "reverse_kl": "lower",
-            "sliced_wasserstein_1": "lower",
-        },
-        _density,
-        needs=frozenset({"density"}),
-    ),
-    **pair_metrics(),
-    "cycle_error": CYCLE_ERROR,
-    "colourfulness": Metric(
-        1,
-        f"at most {COLOURED:,} images",
-        {"colourfulness": "neither", "colourfulness_real": "neither"},
-        _colourfulness,
-        least=1,
-        images=COLOURED,
-        needs=frozenset({"colour"}),
-        features=False,
-    ),
-}
+METRICS: Table[Metric] = Table(
+    "metric",
+    {
+        "fid": Metric(1, "", {"fid": "lower"}, _fid),
+        "kid": kid_of_subsets(SUBSET),
+        "inception_score": Metric(
+            1,
+            f"whole, and {SPLITS} splits",
+            {
+                "inception_score": "higher",
+                "inception_score_splits": "higher",
+                "inception_score_splits_std": "neither",
+            },
+            _inception_score,
+            least=SPLITS,
+            needs=frozenset({"logits"}),
+        ),
+        "prdc": Metric(
+            1,
+            f"precision and recall k={MANIFOLD}, density and coverage k={DENSITY}",
+            {"precision": "higher", "recall": "higher", "density": "higher", "coverage": "higher"},
+            _prdc,
+            least=max(MANIFOLD, DENSITY) + 1,
+        ),
+        "intra_class_fid": Metric(
+            1, "", {"intra_class_fid": "lower"}, _intra_class_fid, needs=frozenset({"labels"})
+        ),
+        "classification_accuracy": Metric(
+            1,
+            _recipe_in_words(),
+            {"gan_train": "higher", "gan_test": "higher", "gan_train_of_reals": "neither"},
+            _classification_accuracy,
+            images=ALL,
+            needs=frozenset({"labels", "held_out"}),
+        ),
+        "modes": Metric(
+            1,
+            "classes of the network, KL in nats to the reals' classes",
+            {"modes": "higher", "modes_kl": "lower"},
+            _modes,
+            needs=frozenset({"logits"}),
+        ),
+        "sliced_wasserstein": Metric(
+            1,
+            f"at most {PYRAMIDS:,} images, {PATCHES} patches of each, {PROJECTIONS} directions",
+            {"swd": "lower"},
+            _sliced_wasserstein,
+            images=PYRAMIDS,
+        ),
+        "ms_ssim": Metric(
+            1,
+            f"{PAIRS:,} pairs of at most {PAIRED:,} images",
+            {"ms_ssim": "neither", "ms_ssim_real": "neither"},
+            _ms_ssim,
+            images=PAIRED,
+        ),
+        "path_length": Metric(
+            1,
+            f"{PATHS:,} paths, {SAMPLING}, steps of {EPSILON:g}",
+            {"path_length": "lower", "path_length_error": "neither"},
+            _path_length,
+            needs=frozenset({"generator", "maps"}),
+        ),
+        "memorisation": Metric(
+            1,
+            f"close: nearer than {100 * CLOSE:g} % of the held-out images",
+            {
+                "copying_c_t": "neither",
+                "nearest_median_ratio": "neither",
+                "nearest_close_share": "neither",
+                "authenticity": "neither",
+                "authenticity_fresh": "neither",
+            },
+            _memorisation,
+            least=20,
+            needs=frozenset({"held_out"}),
+        ),
+        "duplicates": Metric(
+            1,
+            f"batches of {BATCH}, nearer than {100 * NEAR:g} % of the reals",
+            {"support": "neither", "support_at_least": "neither", "collision_share": "neither"},
+            _duplicates,
+            least=max(BATCH, math.ceil(1 / NEAR)),
+        ),
+        "density": Metric(
+            1,
+            f"modes within {MODE:g} standard deviations, KL in nats to their weights, {DIRECTIONS} "
+            f"directions, at most {PROJECTED:,} reals",
+            {
+                "modes_reached": "higher",
+                "high_quality": "higher",
+                "reverse_kl": "lower",
+                "sliced_wasserstein_1": "lower",
+            },
+            _density,
+            needs=frozenset({"density"}),
+        ),
+        **pair_metrics(),
+        "cycle_error": CYCLE_ERROR,
+        "colourfulness": Metric(
+            1,
+            f"at most {COLOURED:,} images",
+            {"colourfulness": "neither", "colourfulness_real": "neither"},
+            _colourfulness,
+            least=1,
+            images=COLOURED,
+            needs=frozenset({"colour"}),
+            features=False,
+        ),
+    },
+)

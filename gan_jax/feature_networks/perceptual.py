@@ -18,10 +18,11 @@ from gan_jax.data.codecs import to_float
 from gan_jax.data.decoding import Reading, Unreadable, decoded
 from gan_jax.feature_networks.content_networks import ContentNetwork, content_network
 from gan_jax.feature_networks.lpips import maps_distance
-from gan_jax.losses.contents import CONTENTS, Content, ContentInputs
+from gan_jax.losses.contents import L1, Content, ContentInputs, MeanSquare, TotalVariation
 from gan_jax.utils.checks import check_count
 from gan_jax.utils.errors import UserError
 from gan_jax.utils.paths import expanded
+from gan_jax.utils.tables import Table
 from gan_jax.utils.tree import PyTree
 
 Array = jax.Array
@@ -165,5 +166,9 @@ def _picture(path: str | Path) -> Array:
     return to_float(jnp.asarray(pixels)[None])
 
 
-# `losses.contents` is on a lower floor and cannot name them; whatever builds from configs has both.
-ALL_CONTENTS = CONTENTS | {kind.name: kind for kind in (Features, LPIPS, Gram)}
+# `losses.contents` is on a lower floor and cannot name those through a network.
+CONTENTS: Table[type[Content]] = Table(
+    "content",
+    {kind.name: kind for kind in (L1, MeanSquare, TotalVariation, Features, LPIPS, Gram)},
+    named=True,
+)

@@ -107,8 +107,8 @@ def exported_generator(algorithm: Algorithm, spec: DataSpec, state: TrainState) 
     if size != own:
         about["codes"] = f"the last {size - own} numbers are codes of {type(algorithm).__name__}"
     inputs = [Value("latent", ("b", size), about=about)]
-    if is_conditional(algorithm.generator):
-        classes = algorithm.generator.num_classes
+    classes = algorithm.num_classes
+    if classes is not None and is_conditional(algorithm.generator):  # a code of InfoGAN is another input
         named: dict[str, Any] = {"class_names": [*spec.class_names]} if spec.class_names else {}
         inputs.append(Value("label", ("b",), "int32", {"range": [0, classes - 1], **named}))
     two = [jax.ShapeDtypeStruct((2, *value.shape[1:]), value.dtype) for value in inputs]

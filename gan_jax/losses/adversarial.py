@@ -16,6 +16,7 @@ import jax.numpy as jnp
 from jax.nn import relu, softplus
 
 from gan_jax.utils.checks import check_number, check_range
+from gan_jax.utils.tables import Table
 
 Array = jax.Array
 PairLoss = Callable[[Array, Array], Array]
@@ -239,15 +240,18 @@ RELATIVISTIC: dict[str, PairLoss] = {
     "least_squares": lambda real, fake: 2.0 * discriminator_least_squares(real, fake, a=-1.0, b=1.0),
     "hinge": discriminator_hinge,
 }
-LOSSES: dict[str, Callable[..., AdversarialLoss]] = {
-    "minimax": minimax,
-    "non_saturating": non_saturating,
-    "least_squares": least_squares,
-    "hinge": hinge,
-    "wasserstein": wasserstein,
-    "relativistic_average": relativistic_average,
-    "relativistic_paired": relativistic_paired,
-}
+LOSSES: Table[Callable[..., AdversarialLoss]] = Table(
+    "loss",
+    {
+        "minimax": minimax,
+        "non_saturating": non_saturating,
+        "least_squares": least_squares,
+        "hinge": hinge,
+        "wasserstein": wasserstein,
+        "relativistic_average": relativistic_average,
+        "relativistic_paired": relativistic_paired,
+    },
+)
 
 
 def smoothed_midpoint(real_target: float, fake_target: float) -> float:

@@ -6,7 +6,7 @@ Those that look through a pretrained network are in `feature_networks.perceptual
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -92,6 +92,3 @@ class TotalVariation(Content):
         down = inputs.made[:, 1:] - inputs.made[:, :-1]
         right = inputs.made[:, :, 1:] - inputs.made[:, :, :-1]
         return jnp.mean(down**2) + jnp.mean(right**2)
-
-
-CONTENTS: dict[str, Any] = {kind.name: kind for kind in (L1, MeanSquare, TotalVariation)}

@@ -17,6 +17,7 @@ from gan_jax.core.collectives import gather_batch
 from gan_jax.losses.term import Term
 from gan_jax.optim.schedules import Schedule
 from gan_jax.utils.checks import check_count, check_decay, check_number
+from gan_jax.utils.tables import Table
 from gan_jax.utils.tree import PyTree
 
 Array = jax.Array
@@ -100,4 +101,6 @@ class PathLength(GeneratorPenalty):
         return jnp.mean((length - mean) ** 2), {"mean": jax.lax.stop_gradient(mean)}
 
 
-GENERATOR_PENALTIES: dict[str, type[GeneratorPenalty]] = {"path_length": PathLength}
+GENERATOR_PENALTIES: Table[type[GeneratorPenalty]] = Table(
+    "generator penalty", {"path_length": PathLength}, named=True
+)

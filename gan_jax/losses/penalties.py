@@ -14,6 +14,7 @@ between reals and fakes and around reals have the reals'.
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass, field
 from typing import ClassVar, NamedTuple
 
@@ -23,6 +24,7 @@ import jax.numpy as jnp
 from gan_jax.losses.gradient_penalties import Critic, consistency, dragan, lecam, r1, r2, wgan_gp
 from gan_jax.losses.term import Term
 from gan_jax.utils.checks import check_count, check_decay, check_number, check_range
+from gan_jax.utils.tables import Table
 from gan_jax.utils.tree import PyTree
 
 Array = jax.Array
@@ -69,7 +71,8 @@ class Penalty(Term):
 
     def keys(self, inputs: PenaltyInputs) -> Array:
         """Keys [B] for this kind of penalty alone."""
-        stream = list(PENALTIES).index(self.name)
+        own = zlib.crc32(self.name.encode())  # whatever else is in the table
+        stream = _STREAMS.get(self.name, own)
         return jax.vmap(lambda key: jax.random.fold_in(key, stream))(inputs.keys)
 
     def value(self, inputs: PenaltyInputs) -> Array:
@@ -238,6 +241,10 @@ class Drift(Penalty):
         return jnp.mean((inputs.real_critic(inputs.real) if logits is None else logits) ** 2)
 
 
-PENALTIES: dict[str, type[Penalty]] = {
-    kind.name: kind for kind in (R1, R2, WGANGP, DRAGAN, LeCam, Consistency, Drift)
-}
+PENALTIES: Table[type[Penalty]] = Table(
+    "penalty",
+    {kind.name: kind for kind in (R1, R2, WGANGP, DRAGAN, LeCam, Consistency, Drift)},
+    named=True,
+)
+# Of the keys that each of the library's own draws with.
+_STREAMS = {name: stream for stream, name in enumerate(PENALTIES)}

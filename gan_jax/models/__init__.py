@@ -20,27 +20,31 @@ from gan_jax.models.srresnet import SRResNet
 from gan_jax.models.stylegan import StyleGANGenerator
 from gan_jax.models.stylegan2 import StyleGAN2Discriminator, StyleGAN2Generator
 from gan_jax.models.unet import UNetGenerator
+from gan_jax.utils.tables import Table
 
-MODELS: dict[str, type[nn.Module]] = {
-    "dcgan_generator": DCGANGenerator,
-    "dcgan_discriminator": DCGANDiscriminator,
-    "mlp_generator": MLPGenerator,
-    "mlp_discriminator": MLPDiscriminator,
-    "resnet_generator": ResNetGenerator,
-    "resnet_discriminator": ResNetDiscriminator,
-    "progan_generator": ProGANGenerator,
-    "progan_discriminator": ProGANDiscriminator,
-    "stylegan_generator": StyleGANGenerator,
-    "stylegan2_generator": StyleGAN2Generator,
-    "stylegan2_discriminator": StyleGAN2Discriminator,
-    "r3gan_generator": R3GANGenerator,
-    "r3gan_discriminator": R3GANDiscriminator,
-    "unet_generator": UNetGenerator,
-    "resnet_translator": ResNetTranslator,
-    "patchgan_discriminator": PatchGANDiscriminator,
-    "srresnet_generator": SRResNet,
-    "sr_discriminator": SRDiscriminator,
-    "unet_generator_pair": UNetGeneratorPair,
-    "resnet_translator_pair": ResNetTranslatorPair,
-    "patchgan_discriminator_pair": PatchGANDiscriminatorPair,
-}
+MODELS: Table[type[nn.Module]] = Table(
+    "network",
+    {
+        "dcgan_generator": DCGANGenerator,
+        "dcgan_discriminator": DCGANDiscriminator,
+        "mlp_generator": MLPGenerator,
+        "mlp_discriminator": MLPDiscriminator,
+        "resnet_generator": ResNetGenerator,
+        "resnet_discriminator": ResNetDiscriminator,
+        "progan_generator": ProGANGenerator,
+        "progan_discriminator": ProGANDiscriminator,
+        "stylegan_generator": StyleGANGenerator,
+        "stylegan2_generator": StyleGAN2Generator,
+        "stylegan2_discriminator": StyleGAN2Discriminator,
+        "r3gan_generator": R3GANGenerator,
+        "r3gan_discriminator": R3GANDiscriminator,
+        "unet_generator": UNetGenerator,
+        "resnet_translator": ResNetTranslator,
+        "patchgan_discriminator": PatchGANDiscriminator,
+        "srresnet_generator": SRResNet,
+        "sr_discriminator": SRDiscriminator,
+        "unet_generator_pair": UNetGeneratorPair,
+        "resnet_translator_pair": ResNetTranslatorPair,
+        "patchgan_discriminator_pair": PatchGANDiscriminatorPair,
+    },
+)

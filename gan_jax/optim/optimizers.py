@@ -20,6 +20,7 @@ import optax
 from gan_jax.optim.schedules import Constant, Schedule, as_schedule, constant, is_off
 from gan_jax.optim.transforms import average_history, clip_weights, replace_not_finite
 from gan_jax.utils.checks import check_count, check_decay, check_number, check_range
+from gan_jax.utils.tables import Table
 from gan_jax.utils.tree import PyTree
 
 Array = jax.Array
@@ -150,12 +151,15 @@ def sgd(
     return _extended(inner, weight_clip, historical_averaging, finite_gradients, lazy_regularization_scale)
 
 
-OPTIMIZERS: dict[str, Callable[..., Transformation]] = {
-    "adam": adam,
-    "optimistic_adam": optimistic_adam,
-    "rmsprop": rmsprop,
-    "sgd": sgd,
-}
+OPTIMIZERS: Table[Callable[..., Transformation]] = Table(
+    "optimizer",
+    {
+        "adam": adam,
+        "optimistic_adam": optimistic_adam,
+        "rmsprop": rmsprop,
+        "sgd": sgd,
+    },
+)
 
 
 def lazy_regularization_scale(intervals: Iterable[int]) -> float:
@@ -241,11 +245,14 @@ def _scheduled_half_life(images: Schedule, batch_size: int) -> Schedule:
     return decay
 
 
-EMAS: dict[str, Callable[..., Schedule]] = {
-    "none": no_average,
-    "decay": decay_average,
-    "half_life": half_life_average,
-}
+EMAS: Table[Callable[..., Schedule]] = Table(
+    "moving average",
+    {
+        "none": no_average,
+        "decay": decay_average,
+        "half_life": half_life_average,
+    },
+)
 
 
 def _scheduled(

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from gan_jax.utils.checks import check_count, check_number
+from gan_jax.utils.tables import Table
 
 Array = jax.Array
 Schedule = Callable[[Array], Array]  # step int32 [] -> float32 []
@@ -106,12 +107,15 @@ def exponential(start: float, end: float, steps: int, delay: int = 0) -> Ramp:
     return _ramp(start, end, steps, delay, _geometric)
 
 
-SCHEDULES: dict[str, Callable[..., Schedule]] = {
-    "constant": constant,
-    "linear": linear,
-    "cosine": cosine,
-    "exponential": exponential,
-}
+SCHEDULES: Table[Callable[..., Schedule]] = Table(
+    "schedule",
+    {
+        "constant": constant,
+        "linear": linear,
+        "cosine": cosine,
+        "exponential": exponential,
+    },
+)
 
 
 def as_schedule(

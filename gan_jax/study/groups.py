@@ -20,9 +20,9 @@ import ml_collections
 import numpy as np
 
 from gan_jax.config.build import build_algorithm
-from gan_jax.config.components import PENALTY_TABLES, TABLES
 from gan_jax.config.phases import phase_configs
 from gan_jax.config.record import to_json
+from gan_jax.config.tables import PENALTY_TABLES, TABLES
 from gan_jax.core.algorithm import Algorithm
 from gan_jax.data.spec import DataSpec
 from gan_jax.study.study import Run

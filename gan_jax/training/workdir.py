@@ -23,12 +23,13 @@ import ml_collections
 from absl import logging
 
 from gan_jax.config.components import complete
-from gan_jax.config.config_file import SOURCE, Source, use_source
+from gan_jax.config.config_file import SOURCE, Source, use_own
 from gan_jax.config.record import describe_data, differences, from_json, located, recorded_spec, to_json
 from gan_jax.data import Dataset, DataSpec
 from gan_jax.data.prepared import is_same_data
 from gan_jax.distributed.hosts import ALONE, Hosts
 from gan_jax.summaries.logs import read_metrics
+from gan_jax.utils import plugins
 from gan_jax.utils.errors import UserError
 from gan_jax.utils.files import disk_errors, locked, write_atomically, write_json
 from gan_jax.utils.paths import expanded
@@ -58,7 +59,10 @@ def check_workdir(
         check_unused(folder)
         return {"config": to_json(located(config)), "data": described, "frozen": dict(frozen), "starts": []}
     record = read_record(folder)
-    before = complete(from_json(record["config"]))  # a field that is newer than the record has its default
+    before = from_json(record["config"])
+    with before.unlocked():
+        before.plugins = config.plugins  # those of the record may be called otherwise now
+    before = complete(before)  # a field that is newer than the record has its default
     changed = differences(to_json(before), to_json(located(config)))
     if not is_same_data(record["data"]["fingerprint"], described["fingerprint"]):
         changed.append(f"the data: {record['data']['fingerprint']} -> {described['fingerprint']}")
@@ -88,6 +92,13 @@ def note_start(folder: Path, record: dict[str, Any], source: Source | None = Non
                 ", ".join(now["components"]),
             )
         record = {**record, "source": now}
+    if used := plugins.describe(record["config"].get("plugins", ())):
+        old = record.get("plugins", used)
+        if old != used:
+            logging.warning(
+                "the run began with the plugins %s, and has %s now", plugins.said(old), plugins.said(used)
+            )
+        record = {**record, "plugins": used}
     if (folder / FILE).exists():  # `start_over` may have changed it
         record = {**record, _SAVED: read_record(folder).get(_SAVED, False)}
     write_json(folder / FILE, {**record, "starts": [*record["starts"], describe_environment()]})
@@ -271,7 +282,8 @@ def read_record(folder: str | Path) -> dict[str, Any]:
         record = parse_json(path.read_text())
         if not {"config", "data", "starts"} <= record.keys() or not record["starts"]:
             raise ValueError("it lacks config, data or starts")
-        recorded_spec(record["data"])
+        if not _has_own(record):  # which may have a codec of its own
+            recorded_spec(record["data"])
         return record
     except FileNotFoundError:
         raise UserError(
@@ -280,16 +292,27 @@ def read_record(folder: str | Path) -> dict[str, Any]:
     except NotADirectoryError:
         raise UserError(f"workdir={folder} is a file; give the folder of a run") from None
     except (ValueError, AttributeError, KeyError, TypeError, RecursionError) as error:
-        raise UserError(
-            f"{path} is damaged ({error}); put back a copy of it, or start anew in another workdir"
-        ) from None
+        raise _damaged(path, error) from None
 
 
 def recorded_run(folder: str | Path) -> tuple[ml_collections.ConfigDict, DataSpec, dict[str, Any]]:
     """A run's config, what its networks know of the data, and the whole record.
 
-    The run's own config file is run where it has components of its own.
+    The run's own config file is run where it has components of its own, and its plugins are imported.
     """
     record = read_record(folder)
-    use_source(expanded(folder), record)
-    return from_json(record["config"]), recorded_spec(record["data"]), record
+    use_own(expanded(folder), record)
+    try:
+        return from_json(record["config"]), recorded_spec(record["data"]), record
+    except (ValueError, AttributeError, KeyError, TypeError) as error:
+        raise _damaged(expanded(folder) / FILE, error) from None
+
+
+def _has_own(record: dict[str, Any]) -> bool:
+    """Whether a run has components that are not the library's own."""
+    source = record.get("source")
+    return bool(record["config"].get("plugins") or (isinstance(source, dict) and source.get("components")))
+
+
+def _damaged(path: Path, error: Exception) -> UserError:
+    return UserError(f"{path} is damaged ({error}); put back a copy of it, or start anew in another workdir")

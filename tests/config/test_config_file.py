@@ -6,8 +6,8 @@ import sys
 import pytest
 
 from gan_jax.config import config_file
-from gan_jax.config.components import own_components
 from gan_jax.config.config_file import run_config_file
+from gan_jax.config.tables import own_components
 from gan_jax.losses.adversarial import LOSSES
 from gan_jax.main import main
 from gan_jax.models import MODELS

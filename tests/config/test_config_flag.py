@@ -6,6 +6,7 @@ from PIL import Image
 
 from gan_jax.config import build, components
 from gan_jax.config.config_flag import define_config
+from gan_jax.optim.optimizers import OPTIMIZERS
 from gan_jax.utils.errors import UserError
 from tests import runs
 from tests.runs import ROOT
@@ -64,9 +65,7 @@ def test_another_method_with_its_own_fields():
 def test_another_component_keeps_what_it_shares_and_nothing_else():
     config = parsed("discriminator_optimizer.name=rmsprop")
     assert config.discriminator_optimizer.learning_rate == 1e-3
-    assert set(config.discriminator_optimizer) == components.choices(components.OPTIMIZERS["rmsprop"]) | {
-        "name"
-    }
+    assert set(config.discriminator_optimizer) == components.choices(OPTIMIZERS["rmsprop"]) | {"name"}
     assert "b1" in config.generator_optimizer
     build.build_algorithm(config, SPEC)
 

@@ -103,7 +103,7 @@ def test_what_unpacks_to_too_much_is_another_file(monkeypatch):
 def test_https_comes_first():
     from gan_jax.data import catalog
 
-    for builder in catalog.BUILDERS.values():
+    for builder in catalog.DATASETS.values():
         mirrors = list(getattr(builder, "MIRRORS", ()))
         assert mirrors == sorted(mirrors, key=lambda url: not url.startswith("https://"))
     assert Mnist.MIRRORS

@@ -30,8 +30,7 @@ def test_every_density_is_a_data_set(name, data_dir):
     assert drawn.shape == (30, 1, 1, dimension)
     assert drawn.dtype == np.float32
     assert name in data.DATASETS
-    assert data.DATASETS[name] is catalog.POINTS[name]
-    assert catalog.POINTS[name].SPLITS == ("train", "test")
+    assert catalog.splits(name) == ("train", "test")
     assert not data_dir.exists()
 
 

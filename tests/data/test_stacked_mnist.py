@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from gan_jax import data
-from gan_jax.data import catalog
-from gan_jax.data.stacked_mnist import stacked_digits
+from gan_jax.data.stacked_mnist import StackedMnist, stacked_digits
 from gan_jax.utils.errors import UserError
 
 
@@ -56,9 +55,7 @@ def test_the_digits_are_uniform_and_independent():
 
 
 def test_the_protocol_s_default_count():
-    assert catalog.BUILDERS["stacked_mnist"].OPTIONS() == catalog.BUILDERS["stacked_mnist"].OPTIONS(
-        0, 128_000
-    )
+    assert StackedMnist.OPTIONS() == StackedMnist.OPTIONS(0, 128_000)
 
 
 def test_a_missing_mnist_is_named_with_the_command(data_dir):

@@ -18,8 +18,8 @@ from gan_jax.config.components import choices
 from gan_jax.core.games import GAMES
 from gan_jax.core.randomness import LATENTS
 from gan_jax.distributed import many_runs, parallel
+from gan_jax.feature_networks.perceptual import CONTENTS
 from gan_jax.losses.adversarial import LOSSES, RELATIVISTIC
-from gan_jax.losses.contents import CONTENTS
 from gan_jax.losses.penalties import PENALTIES
 from gan_jax.models import MODELS
 from gan_jax.models.layers.conditioning import DISCRIMINATOR, GENERATOR, MINIBATCH
@@ -161,7 +161,9 @@ def test_every_option_of_a_method_has_a_variant(name):
 
 
 def test_every_content_has_a_variant():
-    assert {name for changes in CONFIGS.values() for name in changes.get("contents", {})} == set(CONTENTS)
+    assert {name for changes in CONFIGS.values() for name in changes.get("contents", {})} == {
+        name for name, kind in CONTENTS.items() if kind.__module__ == "gan_jax.losses.contents"
+    }
 
 
 def test_every_option_of_the_optimizers_and_every_schedule_has_a_variant():

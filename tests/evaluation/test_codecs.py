@@ -11,7 +11,6 @@ from PIL import Image
 from gan_jax import data
 from gan_jax.data import Field
 from gan_jax.data.builder import LocalBuilder
-from gan_jax.data.catalog import BUILDERS
 from gan_jax.data.codecs import Lab, Pixels, Points, Tiles, Wave
 from gan_jax.evaluation.evaluate import Evaluator
 from gan_jax.evaluation.extract import Extractor
@@ -217,7 +216,6 @@ class Levels(LocalBuilder):
 
 
 def test_a_run_on_tiles_from_training_to_scores_and_pictures(tmp_path, monkeypatch, capsys):
-    monkeypatch.setitem(BUILDERS, "levels", Levels)
     monkeypatch.setitem(data.DATASETS, "levels", Levels)
     config = tiny(tmp_path / "data", num_steps=6)
     with config.unlocked():

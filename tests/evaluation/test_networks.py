@@ -280,7 +280,7 @@ def test_auto_takes_the_classifier_for_small_grey_labelled_sets(
 def test_unknown_names(text, asked, inceptions):
     with pytest.raises(UserError) as caught:
         open_network(text, as_dataset(grey()))
-    assert str(caught.value).startswith(f"network={text}: choose one of {', '.join(NETWORKS)}, ")
+    assert str(caught.value).startswith(f"network={text}: choose one of {', '.join(('auto', *NETWORKS))}, ")
     assert not asked
     assert not inceptions
 

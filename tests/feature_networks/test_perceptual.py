@@ -10,8 +10,9 @@ import pytest
 from PIL import Image
 
 from gan_jax.config.build import build
-from gan_jax.config.components import PENALTY_TABLES, complete, construct
+from gan_jax.config.components import complete, construct
 from gan_jax.config.record import from_json, to_json
+from gan_jax.config.tables import PENALTY_TABLES
 from gan_jax.data.codecs import to_float
 from gan_jax.feature_networks import content_networks
 from gan_jax.feature_networks.classifier import Classifier, classifier_network

@@ -102,7 +102,6 @@ def register(monkeypatch: pytest.MonkeyPatch, toy: Toy) -> None:
     for table, own in ((ALGORITHMS, toy.algorithms), (MODELS, toy.models)):
         for name, made in own.items():
             monkeypatch.setitem(table, name, made)
-    monkeypatch.setitem(catalog.POINTS, "toy", toy.data)
     monkeypatch.setitem(catalog.DATASETS, "toy", toy.data)
 
 

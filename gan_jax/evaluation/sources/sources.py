@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from gan_jax import data
-from gan_jax.data.catalog import OWN_FILES
+from gan_jax.data.catalog import has_own_files
 from gan_jax.data.prepared import data_root, find_folder
 from gan_jax.evaluation.sources.folder_images import folder_source
 from gan_jax.evaluation.sources.generated_images import generator_as_reals, generator_source
@@ -106,7 +106,7 @@ def dataset_source(dataset: data.Dataset) -> ImageSource:
 def _dataset(text: str, data_dir: str | Path | None) -> data.Dataset:
     match = _DATASET.fullmatch(text)
     name = match["name"] if match else ""
-    if name in OWN_FILES:
+    if has_own_files(name):
         raise UserError(f"{text!r}: name the folder of pictures or the .npz file itself. {_POSSIBLE}")
     root = data_root(data_dir)
     if not match or (name not in data.DATASETS and find_folder(root, name) is None):
