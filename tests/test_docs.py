@@ -13,6 +13,7 @@ FILES = [
     ROOT / "README.md",
     *sorted((ROOT / "docs").rglob("*.md")),
     *sorted((ROOT / "experiments").rglob("README.md")),
+    *sorted((ROOT / "examples").rglob("README.md")),
 ]
 
 
