@@ -8,8 +8,9 @@ from typing import Any
 import ml_collections
 
 from gan_jax.config.build import base_config
-from gan_jax.config.components import PENALTY_TABLES, TABLES, complete
+from gan_jax.config.components import complete
 from gan_jax.config.record import flatten, to_json
+from gan_jax.config.tables import PENALTY_TABLES, TABLES
 
 
 def default_fields(config: ml_collections.ConfigDict) -> dict[str, Any]:
