@@ -21,6 +21,7 @@ from pathlib import Path
 
 from absl import flags, logging
 
+from gan_jax import __version__
 from gan_jax.cli import (
     command_flags,
     evaluation_flags,
@@ -33,40 +34,42 @@ from gan_jax.cli import (
     shipped_flags,
     translation_flags,
 )
-from gan_jax.config.config_flag import OVERRIDE
+from gan_jax.config.config_flag import OVERRIDE, unknown_flag
 from gan_jax.utils import compilation_cache, streams, uncaught
 from gan_jax.utils.errors import UserError
 from gan_jax.utils.interrupt import Interrupted, answer_signals
 from gan_jax.utils.memory import check_start, is_out_of_memory, out_of_memory
-from gan_jax.utils.names import without_addresses
+from gan_jax.utils.names import did_you_mean, without_addresses
 
 USAGE = """\
 usage: gan-jax COMMAND [--flag=value ...]
 
   gan-jax train --config dcgan_fashion_mnist --workdir runs/x [--config.seed=1 ...]
-  gan-jax sample --workdir runs/x --num 64 --seed 0 --out grid.png [--label NAME]
-  gan-jax translate --workdir runs/x --input photos --out made [--direction b_to_a]
-  gan-jax interpolate --workdir runs/x --seeds 0-3 --out way.gif
-  gan-jax mix --workdir runs/x --rows 0-3 --columns 10-15 --out mixed.png
-  gan-jax project --workdir runs/x --input photos --out found
-  gan-jax walk --workdir runs/x --out directions.png
-  gan-jax neighbours --workdir runs/x --out neighbours.png
-  gan-jax export --workdir runs/x --out model [--formats stablehlo,safetensors,onnx]
-  gan-jax info --workdir runs/x
+  gan-jax sample runs/x --num 64 --seed 0 --out grid.png [--label NAME]
+  gan-jax translate runs/x --input photos --out made [--direction b_to_a]
+  gan-jax interpolate runs/x --seeds 0-3 --out way.gif
+  gan-jax mix runs/x --rows 0-3 --columns 10-15 --out mixed.png
+  gan-jax project runs/x --input photos --out found
+  gan-jax walk runs/x --out directions.png
+  gan-jax neighbours runs/x --out neighbours.png
+  gan-jax export runs/x --out model [--formats stablehlo,safetensors,onnx]
+  gan-jax info runs/x
   gan-jax info --config pix2pix_paper
   gan-jax configs [srgan]
-  gan-jax evaluate --fake runs/x --metrics fid,kid,prdc [--real fashion_mnist:test --num 10000]
+  gan-jax evaluate runs/x --metrics fid,kid,prdc [--real fashion_mnist:test --num 10000]
   gan-jax scores runs/x runs/y
   gan-jax compare runs/x runs/y --out compare.html
   gan-jax report runs/x [--out report.html]
   gan-jax study experiments/mode_collapse/ring [--shard=3/16 | --merge]
   gan-jax train-classifier fashion_mnist
   gan-jax data prepare fashion_mnist [--from FOLDER]
+  gan-jax --version
 
 {commands}
 
-gan-jax COMMAND --help lists a command's flags. Exit codes: 0 done; 1 an error, said in one line;
-2 wrong usage; 129 (SIGHUP), 130 (Ctrl-C) or 143 (SIGTERM) stopped early with everything saved.
+gan-jax COMMAND --help lists a command's flags.
+Exit codes: 0 done; 1 an error, said in one line; 2 wrong usage; 129 (SIGHUP), 130 (Ctrl-C) or
+143 (SIGTERM) stopped early with everything saved.
 """
 LIGHT = ("info", "configs", "scores", "data", "report")  # the commands that compute next to nothing
 BROKEN_PIPE = 141  # the exit code of a program that SIGPIPE ends
@@ -178,8 +181,12 @@ def main(argv: list[str], prepare: Callable[[], None] = lambda: None) -> int:
             listed = "\n".join(f"  {name:17s}{command.about}" for name, command in COMMANDS.items())
             sys.stdout.write(USAGE.format(commands=listed))
             return 0 if argv else 2
+        if argv[0] == "--version":
+            sys.stdout.write(f"gan-jax {__version__}\n")
+            return 0
         if argv[0] not in COMMANDS:
-            return _fail(f"unknown command {argv[0]!r}; the commands are {', '.join(COMMANDS)}", 2)
+            meant = did_you_mean(argv[0], COMMANDS)
+            return _fail(f"unknown command {argv[0]!r}{meant}; the commands are {', '.join(COMMANDS)}", 2)
         return _run(argv[0], argv[1:], prepare)
     except Interrupted as stop:
         return _fail(str(stop), 128 + stop.signum)
@@ -224,6 +231,8 @@ def _run(name: str, arguments: list[str], prepare: Callable[[], None]) -> int:
     values.set_gnu_getopt()
     try:
         rest = values(command.define(values, [f"gan-jax {name}", *arguments]))[1:]
+    except flags.UnrecognizedFlagError as error:
+        raise flags.Error(unknown_flag(values, error.flagname)) from error
     except (AttributeError, LookupError, TypeError, ValueError) as error:
         # absl raises flags.Error; ml_collections, while it sets a field, whatever came up.
         if name not in ("train", "info"):

@@ -75,6 +75,24 @@ def path_of(values: flags.FlagValues, name: str) -> Path | None:
     return Path(value) if value else None
 
 
+def define_workdir(values: flags.FlagValues) -> None:
+    """Adds the flag that names the run that a command is about; see `take_run`."""
+    define_path(values, "workdir", "The run's folder, which may also stand without the flag.")
+
+
+def take_run(values: flags.FlagValues, rest: list[str], name: str = "workdir") -> None:
+    """Makes the one positional argument, if there is one, the value of the flag that names the run.
+
+    Raises:
+        flags.Error: several of them, or one beside the flag.
+    """
+    if rest and values[name].value:
+        raise flags.Error(f"unexpected argument {rest[0]!r} beside --{name}={values[name].value}")
+    no_arguments(rest[1:])
+    if rest:
+        values[name].parse(rest[0])
+
+
 def no_arguments(rest: list[str]) -> None:
     """Raises flags.Error if there are positional arguments."""
     if rest:

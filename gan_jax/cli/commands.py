@@ -41,6 +41,8 @@ from gan_jax.utils.memory import mebibytes
 from gan_jax.utils.names import listed
 from gan_jax.utils.tree import tree_bytes
 
+PICTURES = 64  # that `gan-jax sample` draws unless it is told another number
+
 
 def _say(text: str) -> None:
     sys.stdout.write(f"{text}\n")
@@ -110,7 +112,7 @@ def execution_line(execution: Execution, batch_size: int, devices: int) -> str:
 def sample(
     workdir: Path,
     *,
-    num: int,
+    num: int | None,
     seed: int,
     out: str,
     label: str | None,
@@ -121,7 +123,11 @@ def sample(
     best: bool,
     truncation: tuple[float, int | None] = (1.0, None),
 ) -> None:
-    """gan-jax sample: `num` images from the newest good checkpoint, the best one, or that of a step."""
+    """gan-jax sample: `num` images from the newest good checkpoint, the best one, or that of a step.
+
+    Args:
+        num: None for `PICTURES`, or of several labels whole rows.
+    """
     names = read_record(workdir)["data"].get("class_names", ())
     to = sample_files(out, columns=columns, scale=scale, class_names=names)  # before anything is drawn
     algorithm, spec, state = restored_run(workdir, BEST if best else NEWEST, step)
@@ -134,8 +140,10 @@ def sample(
         if algorithm.num_classes is None:
             raise UserError(f"--label={label}: the run in {workdir} is unconditional; leave --label out")
         chosen = labels_named(label, names, algorithm.num_classes)
+        num = num or of_each(len(chosen), columns)
         if num < len(chosen):
             raise UserError(f"--label={label} are {len(chosen)} classes, and --num={num}: raise --num")
+    num = num or PICTURES
     labels, class_columns = class_rows(algorithm, num, chosen)
     conditions = run_conditions(workdir, algorithm)
     if direction is not None and direction != next(iter(algorithm.directions), None):
@@ -158,6 +166,11 @@ def sample(
     shown = "" if chosen is None or not names else f" of {listed([names[label] for label in chosen], 10)}"
     for file in to.write(drawn, codec, own, rows, beside=conditions is not None):
         _say(f"{num} {codec.noun}{shown} from step {int(state.step)} in {file}")
+
+
+def of_each(classes: int, columns: int | None) -> int:
+    """How many pictures there are of several classes where nobody says it: whole rows."""
+    return classes * (columns or max(PICTURES // classes, 1)) if classes > 1 else PICTURES
 
 
 def info(workdir: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from absl import flags
 
-from gan_jax.cli.command_flags import DATA_DIR, define_integer, define_path, no_arguments, path_of, required
+from gan_jax.cli.command_flags import DATA_DIR, define_integer, define_path, path_of, required, take_run
 from gan_jax.cli.sample_flags import define_truncation, truncation_of
 from gan_jax.config.config_flag import define_config
 from gan_jax.evaluation.names import (
@@ -29,7 +29,8 @@ def define_evaluate(values: flags.FlagValues, argv: list[str]) -> list[str]:
     """Adds the flags of `gan-jax evaluate`."""
     side = "a run's folder, a folder of pictures, an .npz of images, or NAME[:SPLIT] of a data set"
     paths = {
-        "fake": f"The generated images: {side}. Of a run the last and the best checkpoint are scored.",
+        "fake": f"The generated images, also without the flag: {side}. Of a run the last and the best "
+        "checkpoint are scored.",
         "real": f"The real ones: {side}. Default for a run: the split that it was trained on.",
         "real_dir": "Where the folder of pictures is now that the run was trained on. Default: where it was.",
         "held_out": "Real images that were not trained on, for memorisation and classification_accuracy: "
@@ -117,7 +118,7 @@ def define_evaluate(values: flags.FlagValues, argv: list[str]) -> list[str]:
 
 def evaluate(values: flags.FlagValues, rest: list[str]) -> None:
     """Runs `gan-jax evaluate`."""
-    no_arguments(rest)
+    take_run(values, rest, "fake")
     required(values, "fake")
     from gan_jax.cli import evaluation_commands
     from gan_jax.cli.evaluation_request import Request

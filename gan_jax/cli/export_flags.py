@@ -11,8 +11,9 @@ from gan_jax.cli.command_flags import (
     define_checkpoint,
     define_direction,
     define_path,
-    no_arguments,
+    define_workdir,
     required,
+    take_run,
 )
 from gan_jax.cli.sample_flags import define_truncation, truncation_of
 
@@ -21,7 +22,7 @@ EXAMPLE = """\
 Files that need no gan_jax; examples/ has a program of twenty lines for each. From a fresh clone:
 
   gan-jax train --config gan_shapes --workdir runs/shapes
-  gan-jax export --workdir runs/shapes --out model
+  gan-jax export runs/shapes --out model
   python examples/generate_stablehlo.py model pictures.png
 
 """
@@ -29,7 +30,7 @@ Files that need no gan_jax; examples/ has a program of twenty lines for each. Fr
 
 def define_export(values: flags.FlagValues, argv: list[str]) -> list[str]:
     """Adds the flags of `gan-jax export`."""
-    define_path(values, "workdir", "The run's folder.")
+    define_workdir(values)
     define_path(
         values,
         "out",
@@ -51,7 +52,7 @@ def define_export(values: flags.FlagValues, argv: list[str]) -> list[str]:
 
 def export(values: flags.FlagValues, rest: list[str]) -> None:
     """Runs `gan-jax export`."""
-    no_arguments(rest)
+    take_run(values, rest)
     workdir, out = (Path(required(values, name)) for name in ("workdir", "out"))
     check_checkpoint(values)
     unknown = [name for name in values.formats if name not in FORMATS]

@@ -15,9 +15,10 @@ from gan_jax.cli.command_flags import (
     define_checkpoint,
     define_integer,
     define_path,
-    no_arguments,
+    define_workdir,
     path_of,
     required,
+    take_run,
 )
 from gan_jax.cli.sample_flags import define_scale, define_truncation, truncation_of
 
@@ -26,7 +27,7 @@ SEED = "one picture of each, the first of gan-jax sample --seed"
 
 
 def _define_common(values: flags.FlagValues, out: str, truncation: bool = True) -> None:
-    define_path(values, "workdir", "The run's folder.")
+    define_workdir(values)
     define_path(values, "out", out)
     define_checkpoint(values)
     flags.DEFINE_string(
@@ -108,7 +109,7 @@ def define_interpolate(values: flags.FlagValues, argv: list[str]) -> list[str]:
 
 def interpolate(values: flags.FlagValues, rest: list[str]) -> None:
     """Runs `gan-jax interpolate`."""
-    no_arguments(rest)
+    take_run(values, rest)
     source, out = _source(values), Path(required(values, "out"))
     seeds = seeds_of(values, "seeds")
     from gan_jax.cli import latent_commands
@@ -142,7 +143,7 @@ def define_mix(values: flags.FlagValues, argv: list[str]) -> list[str]:
 
 def mix(values: flags.FlagValues, rest: list[str]) -> None:
     """Runs `gan-jax mix`."""
-    no_arguments(rest)
+    take_run(values, rest)
     source, out = _source(values), Path(required(values, "out"))
     rows, columns = seeds_of(values, "rows"), seeds_of(values, "columns")
     from gan_jax.cli import latent_commands
@@ -192,7 +193,7 @@ def define_project(values: flags.FlagValues, argv: list[str]) -> list[str]:
 
 def project(values: flags.FlagValues, rest: list[str]) -> None:
     """Runs `gan-jax project`."""
-    no_arguments(rest)
+    take_run(values, rest)
     source, given, out = _source(values), required(values, "input"), Path(required(values, "out"))
     from gan_jax.cli import latent_commands
 
@@ -246,7 +247,7 @@ def define_walk(values: flags.FlagValues, argv: list[str]) -> list[str]:
 
 def walk(values: flags.FlagValues, rest: list[str]) -> None:
     """Runs `gan-jax walk`."""
-    no_arguments(rest)
+    take_run(values, rest)
     source, out = _source(values), Path(required(values, "out"))
     from gan_jax.cli import latent_commands
 

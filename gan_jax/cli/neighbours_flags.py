@@ -12,14 +12,15 @@ from gan_jax.cli.command_flags import (
     define_checkpoint,
     define_integer,
     define_path,
-    no_arguments,
+    define_workdir,
     required,
+    take_run,
 )
 
 
 def define_neighbours(values: flags.FlagValues, argv: list[str]) -> list[str]:
     """Adds the flags of `gan-jax neighbours`."""
-    define_path(values, "workdir", "The run's folder.")
+    define_workdir(values)
     define_path(values, "out", "The picture to write: .png, .jpg, .jpeg or .webp.")
     define_checkpoint(values)
     define_integer("num", 8, "Generated pictures.", lower_bound=1, upper_bound=1000, flag_values=values)
@@ -46,7 +47,7 @@ def define_neighbours(values: flags.FlagValues, argv: list[str]) -> list[str]:
 
 def neighbours(values: flags.FlagValues, rest: list[str]) -> None:
     """Runs `gan-jax neighbours`."""
-    no_arguments(rest)
+    take_run(values, rest)
     workdir, out = Path(required(values, "workdir")), Path(required(values, "out"))
     check_checkpoint(values)
     from gan_jax.cli import neighbours_command

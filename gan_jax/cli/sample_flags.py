@@ -15,9 +15,10 @@ from gan_jax.cli.command_flags import (
     define_direction,
     define_integer,
     define_path,
-    no_arguments,
+    define_workdir,
     path_of,
     required,
+    take_run,
 )
 
 
@@ -65,8 +66,15 @@ def truncation_of(values: flags.FlagValues) -> tuple[float, int | None]:
 
 def define_sample(values: flags.FlagValues, argv: list[str]) -> list[str]:
     """Adds the flags of `gan-jax sample`."""
-    define_path(values, "workdir", "The run's folder.")
-    define_integer("num", 64, "How many images.", lower_bound=1, flag_values=values)
+    define_workdir(values)
+    define_integer(
+        "num",
+        None,
+        "How many images. Default: 64; of several labels as many of each as there is room for in 64, or "
+        "--columns of each.",
+        lower_bound=1,
+        flag_values=values,
+    )
     define_integer("seed", 0, "Of the latents.", lower_bound=0, flag_values=values)
     define_path(
         values,
@@ -88,8 +96,8 @@ def define_sample(values: flags.FlagValues, argv: list[str]) -> list[str]:
     flags.DEFINE_string(
         "label",
         None,
-        "The class, where the run is conditional, by its name or number; several with commas between: a row "
-        "of each. gan-jax info lists them.",
+        "The class, where the run is conditional, by its name or number; several with commas between, or "
+        "all: a row of each. gan-jax info lists them.",
         flag_values=values,
     )
     return argv
@@ -97,7 +105,7 @@ def define_sample(values: flags.FlagValues, argv: list[str]) -> list[str]:
 
 def sample(values: flags.FlagValues, rest: list[str]) -> None:
     """Runs `gan-jax sample`."""
-    no_arguments(rest)
+    take_run(values, rest)
     workdir, out = Path(required(values, "workdir")), required(values, "out")
     check_checkpoint(values)
     latents = path_of(values, "latents")

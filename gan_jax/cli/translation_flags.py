@@ -12,8 +12,9 @@ from gan_jax.cli.command_flags import (
     define_direction,
     define_integer,
     define_path,
-    no_arguments,
+    define_workdir,
     required,
+    take_run,
 )
 
 EXAMPLE = """\
@@ -21,15 +22,15 @@ From a fresh clone, with no download and in about two minutes: a run that colour
 try it on, and what it makes of them. Any folder of pictures will do in their place.
 
   gan-jax train --config colouring_shapes --workdir runs/colouring
-  gan-jax sample --workdir runs/colouring --num 16 --out shapes/
-  gan-jax translate --workdir runs/colouring --input shapes/source --out coloured
+  gan-jax sample runs/colouring --num 16 --out shapes/
+  gan-jax translate runs/colouring --input shapes/source --out coloured
 
 """
 
 
 def define_translate(values: flags.FlagValues, argv: list[str]) -> list[str]:
     """Adds the flags of `gan-jax translate`."""
-    define_path(values, "workdir", "The run's folder.")
+    define_workdir(values)
     define_path(
         values,
         "input",
@@ -60,7 +61,7 @@ def define_translate(values: flags.FlagValues, argv: list[str]) -> list[str]:
 
 def translate(values: flags.FlagValues, rest: list[str]) -> None:
     """Runs `gan-jax translate`."""
-    no_arguments(rest)
+    take_run(values, rest)
     workdir, given, out = (required(values, name) for name in ("workdir", "input", "out"))
     check_checkpoint(values)
     from gan_jax.cli import translation

@@ -48,6 +48,7 @@ from gan_jax.inference.sample import compared_kind
 from gan_jax.optim.optimizers import lazy_regularization_scale
 from gan_jax.utils.checks import MOST, is_count, whole
 from gan_jax.utils.errors import UserError
+from gan_jax.utils.names import did_you_mean
 from gan_jax.utils.tree import PyTree, united
 
 COUNTS = (
@@ -361,7 +362,8 @@ def check_components(config: ml_collections.ConfigDict) -> None:
     method = config.get("algorithm")
     if isinstance(method, ml_collections.ConfigDict) and method.get("name") not in TABLES["algorithm"]:
         choices = ", ".join(sorted(TABLES["algorithm"]))  # without a method nothing else can be known
-        raise UserError(f"algorithm.name={method.get('name')!r} is not one of {choices}")
+        meant = did_you_mean(str(method.get("name")), TABLES["algorithm"])
+        raise UserError(f"algorithm.name={method.get('name')!r} is not one of {choices}{meant}")
     refuse = refused(config)
     for name in sorted(refuse & set(config)):
         if not is_default(config, name):

@@ -26,6 +26,7 @@ from gan_jax.evaluation.plan import EvaluationPlan
 from gan_jax.optim.schedules import SCHEDULES
 from gan_jax.utils.checks import whole
 from gan_jax.utils.errors import UserError
+from gan_jax.utils.names import did_you_mean
 
 # What a config has where it does not say it; a method that takes none of it ignores it.
 DEFAULTS: dict[str, dict[str, Any]] = {
@@ -164,7 +165,8 @@ def construct(
     fields = dict(fields)
     name = fields.pop("name", None)
     if name not in table:
-        raise UserError(f"{where}.name={name!r} is not one of {', '.join(sorted(table))}")
+        meant = did_you_mean(str(name), table)
+        raise UserError(f"{where}.name={name!r} is not one of {', '.join(sorted(table))}{meant}")
     return fill_in(table[name], fields, where, f"{where} ({name})", **given)
 
 

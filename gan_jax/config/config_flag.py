@@ -11,7 +11,9 @@ from absl import flags
 from ml_collections import config_flags
 
 from gan_jax.config.config_file import Source, run_and_read
+from gan_jax.config.similar_fields import meant
 from gan_jax.utils.checks import whole
+from gan_jax.utils.names import did_you_mean
 
 _SOURCE = "source"  # an attribute of the flag
 ABOUT = "The config file, or a run's config.json; any of its fields can be set with --config.field=value."
@@ -120,8 +122,19 @@ def check_field(config: ml_collections.ConfigDict, name: str) -> None:
             found = ", ".join(sorted(node)) or "none; --config.penalties.NAME.weight=... adds one"
             if above == "data":
                 found += owners(field)
+            found += meant(config, name)
             raise flags.Error(f"--config.{name}: {above or 'the config'} has no {field!r}; it has {found}")
         node, above = node[field], f"{above}.{field}".lstrip(".")
+
+
+def unknown_flag(values: flags.FlagValues, name: str) -> str:
+    """What is said of a flag that a command has not: it may be misspelled, or a field of the config."""
+    advice = did_you_mean(f"--{name}", [f"--{flag}" for flag in values if "." not in flag])
+    if not advice and "config" in values:
+        config = values["config"].value
+        advice = meant(config, name) if isinstance(config, ml_collections.ConfigDict) else ""
+        advice = advice or "; fields of the config are set with --config.FIELD=VALUE"
+    return f"there is no flag --{name}{advice}"
 
 
 def owners(option: str) -> str:

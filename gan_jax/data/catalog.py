@@ -31,6 +31,7 @@ from gan_jax.data.zipped import zipped
 from gan_jax.densities import DENSITIES
 from gan_jax.utils import plugins
 from gan_jax.utils.errors import UserError
+from gan_jax.utils.names import did_you_mean
 from gan_jax.utils.paths import expanded
 from gan_jax.utils.tables import Table
 
@@ -293,8 +294,9 @@ def _missing_idx(builder: IdxBuilder, data_dir: str | Path | None) -> str:
 
 
 def _missing_stock(name: str, root: Path, data_dir: str | Path | None) -> str:
+    own = f"gan_jax's own ({', '.join(DATASETS)}){did_you_mean(name, DATASETS)}"
     return (
-        f"The data set {name} is neither one of gan_jax's own ({', '.join(DATASETS)}) nor prepared by tfds: "
+        f"The data set {name} is neither one of {own} nor prepared by tfds: "
         f"{root / name.partition(':')[0]}/VERSION/{INFO_FILE} is not there. Any tfds data set works once it "
         f"is prepared with file_format='array_record'; with TensorFlow (pip install 'gan-jax[tf]'): "
         f"gan-jax data prepare {name}{data_dir_flag(data_dir)}"
@@ -305,8 +307,9 @@ def _prepare_stock(name: str, root: Path) -> Path:
     """Has tfds prepare one of its own sets; the one place that may import TensorFlow, and tfds does it."""
     if importlib.util.find_spec("tensorflow") is None:
         raise UserError(
-            f"{name} is not one of gan_jax's own data sets ({', '.join(DATASETS)}). tfds prepares its own "
-            "sets only with TensorFlow: pip install 'gan-jax[tf]' and run this again."
+            f"{name} is not one of gan_jax's own data sets ({', '.join(DATASETS)})"
+            f"{did_you_mean(name, DATASETS)}. tfds prepares its own sets only with TensorFlow: pip install "
+            "'gan-jax[tf]' and run this again."
         )
     try:
         builder = tfds.builder(name, data_dir=root, file_format="array_record")

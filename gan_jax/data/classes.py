@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Sequence
 
 from gan_jax.utils.errors import UserError
-from gan_jax.utils.names import listed, natural_order
+from gan_jax.utils.names import did_you_mean, listed, natural_order
 
 _SHOWN = 20  # classes in one line
 
@@ -52,13 +52,15 @@ def labels_named(text: str, names: Sequence[str], num_classes: int) -> list[int]
     """The labels that a user named, with commas between: by their names where they have some, or by number.
 
     Args:
-        text: "cat", "cat,dog", "3" or "0,3".
+        text: "cat", "cat,dog", "3", "0,3", or "all" unless a class is called so.
         names: of the classes, in order; empty where they have none.
         num_classes: of the labels.
 
     Raises:
         UserError: no such class, with the choices.
     """
+    if text == "all" and text not in names:
+        return list(range(num_classes))
     parts = [text] if text in names else [part.strip() for part in text.split(",")]
     found = []
     for part in parts:
@@ -69,7 +71,10 @@ def labels_named(text: str, names: Sequence[str], num_classes: int) -> list[int]
             label = int(part)
         if label is None:
             choices = described(names) if names else f"0 to {num_classes - 1}"
-            raise UserError(f"--label={text}: there is no class {part!r}; the classes are {choices}")
+            raise UserError(
+                f"--label={text}: there is no class {part!r}{did_you_mean(part, names)}; the classes are "
+                f"{choices}"
+            )
         found.append(label)
     return found
 

@@ -16,6 +16,7 @@ from gan_jax.evaluation.sources.image_source import ImageSource, class_numbers, 
 from gan_jax.feature_networks.network import FeatureNetwork
 from gan_jax.utils import plugins
 from gan_jax.utils.errors import UserError
+from gan_jax.utils.names import did_you_mean
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,8 @@ def chosen(
         plugins.load_installed()
     unknown = [name for name in names if name not in METRICS]
     if unknown or not names:
-        what = f"unknown metric {unknown[0]!r}" if unknown else "no metric is named"
+        similar = did_you_mean(unknown[0], METRICS) if unknown else ""
+        what = f"unknown metric {unknown[0]!r}{similar}" if unknown else "no metric is named"
         for name, metric in METRICS.items():
             if unknown and unknown[0] in metric.scores:
                 what += f", which is a score of {name}"

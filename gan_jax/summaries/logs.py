@@ -14,11 +14,12 @@ an uninterrupted run, apart from the two fields about time.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -102,6 +103,14 @@ class RunLog:
         self._events.scalars(row["step"], {f"evaluation/{name}": value for name, value in scores.items()})
         self._row_at += seconds
 
+    @contextlib.contextmanager
+    def no_training(self) -> Iterator[None]:
+        """What is done inside, as compiling, is no training: the rate and the time left leave it out."""
+        began = time.monotonic()
+        yield
+        self._row_at += time.monotonic() - began
+        self._progress.resume()
+
     def picture(self, step: int, name: str, image_uint8: np.ndarray) -> None:
         """Shows a picture, uint8 [H, W, C] with C = 1, 3 or 4, in TensorBoard."""
         self._events.picture(step, name, image_uint8)
@@ -130,6 +139,10 @@ class NoLog:
 
     def evaluation(self, row: Mapping[str, Any], scores: Mapping[str, float], seconds: float) -> None:
         """Nothing."""
+
+    def no_training(self) -> contextlib.AbstractContextManager[None]:
+        """Nothing."""
+        return contextlib.nullcontext()
 
     def picture(self, step: int, name: str, image_uint8: np.ndarray) -> None:
         """Nothing."""

@@ -170,6 +170,8 @@ def sample_files(
         form = "grid"
     else:
         what = f"{path.suffix!r} is no ending that is known" if suffix else "it has no ending"
+        if suffix in (".gif", ".mp4"):
+            raise UserError(f"{text}: a film leads from picture to picture: gan-jax interpolate makes one")
         raise UserError(f"{text}: {what}: the name must end in {CHOICES}")
     for name, value in (("columns", columns), ("scale", scale)):
         if value is not None and form != "grid":

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -42,7 +43,7 @@ from gan_jax.distributed import parallel
 from gan_jax.distributed.hosts import ALONE, Hosts
 from gan_jax.distributed.memory import check_devices, check_program
 from gan_jax.reports.run_page import write_run_report
-from gan_jax.summaries.logs import NoLog, RunLog
+from gan_jax.summaries.logs import TENSORBOARD, NoLog, RunLog
 from gan_jax.summaries.parameter_table import parameter_report
 from gan_jax.training.callbacks import (
     LogRow,
@@ -170,13 +171,15 @@ def train(
                 log.say("the weights are those of {run}, step {step}".format(**record["init_from"]))
             if hosts.is_first:
                 picture_of_reals(plan, folder)
-            pictures.draw(0, state)
+            with log.no_training():  # above all the sampler is compiled
+                pictures.draw(0, state)
         signum = None
         for phase in [phase for phase in plan.phases if step < phase.stop]:
             log.say(f"{f'phase {phase.name}: ' if phase.name else ''}from step {step} to {phase.stop}")
             with closing(feed):
                 if step == phase.start:
-                    state = steps.enter(state)
+                    with log.no_training():
+                        state = steps.enter(state)
                 state, step, signum = run_steps(
                     steps,
                     state,
@@ -191,7 +194,8 @@ def train(
             if step < plan.num_steps:
                 feed = open_feed(plan, plan.phase_after(step), hosts)
                 steps = TrainSteps(plan, plan.phase_after(step), feed, mesh)
-                prepare(steps, state, step, mesh, hosts)
+                with log.no_training():
+                    prepare(steps, state, step, mesh, hosts)
         if signum is not None:
             save(step, state, {})
         checkpoints.wait()
@@ -203,7 +207,8 @@ def train(
         page = write_page(folder, log.say) if hosts.is_first and begun_at < step else ""
         log.say(
             f"{step} steps done. Samples beside reals, and the losses: {pictures.overview}{page}; everything "
-            "else (samples/, metrics.jsonl, losses.npy, tensorboard/, checkpoints/) is beside it"
+            "else (samples/, metrics.jsonl, losses.npy, tensorboard/, checkpoints/) is beside it. Curves "
+            f"in a browser: tensorboard --logdir {shlex.quote(str(folder / TENSORBOARD))}"
         )
         return state
 

@@ -66,6 +66,8 @@ def counted(number: int, noun: str) -> str:
 
 def did_you_mean(given: str, choices: Iterable[str]) -> str:
     """What a message on an unknown name says of similar ones: " (did you mean a or b?)"; "" without any."""
+    if not any(map(str.isalpha, given)):  # another number is not what was meant
+        return ""
     lowered = {choice.lower(): choice for choice in choices}
-    close = difflib.get_close_matches(given.lower(), lowered, n=3, cutoff=0.7)
+    close = difflib.get_close_matches(given.lower(), lowered, n=3, cutoff=0.66)
     return f" (did you mean {' or '.join(lowered[name] for name in close)}?)" if close else ""

@@ -54,6 +54,11 @@ class Progress:
         if step >= self._num_steps or time.monotonic() - self._shown_at >= _LINE_SECONDS:
             self._flush()
 
+    def resume(self) -> None:
+        """Begins to measure the rate again, after something that was no training."""
+        if self._bar is not None:
+            self._bar.unpause()
+
     def say(self, text: str) -> None:
         """Writes a line of its own, above the bar if there is one."""
         if self._bar is not None:

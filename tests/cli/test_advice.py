@@ -12,6 +12,7 @@ from gan_jax.main import COMMANDS, USAGE
 from tests.runs import ROOT
 
 FLAG = re.compile(r"(?<![\w-])--(\w+(?:\.\w+)*)")
+OTHERS = ("xla", "logdir")  # of XLA and TensorBoard
 COMMAND = re.compile(r"gan-jax ([a-z-]+)")
 # Which commands can come to the messages of these modules; of all others every command can, so that they
 # speak of fields ("batch_size", "num_real") and name a flag only within a whole command ("gan-jax data
@@ -21,6 +22,7 @@ READERS = {
     "gan_jax/config/config_file.py": {"train"},
     "gan_jax/config/choices.py": {"train"},
     "gan_jax/config/shipped.py": {"train"},  # commands in headers
+    "gan_jax/config/similar_fields.py": {"train"},
     "gan_jax/distributed/hosts": {"train"},
     "gan_jax/study": {"study"},
     "gan_jax/utils/determinism.py": {"train", "study"},
@@ -74,7 +76,7 @@ def test_flags_in_messages_are_those_of_the_command():
             for found in FLAG.finditer(text):
                 named = COMMAND.findall(text[: found.start()])
                 readers = {named[-1]} if named else commands
-                if not found[1].startswith("xla") and not all(has(reader, found[1]) for reader in readers):
+                if not found[1].startswith(OTHERS) and not all(has(reader, found[1]) for reader in readers):
                     wrong.append(f"{name}: --{found[1]} in {text[:90]!r}")
     assert not wrong, "\n".join(wrong)
 
@@ -86,7 +88,7 @@ def test_flags_in_the_messages_of_the_command_line_are_its_own():
             for found in FLAG.finditer(text):
                 named = COMMAND.findall(text[: found.start()])
                 readers = {named[-1]} if named and named[-1] in COMMANDS else set(COMMANDS)
-                if found[1] not in ("flag", "config.field"):
+                if found[1] not in ("flag", "config.field", "version"):
                     assert any(has(reader, found[1]) for reader in readers), f"{path.name}: --{found[1]}"
 
 

@@ -10,6 +10,7 @@ import time
 import pytest
 from absl import flags
 
+from gan_jax import __version__
 from gan_jax.config import shipped
 from gan_jax.main import COMMANDS, main
 from tests import runs
@@ -154,6 +155,11 @@ def test_info_of_a_config_says_what_it_costs_without_its_data(capsys, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_the_version(capsys):
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"gan-jax {__version__}\n"
+
+
 def test_no_command_is_wrong_usage(capsys):
     assert main([]) == 2
     assert "usage: gan-jax COMMAND" in capsys.readouterr().out
@@ -162,7 +168,7 @@ def test_no_command_is_wrong_usage(capsys):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["tain"], "unknown command 'tain'; the commands are train, sample, translate, interpolate, mix"),
+        (["tain"], "unknown command 'tain' (did you mean train?); the commands are train, sample, translate"),
         (["train", "--workdir", "w"], "--config is missing; see gan-jax train --help"),
         (["train", "--config=", "--workdir", "w"], "--config is missing"),
         (["train", "--config.seed=1", "--workdir", "w"], "--config is missing"),
@@ -170,12 +176,20 @@ def test_no_command_is_wrong_usage(capsys):
         ([*CONFIG, "--workdir="], "--workdir is missing"),
         ([*CONFIG, "--workdir"], "Missing value for flag --workdir"),
         ([*CONFIG, "--workdir=w", "more"], "unexpected argument 'more'"),
-        ([*CONFIG, "--workdirs=w"], "workdirs"),
+        ([*CONFIG, "--workdirs=w"], "no flag --workdirs (did you mean --workdir?)"),
+        ([*CONFIG, "--batch_size=2"], "no flag --batch_size (did you mean --config.batch_size?)"),
         (["sample", "--workdir=w"], "--out is missing"),
         (["sample", "--out=x.png"], "--workdir is missing"),
         (["sample", "--workdir=w", "--out=x.png", "--num=0"], "--num=0"),
-        (["info"], "give --workdir of a run, or --config of what is to be trained"),
-        (["info", "--workdir=w", "--config=tests/runs.py"], "give --workdir of a run, or --config"),
+        (["info"], "give a run's folder, or --config of what is to be trained"),
+        (["info", "w", "--config=tests/runs.py"], "give a run's folder, or --config"),
+        (["info", "w", "--workdir=v"], "unexpected argument 'w' beside --workdir=v"),
+        *(([name, "w"], "--out is missing") for name in ("sample", "interpolate", "mix", "walk", "export")),
+        (["neighbours", "w"], "--out is missing"),
+        (["translate", "w"], "--input is missing"),
+        (["project", "w"], "is missing"),
+        (["sample", "w", "more"], "unexpected argument 'more'"),
+        (["evaluate", "w", "--fake=v"], "unexpected argument 'w' beside --fake=v"),
         (["info", "--config=tests/runs.py", "--config.seeds=1"], "the config has no 'seeds'"),
         (["data"], "usage: gan-jax data prepare NAME"),
         (["data", "prepare"], "usage: gan-jax data prepare NAME"),

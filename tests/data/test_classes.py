@@ -80,6 +80,8 @@ def test_other_classes_are_refused(names, to, words):
         ("2", ("2", "10"), [0]),  # where numbers are the names, a number is a name
         ("10,02", ("2", "10"), [1, 0]),
         ("t-shirt", ("Trouser", "T shirt"), [1]),
+        ("all", ("ape", "cat"), list(range(9))),
+        ("all", ("ape", "all"), [1]),
     ],
 )
 def test_labels_by_name_or_number(text, names, labels):
@@ -94,6 +96,7 @@ def test_labels_by_name_or_number(text, names, labels):
         ("1", ("2", "10"), "there is no class '1'; the classes are 0 2, 1 10"),
         ("dog", ("ape", "cat"), "there is no class 'dog'; the classes are 0 ape, 1 cat"),
         ("cat,dog", ("ape", "cat"), "there is no class 'dog'"),
+        ("sneker", ("sneaker", "boot"), r"class 'sneker' \(did you mean sneaker\?\); the classes are 0 sne"),
         ("³", (), "there is no class '³'"),
         ("", ("ape", "cat"), "there is no class ''"),
     ],

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from gan_jax.cli.commands import of_each
 from gan_jax.config.build import build
 from gan_jax.core.randomness import PICTURES, example_keys, latents
 from gan_jax.data.codecs import Pixels
@@ -171,6 +172,10 @@ def test_classes_are_called_by_name(conditional, tmp_path, capsys):
     assert_shows(out, by_hand(conditional, jax.random.key(5), labels), columns=3, named=True)
     assert sample(conditional[2], out, "--num=6", "--seed=5", "--label=moon,0", "--columns=2") == 0
     assert_shows(out, by_hand(conditional, jax.random.key(5), labels), columns=2)
+    assert sample(conditional[2], out, "--seed=5", "--label=all", "--columns=2") == 0
+    assert_shows(
+        out, by_hand(conditional, jax.random.key(5), np.repeat(np.arange(8), 2)), columns=2, named=True
+    )
     assert sample(conditional[2], tmp_path / "x.png", "--num=1", "--label=moon,disc") == 1
     assert "are 2 classes, and --num=1: raise --num" in capsys.readouterr().err
 
@@ -200,6 +205,14 @@ def test_a_label_beyond_the_classes_is_refused(label, conditional, tmp_path, cap
     assert "; the classes are 0 disc, 1 square, 2 triangle, 3 ring, 4 plus, 5 star, 6 heart, 7 moon" in err
     assert err.count("\n") == 1
     assert not (tmp_path / "out.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("classes", "columns", "number"),
+    [(1, None, 64), (3, None, 63), (10, None, 60), (100, None, 100), (10, 8, 80)],
+)
+def test_several_classes_fill_their_rows(classes, columns, number):
+    assert of_each(classes, columns) == number
 
 
 @pytest.mark.parametrize(

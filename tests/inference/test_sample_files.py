@@ -64,12 +64,18 @@ def test_a_picture_is_what_its_name_says(suffix, kind, trained, tmp_path):
     assert np.abs(picture.astype(int) - expected).mean() < (5 if kind == "JPEG" else 0.5)
 
 
-@pytest.mark.parametrize("name", ["s", "s.bmp", "s.gif", "s.png.txt", "s.jsonl"])
+@pytest.mark.parametrize("name", ["s", "s.bmp", "s.png.txt", "s.jsonl"])
 def test_another_ending_is_refused_with_the_choices(name, trained, tmp_path, capsys):
     assert sample(trained[1], tmp_path / name) == 1
     err = capsys.readouterr().err
     assert "must end in .png, .jpg, .jpeg, .webp (one picture of all), .npz (the arrays), or end in /" in err
     assert not any(tmp_path.glob("*"))
+
+
+@pytest.mark.parametrize("ending", ["gif", "mp4"])
+def test_a_film_is_the_business_of_another_command(ending, tmp_path):
+    with pytest.raises(UserError, match="gan-jax interpolate makes one"):
+        sample_files(tmp_path / f"s.{ending}")
 
 
 def test_columns_and_scale(trained, tmp_path):

@@ -284,6 +284,19 @@ def test_time_left(capsys):
     assert capsys.readouterr().err == line
 
 
+def test_what_is_no_training_is_left_out_of_the_rate(tmp_path, monkeypatch):
+    """Compiling, for example."""
+    now = 0.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    with closing(RunLog(tmp_path / "run", num_steps=20, first_step=0)) as log:
+        now = 1.0
+        with log.no_training():
+            now = 101.0
+        now = 102.0
+        write(log, 4, metrics_of(1, 4))
+    assert [row["steps_per_second"] for row in read_metrics(tmp_path / "run")] == [2.0]
+
+
 def test_last_line_is_shown_when_a_run_ends_early(capsys):
     shown = progress.Progress(num_steps=10, first_step=0)
     for step in (1, 2, 3):
