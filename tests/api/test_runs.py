@@ -3,9 +3,12 @@
 import jax
 import numpy as np
 import pytest
+from absl import flags
 
 import gan_jax
 from gan_jax.api import training
+from gan_jax.config.config_flag import define_config
+from gan_jax.config.record import to_json
 from gan_jax.inference.sample import make_sampler
 from gan_jax.training.restore import restored_run
 from gan_jax.utils.errors import UserError
@@ -77,6 +80,15 @@ def test_a_config_by_name_with_overrides(asked, tmp_path):
     assert (config.penalties.r1.weight, config.generator.widths) == (2.0, (8,))
     assert named["source"].file == "gan_shapes.py"
     assert named["dataset"] is None
+
+
+def test_the_config_is_the_one_of_the_command_line(asked, tmp_path):
+    overrides = {"loss.name": "hinge", "penalties.r1.weight": 2.0, "data.name": "ring"}
+    gan_jax.train("gan_shapes", tmp_path, num_steps=100, overrides=overrides)
+    given = [f"--config.{field}={value}" for field, value in {"num_steps": 100, **overrides}.items()]
+    values = flags.FlagValues()
+    values(define_config(values, ["gan-jax", "--config=gan_shapes", *given]))
+    assert to_json(asked[0][0]) == to_json(values.config)
 
 
 def test_a_config_dict_is_not_changed(asked, tmp_path):
