@@ -43,7 +43,7 @@ def comparison_picture(compared: Comparison, path: Path) -> None:
         *_samples(compared),
         *_curves("scores", scores),
         *_curves("losses and what else was recorded, smoothed", losses),
-        *_table("scores", rows),
+        *_table("scores", [list(column) for column in zip(*rows, strict=True)]),  # there are more than runs
         *_table("where the configs differ", compared.differences()),
     ]
     if not parts:
