@@ -195,11 +195,11 @@ def _run(file: Path, function: str, argument: list[str]) -> tuple[Any, dict[str,
     for name in _beside:  # another file may import others of the same names
         sys.modules.pop(name, None)
     _beside.clear()
+    plugins.load_installed()  # before it: what it imports of them is theirs
     before, keeps_bytecode = set(sys.modules), sys.dont_write_bytecode
     folder = str(file.parent.resolve())
     sys.path.insert(0, folder)  # as Python does for a program
     sys.dont_write_bytecode = True  # the folder may be a run's
-    plugins.load_installed()  # before it: what it imports of them is theirs
     module = ModuleType("gan_jax_config")
     module.__file__ = str(file)
     sys.modules[module.__name__] = module

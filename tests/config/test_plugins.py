@@ -15,7 +15,7 @@ from gan_jax.config.record import differences, from_json, to_json
 from gan_jax.config.tables import ALL_TABLES, own_components
 from gan_jax.data import DATASETS
 from gan_jax.losses.adversarial import LOSSES
-from gan_jax.study.study import digest
+from gan_jax.study.study import digest, open_study, runs_of
 from gan_jax.training.workdir import recorded_run
 from gan_jax.utils import plugins
 from gan_jax.utils.errors import UserError
@@ -55,6 +55,7 @@ def get_config():
     return config
 """
 NAMES = ("loss_of_a_test", "data_of_a_test", "data_of_a_test_too", "codec_of_a_test")
+NAMES += ("margin", "coordinate_generator", "rings")  # of the example
 
 
 @pytest.fixture
@@ -66,7 +67,8 @@ def forget(monkeypatch):
 
     def forget():
         plugins._imported.clear()
-        sys.modules.pop("plugin_of_a_test", None)
+        for name in [name for name in sys.modules if name.split(".")[0] in ("plugin_of_a_test", "my_gan")]:
+            del sys.modules[name]
         for table in ALL_TABLES.values():
             for name in NAMES:
                 table.pop(name, None)
@@ -218,3 +220,19 @@ def test_a_function_makes_a_data_set():
         data.load("data_of_a_test_too")
     with pytest.raises(UserError, match="Nothing is to be prepared: data_of_a_test is made whenever"):
         data.prepare("data_of_a_test")
+
+
+EXAMPLE = runs.ROOT / "examples" / "my_gan"
+
+
+@pytest.mark.usefixtures("forget")
+def test_the_example_repository_is_read_from_its_folder():
+    config, source = run_and_read(str(EXAMPLE / "config.py"))
+    assert source is not None
+    kept = {"config.py", *(f"my_gan/{name}.py" for name in ("__init__", "data", "losses", "networks"))}
+    assert set(source.files) == kept
+    config = complete(config)
+    dataset = build.open_data(config)
+    assert (len(dataset), dataset.image_shape) == (2_000, (16, 16, 1))
+    build.build_algorithm(config, dataset.spec)  # shapes alone: nothing is computed
+    assert [run.config.loss.margin for run in runs_of(open_study(EXAMPLE / "study"))[::5]] == [0.5, 1.0, 2.0]
