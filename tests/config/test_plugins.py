@@ -54,8 +54,8 @@ def get_config():
     config.loss = dict(name="loss_of_a_test")
     return config
 """
-NAMES = ("loss_of_a_test", "data_of_a_test", "data_of_a_test_too", "codec_of_a_test")
-NAMES += ("margin", "coordinate_generator", "rings")  # of the example
+OF_THE_EXAMPLE = ("margin", "coordinate_generator", "rings")
+NAMES = ("loss_of_a_test", "data_of_a_test", "data_of_a_test_too", "codec_of_a_test", *OF_THE_EXAMPLE)
 
 
 @pytest.fixture
