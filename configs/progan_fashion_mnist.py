@@ -7,7 +7,8 @@ Five phases: each resolution is faded in and then trained, as many images as are
 the loss is WGAN-GP with drift, Adam at 1e-3 without a first moment forgets at both ends of a fade, and
 pictures are drawn with averaged weights. Deviations, for two cores: the lowest resolution is 7x7; at most 64
 channels and 64 latents (0.34 million parameters each); 16 images in a step; fewer of them: 260,000 in all.
-Not trained to the end yet.
+Half an hour on one x86 core. Expect garments of every kind, shoes the best: FID 74.6, precision 0.68, recall
+0.46 (`experiments/six_gans`).
 """
 
 import ml_collections
