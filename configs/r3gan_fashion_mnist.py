@@ -5,8 +5,9 @@
 
 Huang et al. 2024, arXiv:2501.05441, with its schedules over the whole run: rate, beta2, gamma, and the
 half-life of the average. Widths, depth, expansion and cardinality (1: plain convolutions) are a CPU's; no
-augmentation, as there are 60,000 pictures. 100,000 images in 3,125 steps. Not trained yet, and
-gamma and half-life are guesses.
+augmentation, as there are 60,000 pictures. 100,000 images in 3,125 steps; 31 minutes on one x86 core. The
+rate is five times the presets', with which FID was 375 after 64,000 images, not 201. Expect garments of every
+kind: FID 136, still falling (`experiments/six_gans`).
 """
 
 import ml_collections
@@ -36,6 +37,6 @@ def get_config() -> ml_collections.ConfigDict:
     config.discriminator = dict(name="r3gan_discriminator", **small)
     for role in ("generator", "discriminator"):
         config[f"{role}_optimizer"] = dict(
-            name="adam", learning_rate=over_the_run(2e-4, 5e-5), b1=0.0, b2=over_the_run(0.9, 0.99)
+            name="adam", learning_rate=over_the_run(1e-3, 2.5e-4), b1=0.0, b2=over_the_run(0.9, 0.99)
         )
     return config

@@ -6,14 +6,15 @@
 1,696 coloured emoji, of which the line drawings beside them are not looked at; or any folder of pictures:
 --config.data.name=image_folder --config.data.folder=... --config.data.height=64. Without ADA:
 --config.augment=none. Five levels, 4x4 to 64x64, with 64 channels, 32 at 32x32 and 16 at 64x64. The weight
-of R1 is the official heuristic's. p can go from 0 to 1 in 100,000 images, not 500,000, since the run is that
-much shorter than those of the paper. Not trained yet.
+of R1 is ten times the official heuristic's for these sizes: with that the discriminator was far ahead from
+the start. p can go from 0 to 1 in 100,000 images, not 500,000, since the run is that much shorter than those
+of the paper; it ended at 0.21. 45 minutes on one x86 core. Expect outlines filled with flat colours, some
+like people, and no emoji that one could name (`experiments/ada_openmoji`).
 """
 
 import ml_collections
 
 from gan_jax.config.build import base_config
-from gan_jax.config.heuristics import r1_gamma
 
 
 def get_config() -> ml_collections.ConfigDict:
@@ -28,7 +29,7 @@ def get_config() -> ml_collections.ConfigDict:
     config.algorithm = dict(name="gan", latent_size=64)
     config.loss = dict(name="non_saturating")
     config.augment = dict(name="ada", adjust_images=100_000)
-    config.penalties = dict(r1=dict(weight=r1_gamma(64, 64, config.get_ref("batch_size")), every=16))
+    config.penalties = dict(r1=dict(weight=0.5, every=16))
     config.generator_penalties = dict(path_length=dict(weight=2.0, every=4))
     config.ema = dict(name="half_life", images=5_000, ramp_up=0.05)
     config.generator = dict(
