@@ -34,7 +34,7 @@ from gan_jax.cli import (
     shipped_flags,
     translation_flags,
 )
-from gan_jax.config.config_flag import OVERRIDE, unknown_flag
+from gan_jax.config.config_flag import OVERRIDE, help_of_fields, unknown_flag
 from gan_jax.utils import compilation_cache, streams, uncaught
 from gan_jax.utils.errors import UserError
 from gan_jax.utils.interrupt import Interrupted, answer_signals
@@ -239,7 +239,8 @@ def _run(name: str, arguments: list[str], prepare: Callable[[], None]) -> int:
             raise
         raise flags.Error(f"--config.field=value: {error}") from error
     if values.help:
-        sys.stdout.write(f"gan-jax {name}: {command.about}\n\n{command.example}{_listed(values)}\n")
+        about = f"gan-jax {name}: {command.about}\n\n{command.example}{_listed(values)}\n"
+        sys.stdout.write(about + help_of_fields(values))
     else:
         prepare()
         command.run(values, rest)

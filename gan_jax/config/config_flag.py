@@ -16,7 +16,10 @@ from gan_jax.utils.checks import whole
 from gan_jax.utils.names import did_you_mean
 
 _SOURCE = "source"  # an attribute of the flag
-ABOUT = "The config file, or a run's config.json; any of its fields can be set with --config.field=value."
+ABOUT = (
+    "A shipped config's name, a config file, or a run's config.json; any of its fields can be set with "
+    "--config.field=value. With --config, --help lists them with their values."
+)
 OVERRIDE = re.compile(r"--?(?:no)?config\.([\w.]+)")
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 FIELD = re.compile(r"--?config\.([\w.]+)(?:=(.*))?", re.DOTALL)
@@ -125,6 +128,16 @@ def check_field(config: ml_collections.ConfigDict, name: str) -> None:
             found += meant(config, name)
             raise flags.Error(f"--config.{name}: {above or 'the config'} has no {field!r}; it has {found}")
         node, above = node[field], f"{above}.{field}".lstrip(".")
+
+
+def help_of_fields(values: flags.FlagValues) -> str:
+    """What the help says of the fields of the config that was given; "" without one."""
+    config = values["config"].value if "config" in values else None
+    if not isinstance(config, ml_collections.ConfigDict):
+        return ""
+    from gan_jax.config.field_help import fields_help  # only now: it imports JAX
+
+    return f"\nThe config's fields, each set with --config.field=value:\n{fields_help(config)}\n"
 
 
 def unknown_flag(values: flags.FlagValues, name: str) -> str:
