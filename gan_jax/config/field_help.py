@@ -12,7 +12,7 @@ from typing import Any
 import ml_collections
 
 from gan_jax.config.components import PENALTY_TABLES, PLANS, TABLES
-from gan_jax.data.catalog import BUILDERS
+from gan_jax.data.catalog import DATASETS
 
 _RUN = {  # fields that belong to no component
     "seed": "Of everything random.",
@@ -22,6 +22,7 @@ _RUN = {  # fields that belong to no component
     "log_every_steps": "Between two rows of metrics.jsonl.",
     "checkpoint_every_steps": "Between two checkpoints.",
     "sample_every_steps": "Between two pictures of samples.",
+    "plugins": "Modules with own components, imported before the config is read.",
     "phases": "Partial configs, each with its steps; only a config file can hold them.",
     "data.dir": "Where prepared data sets are.",
     "data.remainder": "drop the last partial mini-batch of an epoch, or carry it over.",
@@ -77,9 +78,9 @@ def _fields(config: ml_collections.ConfigDict) -> Iterator[tuple[str, Any, str]]
 
 def _constructor(where: str, fields: Mapping[str, Any]) -> Any:
     """What makes a component, or the dataclass of its options; None where nothing is known of it."""
-    name = fields.get("name")
+    name = str(fields.get("name"))
     if where == "data":
-        return BUILDERS[name].OPTIONS if name in BUILDERS else None
+        return getattr(DATASETS.get(name), "OPTIONS", None)
     return TABLES[where].get(name) if where in TABLES else PLANS.get(where)
 
 
