@@ -109,7 +109,7 @@ def test_a_large_set_is_read_while_it_is_trained_on(monkeypatch):
         ([[(IMAGES[0], -1)]], "labels go from 0 on"),
         ([[RECORDS[0], {"image": IMAGES[1]}]], "example 1 has no label"),
     ],
-    ids=lambda value: str(value)[:40],
+    ids=lambda value: value[:40] if isinstance(value, str) else "",
 )
 def test_what_is_no_data_set(arguments, message):
     with pytest.raises(UserError, match=message):
