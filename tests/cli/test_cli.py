@@ -140,7 +140,7 @@ def test_every_whole_number_has_bounds_and_may_be_spelled_with_an_exponent(comma
         for text in ("1e22", "nan", "1.5", "true", "-1"):
             with pytest.raises(ValueError, match=r"range|literal|<=|>="):
                 parser.parse(text)
-    assert numbers or command in ("info", "configs", "scores", "data")
+    assert numbers or command in ("info", "configs", "scores", "data", "report")
 
 
 def test_info_of_a_config_says_what_it_costs_without_its_data(capsys, tmp_path):
