@@ -158,7 +158,15 @@ def test_config_has_the_fields_that_it_must_have_and_says_what_it_is(path):
     assert isinstance(config, ml_collections.ConfigDict)
     assert runpy.run_path(str(path))["__doc__"]
     build.check_fields(config)
-    every = {"seed", "phases", *build.COUNTS, *build.GROUPS, *components.TABLES, *components.PENALTY_TABLES}
+    every = {
+        "seed",
+        "phases",
+        "plugins",
+        *build.COUNTS,
+        *build.GROUPS,
+        *components.TABLES,
+        *components.PENALTY_TABLES,
+    }
     assert set(config) == every
 
 
