@@ -32,7 +32,7 @@ def main() -> None:
         measured = [
             (row["step"] * batch, row["evaluation"]["scores"]["fid"]["value"])
             for row in rows
-            if "evaluation" in row
+            if row.get("evaluation", {}).get("which") == "while training"
         ]
         if not measured:
             raise UserError(f"{folder} was not evaluated while training: set evaluation.metrics=fid")

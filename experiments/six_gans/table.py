@@ -73,9 +73,9 @@ class Record(NamedTuple):
         return np.array([self.total(what, step) for step in steps]), values
 
     def at(self, score: str, what: str, amount: float) -> float | None:
-        """The score after so many images or operations; None where it was not measured about there."""
+        """The score after so many images or operations (to a hundredth); None where it was not measured."""
         amounts, values = self.curve(score, what)
-        if not len(amounts) or not amounts[0] <= amount <= amounts[-1]:
+        if not len(amounts) or not 0.99 * amounts[0] <= amount <= 1.01 * amounts[-1]:
             return None
         return float(np.interp(amount, amounts, values))
 
@@ -94,6 +94,8 @@ def record_of(folder: Path, label: str) -> Record:
     rates = []
     for row in read_rows(folder / "metrics.jsonl"):
         if "evaluation" in row:
+            if row["evaluation"]["which"] != "while training":  # such as one with truncation
+                continue
             for name, score in row["evaluation"]["scores"].items():
                 steps, values = scores.setdefault(name, ([], []))
                 steps.append(row["step"])
@@ -152,7 +154,7 @@ def _shown(value: float | None) -> str:
 
 def draw(records: Sequence[Record], path: Path) -> None:
     """FID over images and over operations."""
-    figure, sides = plt.subplots(1, 2, figsize=(10, 4), sharey=True, layout="constrained")
+    figure, sides = plt.subplots(1, 2, figsize=(10, 4.5), sharey=True, layout="constrained")
     for axes, what, name, unit in zip(
         sides, ("images", "flops"), ("images seen", "TFLOP"), (1.0, 1e12), strict=True
     ):
@@ -164,7 +166,7 @@ def draw(records: Sequence[Record], path: Path) -> None:
     sides[0].axvline(EQUAL_IMAGES, color="grey", linewidth=0.8)
     sides[1].axvline(EQUAL_FLOPS / 1e12, color="grey", linewidth=0.8)
     sides[0].set_ylabel("FID, features of Fashion-MNIST's classifier")
-    sides[0].legend(fontsize=8)
+    figure.legend(*sides[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=8)
     figure.savefig(path, dpi=90)
     plt.close(figure)
 
