@@ -191,7 +191,7 @@ def test_wrong_arguments(arguments, message, capsys, data_dir):
         (["evaluate"], "--fake is missing"),
         (["evaluate", "--fake=x", "--num=0"], "num"),
         (["evaluate", "--fake=x", "--resizer=lanczos"], "legacy"),
-        (["evaluate", "x"], "unexpected argument 'x'"),
+        (["evaluate", "x", "y"], "unexpected argument 'y'"),
         (["scores"], "usage: gan-jax scores"),
         (["train-classifier"], "usage: gan-jax train-classifier"),
     ],

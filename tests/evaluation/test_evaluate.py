@@ -134,7 +134,9 @@ def test_what_the_fakes_lack():
 
 
 def test_unknown_metrics():
-    with pytest.raises(UserError, match="unknown metric 'fed'; the metrics are fid, kid"):
+    with pytest.raises(
+        UserError, match=r"unknown metric 'fed' \(did you mean fid\?\); the metrics are fid, kid"
+    ):
         chosen(("fid", "fed"))
     with pytest.raises(UserError, match="no metric is named"):
         chosen(())

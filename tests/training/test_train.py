@@ -3,12 +3,14 @@
 import functools
 import shutil
 import signal
+from types import SimpleNamespace
 from unittest import mock
 
 import jax
 import numpy as np
 import pytest
 
+import gan_jax
 from gan_jax.core.loop import Every
 from gan_jax.distributed import parallel
 from gan_jax.training import callbacks as periodic
@@ -320,7 +322,13 @@ def test_the_callback_in_the_readme(tmp_path, data_dir, monkeypatch, capsys):
     readme = (runs.ROOT / "README.md").read_text()
     code = next(part for part in readme.split("```") if part.startswith("python") and "callbacks=" in part)
     monkeypatch.chdir(tmp_path)
-    exec(code.removeprefix("python"), {"config": tiny(data_dir, num_steps=10)})
+
+    def train_tiny(name, workdir, callbacks):
+        assert name == "dcgan_shapes"
+        return gan_jax.train(tiny(data_dir, num_steps=10), workdir, callbacks=callbacks)
+
+    face = SimpleNamespace(train=train_tiny, Every=gan_jax.Every)
+    exec(code.removeprefix("python"), {"gan_jax": face})
     step, loss = capsys.readouterr().out.split()
     assert step == "10"
     assert float(loss) == pytest.approx(losses_of(tmp_path / "runs" / "mine")["generator_loss"].mean())
