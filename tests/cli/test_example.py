@@ -80,7 +80,7 @@ def test_a_repository_of_ones_own_from_its_installation_to_its_study(repository)
     report = (mine / "study" / "report.md").read_text()
     assert "15 runs of 3 variants, each with 5 training seeds. Train steps: 4." in report
     # Without it the run says what it lacks.
-    subprocess.run([*pip, "uninstall", "--yes", "my-gan"], cwd=mine, check=True)
+    subprocess.run([*pip, "uninstall", "--yes", "my-gan"], cwd=mine.parent, check=True)
     shutil.rmtree(mine / "my_gan")
     said = call("gan-jax", "info", "--workdir=run", code=1)
     assert "run needs the plugin my_gan, which is not installed: pip install my-gan==0.1.0" in said
