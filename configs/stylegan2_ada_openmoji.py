@@ -6,10 +6,10 @@
 1,696 coloured emoji, of which the line drawings beside them are not looked at; or any folder of pictures:
 --config.data.name=image_folder --config.data.folder=... --config.data.height=64. Without ADA:
 --config.augment=none. Five levels, 4x4 to 64x64, with 64 channels, 32 at 32x32 and 16 at 64x64. The weight
-of R1 is ten times the official heuristic's for these sizes: with its own the discriminator was far ahead from
-the start. p can go from 0 to 1 in 100,000 images, not 500,000, since the run is that much shorter than those
-of the paper; it ended at 0.21. 45 minutes on one x86 core. Expect outlines filled with flat colours, some
-like people, and no emoji that one could name (`experiments/ada_openmoji`).
+of R1 is ten times the official heuristic's for these sizes. p can go from 0 to 1 in 100,000 images, not
+500,000, since the run is that much shorter than those of the paper; it ended at 0.21. 50 minutes on one x86
+core. Expect outlines filled with flat colours, some like people, and no emoji that one could name
+(`experiments/ada_openmoji`).
 """
 
 import ml_collections
