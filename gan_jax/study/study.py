@@ -49,6 +49,7 @@ NEWER = {
     "discriminator_optimizer.finite_gradients": False,
     "penalties.lecam.start_step": 0,
     "contents.features.roll": 1,
+    "contents.gram.roll": 1,
     "contents.lpips.roll": 1,
 }
 
