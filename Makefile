@@ -4,38 +4,44 @@ EXTRAS ?=
 SLOW ?=
 VENV := .venv
 BIN := $(VENV)/bin
-PARITY := $(if $(filter parity,$(EXTRAS)),--constraint requirements-parity.lock)
+# Extras whose versions requirements-extras.lock pins: those that tests import. EXTRAS=parity,docs takes several.
+PINNED := parity docs browser package video
+COMMA := ,
+EXTRAS_LOCK := $(if $(filter $(PINNED),$(subst $(COMMA), ,$(EXTRAS))),--constraint requirements-extras.lock)
 STAMP := $(VENV)/.installed$(if $(EXTRAS),-$(EXTRAS))
+
+UPGRADE ?= --upgrade
+LOCK_FLAGS := --universal --python-version 3.11 --no-emit-index-url --no-annotate --no-header --quiet $(UPGRADE)
 
 .PHONY: install train test lock clean
 
-install: $(STAMP)  ## create .venv and install what requirements.lock pins; EXTRAS=cuda12 adds an extra
+install: $(STAMP)  ## create .venv and install what requirements.lock pins; EXTRAS=cuda12,video adds extras
 
-$(STAMP): requirements.lock requirements-parity.lock pyproject.toml
+$(STAMP): requirements.lock requirements-extras.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "gan_jax needs Python 3.11 or later; set PYTHON=/path/to/python3.11" >&2; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --requirement requirements.lock
 	$(BIN)/python -m pip install --quiet --no-build-isolation --no-deps --editable .
-	$(if $(EXTRAS),$(BIN)/python -m pip install --quiet --constraint requirements.lock $(PARITY) --no-build-isolation \
+	$(if $(EXTRAS),$(BIN)/python -m pip install --quiet --constraint requirements.lock $(EXTRAS_LOCK) --no-build-isolation \
 		--editable '.[$(EXTRAS)]')
 	@touch $(STAMP)
 
 train: install  ## the embedded default: a DCGAN on procedural shapes, no download, about two minutes
 	$(BIN)/gan-jax train --config dcgan_shapes --workdir runs/dcgan_shapes
 
-# SLOW=1 runs also what waits or repeats; EXTRAS=parity also compares with the reference tools (PyTorch: 5 GB).
+# SLOW=1 runs also what waits or repeats; EXTRAS=parity also compares with the reference tools (PyTorch: 5 GB),
+# docs builds the documentation and runs the notebook, browser clicks in Chromium, package checks wheel and sdist.
 test: install  ## lint, types and tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/pytest --numprocesses=2 --dist=worksteal $(if $(SLOW),,-m "not slow")
 
-lock:  ## renew requirements.lock (needs uv)
-	uv pip compile --universal --python-version 3.11 --extra dev --no-emit-index-url --no-annotate --no-header \
-		--quiet --upgrade --output-file requirements.lock pyproject.toml
-	uv pip compile --universal --python-version 3.11 --extra parity --constraint requirements.lock --no-emit-index-url \
-		--no-annotate --no-header --quiet --upgrade --output-file requirements-parity.lock pyproject.toml
+lock:  ## renew both locks (needs uv: pip install uv); UPGRADE= keeps every version that still fits
+	uv pip compile $(LOCK_FLAGS) --extra dev --output-file requirements.lock pyproject.toml
+	uv pip compile $(LOCK_FLAGS) $(PINNED:%=--extra %) --constraint requirements.lock \
+		--output-file requirements-extras.lock pyproject.toml
 
 clean:
 	rm -rf $(VENV) build *.egg-info
