@@ -1,7 +1,7 @@
 """What pyproject.toml cannot say: configs/ inside the wheel, and the README as PyPI shows it.
 
-A wheel has configs/ as gan_jax/configs. An editable install has nothing copied: `gan_jax.config.shipped` finds
-the folder beside the package.
+A wheel has configs/ as gan_jax/configs. An editable install has nothing copied: `gan_jax.config.shipped`
+finds the folder beside the package.
 """
 
 import re
@@ -18,8 +18,8 @@ CODE_OR_LINK = re.compile(rf"(`+[^`]+`+)|\[((?:`[^`]*`|[^]`])*)\]{RELATIVE}")
 def standalone(markdown: str) -> str:
     """A Markdown text without what lies beside its file.
 
-    Pictures by a relative path are left out, and so are tables of them. Of links to a relative path the words are
-    kept. Code is as it was.
+    Pictures by a relative path are left out, and so are tables of them. Of links to a relative path the words
+    are kept. Code is as it was.
     """
     parts = re.split(r"(^```.*?^```$)", markdown, flags=re.DOTALL | re.MULTILINE)
     return "".join(part if part.startswith("```") else _standalone_prose(part) for part in parts)
