@@ -13,7 +13,7 @@ STAMP := $(VENV)/.installed$(if $(EXTRAS),-$(EXTRAS))
 UPGRADE ?= --upgrade
 LOCK_FLAGS := --universal --python-version 3.11 --no-emit-index-url --no-annotate --no-header --quiet $(UPGRADE)
 
-.PHONY: install train test lock clean
+.PHONY: install train test docs lock clean
 
 install: $(STAMP)  ## create .venv and install what requirements.lock pins; EXTRAS=cuda12,video adds extras
 
@@ -38,10 +38,14 @@ test: install  ## lint, types and tests
 	$(BIN)/mypy
 	$(BIN)/pytest --numprocesses=2 --dist=worksteal $(if $(SLOW),,-m "not slow")
 
+docs:  ## the documentation as a site, in site/
+	$(MAKE) install EXTRAS=docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 lock:  ## renew both locks (needs uv: pip install uv); UPGRADE= keeps every version that still fits
 	uv pip compile $(LOCK_FLAGS) --extra dev --output-file requirements.lock pyproject.toml
 	uv pip compile $(LOCK_FLAGS) $(PINNED:%=--extra %) --constraint requirements.lock \
 		--output-file requirements-extras.lock pyproject.toml
 
 clean:
-	rm -rf $(VENV) build *.egg-info
+	rm -rf $(VENV) build site *.egg-info

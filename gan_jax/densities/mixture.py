@@ -25,7 +25,7 @@ class Mixture:
     """sum_k weights[k] N(means[k], stds[k]^2 I) over R^D. A component is a mode.
 
     Attributes:
-        means: centres [K][D].
+        means: centres [K, D].
         stds: standard deviations [K] of every coordinate, above 0.
         shares: how likely the components are [K], above 0, in any unit; None: equally. `weights` has the
             probabilities.

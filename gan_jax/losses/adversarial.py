@@ -36,8 +36,7 @@ class AdversarialLoss(NamedTuple):
         relativistic: whether `generator` looks at the real logits; where it does not, the caller may
             pass the fake ones twice and save a pass through the discriminator.
         of_batch: why a mini-batch cannot be cut into parts, and what to do; "" where the losses are means
-        over
-            examples.
+            over examples.
         output: logit -> what is logged as the discriminator's output: sigmoid where logits are
             log-odds, the identity for critics.
         midpoint: the best discriminator's logit where reals and fakes are equally likely, so that a logit

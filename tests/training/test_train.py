@@ -318,9 +318,9 @@ def test_a_callback_without_an_interval_is_refused_before_anything_is_done(
     assert not (tmp_path / "run").exists()
 
 
-def test_the_callback_in_the_readme(tmp_path, data_dir, monkeypatch, capsys):
-    readme = (runs.ROOT / "README.md").read_text()
-    code = next(part for part in readme.split("```") if part.startswith("python") and "callbacks=" in part)
+def test_the_callback_in_the_documentation(tmp_path, data_dir, monkeypatch, capsys):
+    page = (runs.ROOT / "docs" / "python.md").read_text()
+    code = next(part for part in page.split("```") if part.startswith("python") and "callbacks=" in part)
     monkeypatch.chdir(tmp_path)
 
     def train_tiny(name, workdir, callbacks):
@@ -331,4 +331,4 @@ def test_the_callback_in_the_readme(tmp_path, data_dir, monkeypatch, capsys):
     exec(code.removeprefix("python"), {"gan_jax": face})
     step, loss = capsys.readouterr().out.split()
     assert step == "10"
-    assert float(loss) == pytest.approx(losses_of(tmp_path / "runs" / "mine")["generator_loss"].mean())
+    assert float(loss) == pytest.approx(losses_of(tmp_path / "runs" / "shown")["generator_loss"].mean())
