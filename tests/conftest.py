@@ -3,6 +3,9 @@
 import collections
 import gc
 import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -78,3 +81,20 @@ def full_compiler():
 def data_dir(tmp_path_factory):
     """A data folder for one test module."""
     return tmp_path_factory.mktemp("data")
+
+
+@pytest.fixture(scope="session")
+def distributions(tmp_path_factory):
+    """(the wheel, the source archive of which it was built), made without a network."""
+    pytest.importorskip("build.__main__", reason="the package `build` makes the wheel")
+    root, folder = Path(__file__).parents[1], tmp_path_factory.mktemp("distributions")
+    sources = folder / "sources"
+    sources.mkdir()
+    parts = "gan_jax configs pyproject.toml setup.py MANIFEST.in README.md LICENSE CHANGELOG.md CITATION.cff"
+    for name in parts.split():
+        (sources / name).symlink_to(root / name)
+    command = [sys.executable, "-P", "-m", "build", "--no-isolation", f"--outdir={folder}/made", str(sources)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    [wheel], [archive] = (folder / "made").glob("*.whl"), (folder / "made").glob("*.tar.gz")
+    return wheel, archive

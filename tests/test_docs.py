@@ -11,6 +11,7 @@ from tests.runs import ROOT
 
 FILES = [
     ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
     *sorted((ROOT / "docs").rglob("*.md")),
     *sorted((ROOT / "experiments").rglob("README.md")),
     *sorted((ROOT / "examples").rglob("README.md")),

@@ -27,16 +27,10 @@ def replace_in(path: Path, **numbers: int) -> None:
 
 
 @pytest.fixture(scope="module")
-def repository(tmp_path_factory):
+def repository(tmp_path_factory, distributions):
     """The folder of a copy of the example, and call(program, *arguments) -> output in a fresh environment."""
-    folder = tmp_path_factory.mktemp("example")
-    sources = folder / "sources"
-    sources.mkdir()
-    for name in ("gan_jax", "configs", "pyproject.toml", "setup.py", "README.md", "LICENSE"):
-        (sources / name).symlink_to(ROOT / name)
+    folder, wheel = tmp_path_factory.mktemp("example"), distributions[0]
     mine = shutil.copytree(ROOT / "examples" / "my_gan", folder / "my_gan")
-    subprocess.run([*PIP, "wheel", *OFFLINE, f"--wheel-dir={folder}/wheels", "."], cwd=sources, check=True)
-    (wheel,) = (folder / "wheels").glob("*.whl")
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder / "venv")], check=True)
     (site,) = (folder / "venv" / "lib").glob("python*/site-packages")
     (site / "others.pth").write_text(sysconfig.get_paths()["purelib"])  # JAX and the rest, but not gan_jax
