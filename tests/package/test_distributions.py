@@ -74,7 +74,7 @@ def test_the_wheel_is_the_package_with_its_configs(distributions):
     assert metadata["Version"] == gan_jax.__version__
     assert metadata["Author"] == "gan_jax authors"
     assert metadata["Description-Content-Type"] == "text/markdown"
-    assert metadata.get_payload().startswith("# gan_jax")
+    assert str(metadata.get_payload()).startswith("# gan_jax")
 
 
 @pytest.mark.slow
