@@ -2,10 +2,11 @@
 
     python experiments/six_gans/table.py --runs runs/six --out experiments/six_gans
 
-Reads RUNS/NAME for every name in configs.py that is there, and writes tables.md and curves.png. Images are
-reals that the discriminator was trained on; operations are those of whole train steps, as `gan-jax info
---config` counts them. A score at so many images, or operations, is on the straight line between the two
-evaluations about it.
+Reads RUNS/NAME for every name in configs.py that is there, and RUNS/NAME_seed1, ... of other training seeds,
+and writes tables.md and curves.png. Images are reals that the discriminator was trained on; operations are
+those of whole train steps, as `gan-jax info --config` counts them. A score at so many images, or operations,
+is on the straight line between the two evaluations about it; of several seeds it is their mean, with the
+lowest and the highest.
 """
 
 from __future__ import annotations
@@ -106,13 +107,17 @@ def record_of(folder: Path, label: str) -> Record:
     return Record(label, (counts[0], counts[1]), tuple(stretches), float(np.median(rates)), arrays)
 
 
-def tables(records: Sequence[Record]) -> str:
-    """Costs; scores after equal images, equal operations, and at the end of each run."""
+def tables(methods: Sequence[Sequence[Record]]) -> str:
+    """Costs; scores after equal images, equal operations, and at the end of each run.
+
+    Args:
+        methods: of each the runs of its seeds.
+    """
     lines = [
         "| | parameters: generator | discriminator | GFLOP for an image | images/s |",
         "|---|---|---|---|---|",
     ]
-    for run in records:
+    for run, *_ in methods:
         last = run.stretches[-1]
         generator, discriminator = run.parameters
         costs = f"{last.flops / last.images / 1e9:.3g} | {run.rate * last.images:.0f}"
@@ -126,18 +131,19 @@ def tables(records: Sequence[Record]) -> str:
             "",
             f"**{title}**",
             "",
-            "| | images | TFLOP | FID ↓ | KID ↓ | precision ↑ | recall ↑ |",
-            "|---|---|---|---|---|---|---|",
+            "| | seeds | images | TFLOP | FID ↓ | KID ↓ | precision ↑ | recall ↑ |",
+            "|---|---|---|---|---|---|---|---|",
         ]
-        for run in records:
+        for runs in methods:
+            run = runs[0]
             end = run.stretches[-1].stop
             step = _step_of(run, what, amount) if what else end
             if step is None:
-                lines.append(f"| {run.label} | | | - | - | - | - |")
+                lines.append(f"| {run.label} | | | | - | - | - | - |")
                 continue
-            shown = [_shown(run.at(score, "images", run.total("images", step))) for score in SCORES]
             images, flops = run.total("images", step), run.total("flops", step) / 1e12
-            lines.append(f"| {run.label} | {images:,.0f} | {flops:.3g} | {' | '.join(shown)} |")
+            shown = [_shown([run.at(score, "images", images) for run in runs]) for score in SCORES]
+            lines.append(f"| {run.label} | {len(runs)} | {images:,.0f} | {flops:.3g} | {' | '.join(shown)} |")
     return "\n".join([*lines, ""])
 
 
@@ -148,19 +154,25 @@ def _step_of(run: Record, what: str, amount: float) -> float | None:
     return float(np.interp(amount, amounts, np.array(steps))) if amount <= amounts[-1] else None
 
 
-def _shown(value: float | None) -> str:
-    return "-" if value is None else f"{value:.4g}"
+def _shown(values: Sequence[float | None]) -> str:
+    known = [value for value in values if value is not None]
+    if len(known) < len(values):
+        return "-"
+    mean = f"{np.mean(known):.4g}"
+    return mean if len(known) == 1 else f"{mean} ({min(known):.4g} to {max(known):.4g})"
 
 
-def draw(records: Sequence[Record], path: Path) -> None:
-    """FID over images and over operations."""
+def draw(methods: Sequence[Sequence[Record]], path: Path) -> None:
+    """FID over images and over operations; a line for each seed."""
     figure, sides = plt.subplots(1, 2, figsize=(10, 4.5), sharey=True, layout="constrained")
     for axes, what, name, unit in zip(
         sides, ("images", "flops"), ("images seen", "TFLOP"), (1.0, 1e12), strict=True
     ):
-        for run in records:
-            amounts, values = run.curve("fid", what)
-            axes.plot(amounts / unit, values, marker=".", label=run.label)
+        for number, runs in enumerate(methods):
+            for run in runs:
+                amounts, values = run.curve("fid", what)
+                label = run.label if run is runs[0] else None
+                axes.plot(amounts / unit, values, f"C{number}.-", linewidth=1, markersize=4, label=label)
         axes.set(xscale="log", yscale="log", xlabel=name)
         axes.grid(alpha=0.3, which="both")
     sides[0].axvline(EQUAL_IMAGES, color="grey", linewidth=0.8)
@@ -176,13 +188,19 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, required=True, help="the folder of the runs' folders")
     parser.add_argument("--out", type=Path, required=True, help="a folder")
     args = parser.parse_args()
-    found = {name: args.runs / name for name in ENTRIES if (args.runs / name / "config.json").is_file()}
-    if not found:
+    methods = []
+    for name, entry in ENTRIES.items():
+        folders = [args.runs / name, *sorted(args.runs.glob(f"{name}_seed*"))]
+        runs = [record_of(folder, entry.label) for folder in folders if (folder / "config.json").is_file()]
+        if len({run.stretches for run in runs}) > 1:
+            raise UserError(f"the seeds of {name} in {args.runs} are not of one length: continue them")
+        if runs:
+            methods.append(runs)
+    if not methods:
         raise UserError(f"{args.runs} has none of the runs {', '.join(ENTRIES)}")
-    records = [record_of(folder, ENTRIES[name].label) for name, folder in found.items()]
     args.out.mkdir(parents=True, exist_ok=True)
-    (args.out / "tables.md").write_text(tables(records))
-    draw(records, args.out / "curves.png")
+    (args.out / "tables.md").write_text(tables(methods))
+    draw(methods, args.out / "curves.png")
     sys.stdout.write((args.out / "tables.md").read_text())
 
 
