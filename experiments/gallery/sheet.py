@@ -1,6 +1,6 @@
 """The gallery on one sheet: parts of the pictures of other experiments, each with what it is.
 
-    python experiments/gallery/sheet.py        # writes experiments/gallery/sheet.jpg
+python experiments/gallery/sheet.py        # writes experiments/gallery/sheet.jpg
 """
 
 from __future__ import annotations
@@ -44,7 +44,9 @@ ROWS = (
         Tile("mode_collapse/ring/samples.png", (0, 0, 596, 596), 1, "Remedies for mode collapse, compared"),
     ),
     (
-        Tile("translators/srgan_x4.png", None, 2, "Four times the resolution: bicubic, SRResNet, SRGAN, truth"),
+        Tile(
+            "translators/srgan_x4.png", None, 2, "Four times the resolution: bicubic, SRResNet, SRGAN, truth"
+        ),
         Tile("minimax_game/panels.png", None, 2, "The minimax game beside its theory: densities, D and D*"),
     ),
 )

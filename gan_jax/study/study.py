@@ -60,16 +60,18 @@ class Study:
 
     Attributes:
         question: what the study asks, in a sentence; the head of its report.
-        base: the config that the variants change. Its `evaluation` says what is measured and how often.
+        base: the config that the variants change; None where each names one of its own. Its `evaluation` says
+            what is measured and how often.
         variants: name -> overrides, fields such as "loss.name" or "penalties.r1.weight" and their values, as
-            `--config.FIELD=VALUE` sets them; a schedule is a dict with its name. {} is the base itself.
+            `--config.FIELD=VALUE` sets them; a schedule is a dict with its name. {} is the base itself. With
+            "config" another config takes the base's place: what `--config` takes, as "vae_fashion_mnist".
         seeds: how many; the runs have the seeds 0, 1, 2, ...
         ranked_by: scores by which the report ranks the variants, the first one first.
         compare_to: the variant that every other one is compared with, seed by seed.
     """
 
     question: str
-    base: ml_collections.ConfigDict
+    base: ml_collections.ConfigDict | None = None
     variants: Mapping[str, Mapping[str, Any]]
     seeds: int
     ranked_by: Sequence[str]
@@ -78,6 +80,12 @@ class Study:
     def __post_init__(self) -> None:
         if not self.variants:
             raise UserError("the study has no variants; give at least one, such as {'base': {}}")
+        baseless = [name for name, changes in self.variants.items() if "config" not in changes]
+        if self.base is None and baseless:
+            raise UserError(
+                f"the study has no base config, and the variant {baseless[0]!r} names none: give one, "
+                'such as {"config": "dcgan_shapes"}'
+            )
         odd = [name for name in self.variants if "," in name or not name]
         if odd:
             raise UserError(f"the variant {odd[0]!r}: a name must not be empty or hold a comma, for --only")
@@ -161,7 +169,7 @@ def runs_of(study: Study) -> list[Run]:
     """
     runs = []
     for variant, overrides in study.variants.items():
-        config = overridden(study.base, overrides, f"the variant {variant!r}")
+        config = _config(study, variant, overrides)
         if config.init_from.run:
             raise UserError(f"init_from.run={config.init_from.run}: a study's runs begin with random weights")
         scores = evaluation_plan(config).scores
@@ -176,6 +184,15 @@ def runs_of(study: Study) -> list[Run]:
             seeded.seed = seed
             runs.append(Run(variant, overrides, seeded, digest(seeded)))
     return runs
+
+
+def _config(study: Study, variant: str, overrides: Mapping[str, Any]) -> ml_collections.ConfigDict:
+    """Of a variant."""
+    changes = dict(overrides)
+    named = changes.pop("config", None)
+    base = study.base if named is None else run_config_file(str(named))
+    assert base is not None  # was checked when the study was made
+    return overridden(base, changes, f"the variant {variant!r}")
 
 
 def digest(config: ml_collections.ConfigDict) -> str:

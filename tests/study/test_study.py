@@ -9,6 +9,7 @@ import pytest
 
 from gan_jax.config.build import build_algorithm, example_batch
 from gan_jax.config.components import complete
+from gan_jax.config.config_file import run_config_file
 from gan_jax.config.overrides import overridden
 from gan_jax.data.codecs import Points
 from gan_jax.data.spec import DataSpec, Field
@@ -58,6 +59,7 @@ def test_variants_change_neither_the_base_nor_each_other():
             "schedule": {"algorithm.instance_noise": dict(name="linear", start=0.1, end=0.0, steps=4)},
         }
     )
+    assert study.base is not None
     before = study.base.to_json_best_effort()
     changed, base, schedule = (run.config for run in runs_of(study) if run.seed == 0)
     assert changed.penalties.r2.weight == 1.5
@@ -66,6 +68,22 @@ def test_variants_change_neither_the_base_nor_each_other():
     assert tuple(base.generator.widths) == (8,)
     assert schedule.algorithm.instance_noise.end == 0.0
     assert study.base.to_json_best_effort() == before
+
+
+def test_a_variant_may_name_a_config_of_its_own():
+    measured = {"evaluation.metrics": "density", "evaluation.network": "points"}
+    variants = {"ring": {"config": "gan_ring", "batch_size": 32, **measured}, "base": {}}
+    runs = runs_of(tiny.study(variants=variants))
+    ring = runs[0]
+    named = complete(run_config_file("gan_ring"))
+    assert ring.config.generator == named.generator != tiny.config().generator
+    assert (ring.config.batch_size, named.batch_size) == (32, 512)
+    alone = tiny.study(base=None, variants={"ring": variants["ring"]}, compare_to=None)
+    assert [run.digest for run in runs_of(alone)] == [run.digest for run in runs if run.variant == "ring"]
+    with pytest.raises(UserError, match="no base config, and the variant 'plain' names none"):
+        tiny.study(base=None, variants={"ring": variants["ring"], "plain": {}}, compare_to=None)
+    with pytest.raises(UserError, match="did you mean gan_ring"):
+        runs_of(tiny.study(variants={"odd": {"config": "gan_rin"}, "base": {}}))
 
 
 def test_a_component_that_is_chosen_anew_has_its_own_fields():
