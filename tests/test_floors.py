@@ -13,7 +13,7 @@ FLOORS = (
     ("main",),
     ("cli",),
     ("api",),
-    ("study",),
+    ("study", "accelerators"),
     ("training",),
     ("reports",),
     ("config",),

@@ -10,6 +10,7 @@ from typing import Any
 
 from absl import flags
 
+from gan_jax.accelerators import environment
 from gan_jax.config.config_flag import NUMBER, define_config, source_of
 from gan_jax.utils import determinism
 from gan_jax.utils.checks import whole
@@ -101,8 +102,17 @@ def no_arguments(rest: list[str]) -> None:
 
 def define_train(values: flags.FlagValues, argv: list[str]) -> list[str]:
     """Adds the flags of `gan-jax train`."""
+    if "--dry_run" in argv and any(argument.startswith("--target") for argument in argv):
+        environment.prepare()  # the config file may import JAX
     define_path(values, "workdir", "The run's folder, new or to be continued.")
     flags.DEFINE_bool("dry_run", False, "Show what would be trained and train nothing.", flag_values=values)
+    flags.DEFINE_string(
+        "target",
+        None,
+        "With --dry_run: compile for accelerators that are not here, such as v5e:4x4 or h100:8, and show "
+        "what a step would hold, move and launch there.",
+        flag_values=values,
+    )
     flags.DEFINE_bool("deterministic", False, DETERMINISTIC, flag_values=values)
     flags.DEFINE_bool(
         "start_anew",
@@ -122,9 +132,20 @@ def train(values: flags.FlagValues, rest: list[str]) -> None:
     """Runs `gan-jax train`."""
     no_arguments(rest)
     config = required(values, "config")
+    if values.target is not None and not values.dry_run:
+        raise flags.Error(f"--target={values.target}: nothing can be trained there; add --dry_run")
+    if values.target is not None and values.devices:
+        raise flags.Error(
+            f"--devices={values.devices} beside --target={values.target}: the target says how many"
+        )
     workdir = None if values.dry_run else Path(required(values, "workdir"))
     if values.deterministic:
         determinism.demand()
+    if values.target is not None:
+        from gan_jax.cli import targets
+
+        targets.dry_run_for(config, values.target)
+        return
     from gan_jax.cli import commands
 
     if workdir is None:

@@ -58,7 +58,7 @@ def test_help_lists_the_commands(arguments, capsys):
 
 FLAGS = {
     "train": (
-        *("--config=", "--workdir=", "--dry_run", "--deterministic", "--devices="),
+        *("--config=", "--workdir=", "--dry_run", "--deterministic", "--devices=", "--target="),
         *("--coordinator=", "--num_processes=", "--process_id="),
     ),
     "sample": (
@@ -193,6 +193,7 @@ def test_no_command_is_wrong_usage(capsys):
         (["sample", "w", "more"], "unexpected argument 'more'"),
         (["evaluate", "w", "--fake=v"], "unexpected argument 'w' beside --fake=v"),
         (["info", "--config=tests/runs.py", "--config.seeds=1"], "the config has no 'seeds'"),
+        (["train", "--config=tests/runs.py", "--target=h100"], "nothing can be trained there; add --dry_run"),
         (["data"], "usage: gan-jax data prepare NAME"),
         (["data", "prepare"], "usage: gan-jax data prepare NAME"),
         (["data", "remove", "mnist"], "usage: gan-jax data prepare NAME"),

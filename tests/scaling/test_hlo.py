@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import pytest
 
 from experiments.scaling import ours
-from experiments.scaling.hlo import Collective, collectives, reduced_elements
 from experiments.scaling.workloads import gradient_reductions, statistic_reductions
+from gan_jax.accelerators.hlo import Collective, collectives, reduced_elements
 from gan_jax.config.build import build_algorithm, example_batch
 from gan_jax.data.spec import DataSpec, Field
 from gan_jax.distributed import parallel
@@ -44,9 +44,9 @@ ENTRY %main (p: (s32[], f32[3,2]{1,0})) -> (s32[], f32[3,2]{1,0}) {
 
 def test_loops_and_tuples_of_a_program():
     assert collectives(PROGRAM) == [
-        Collective("all-gather", ((8,),), 1),
-        Collective("all-reduce", ((3, 2),), 5),
-        Collective("all-reduce", ((4,), ()), 1),
+        Collective("all-gather", ((8,),), 1, 32.0),
+        Collective("all-reduce", ((3, 2),), 5, 24.0),
+        Collective("all-reduce", ((4,), ()), 1, 20.0),
     ]
     assert reduced_elements(PROGRAM) == 5 * 6 + 5
     with pytest.raises(ValueError, match="no entry"):

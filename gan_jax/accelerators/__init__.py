@@ -1,0 +1,1 @@
+"""Programs for accelerators that are not at hand: compiled, counted and bounded."""
