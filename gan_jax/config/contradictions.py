@@ -9,6 +9,7 @@ import ml_collections
 from gan_jax.algorithms.gan import GAN
 from gan_jax.core.algorithm import Algorithm
 from gan_jax.core.modules import has_field, trait
+from gan_jax.data.codecs import Tiles
 from gan_jax.data.spec import DataSpec
 
 
@@ -39,6 +40,11 @@ def of_codecs(config: ml_collections.ConfigDict, spec: DataSpec) -> list[str]:
         found.append(
             f"generator ({config.generator.name}) ends in tanh and reaches no point beyond 1, as those of "
             f"{name} can be: use mlp_generator with generator.output=linear"
+        )
+    if config.generator.get("output") == "softmax" and not isinstance(image, Tiles):
+        found.append(
+            f"generator.output=softmax gives shares of kinds of tiles, and {name} holds {image.noun}: set "
+            "generator.output=tanh"
         )
     return found
 

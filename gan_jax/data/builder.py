@@ -45,6 +45,9 @@ class LocalBuilder(tfds.core.ShardBasedBuilder, skip_registration=True):  # type
     VERSION: ClassVar[Any] = tfds.core.Version("0.1.0")
     OPTIONS: ClassVar[type] = NoOptions  # a frozen dataclass that checks its values
     SPLITS: ClassVar[tuple[str, ...]] = ("train", "test")
+    FETCHED: ClassVar[bool] = (
+        False  # whether its files are downloaded, or taken from a folder, by `data prepare`
+    )
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(skip_registration=True, **kwargs)
@@ -90,6 +93,10 @@ class LocalBuilder(tfds.core.ShardBasedBuilder, skip_registration=True):  # type
 
     def records(self, split: str) -> Iterator[dict[str, Any]]:
         """The records, in order: each field as it is stored, and the label."""
+        raise NotImplementedError
+
+    def wanted_files(self) -> str:
+        """The files of a set that is FETCHED, in words, for messages."""
         raise NotImplementedError
 
     # What they share.

@@ -14,7 +14,7 @@ from gan_jax.data.arrays import ARRAYS
 from gan_jax.data.builder import INFO_FILE, LocalBuilder
 from gan_jax.data.dataset import Dataset
 from gan_jax.data.function_set import FunctionSet, OpenedSet
-from gan_jax.data.idx import FashionMnist, IdxBuilder, Kmnist, Mnist
+from gan_jax.data.idx import FashionMnist, Kmnist, Mnist
 from gan_jax.data.image_folder import ImageFolder
 from gan_jax.data.npz_pairs import NpzPairs
 from gan_jax.data.npz_unpaired import NpzUnpairedSets
@@ -26,6 +26,7 @@ from gan_jax.data.shapes import Shapes
 from gan_jax.data.stacked_mnist import StackedMnist
 from gan_jax.data.unpaired import UnpairedFolders
 from gan_jax.data.unpaired_sets import UnpairedSets
+from gan_jax.data.vglc import LevelFolder, VglcLodeRunner, VglcMario, VglcZelda
 from gan_jax.data.views import VIEW, viewed
 from gan_jax.data.zipped import zipped
 from gan_jax.densities import DENSITIES
@@ -52,6 +53,10 @@ DATASETS: Table[type[Builder] | OpenedSet | Callable[..., Dataset]] = Table(
         "unpaired": UnpairedFolders,
         "npz_unpaired": NpzUnpairedSets,
         "photos": Photos,
+        "vglc_mario": VglcMario,
+        "vglc_zelda": VglcZelda,
+        "vglc_lode_runner": VglcLodeRunner,
+        "level_folder": LevelFolder,
         **{name: PointSet(name, make) for name, make in DENSITIES.items()},
     },
 )
@@ -120,11 +125,11 @@ def load(
 ) -> Dataset:
     """Opens one split of a data set, without TensorFlow and without the network.
 
-    `mnist`, `fashion_mnist` and `kmnist` are prepared by `prepare`; the others at their first use, of which
-    `stacked_mnist` needs a prepared `mnist`. The points of a density (`ring`, `swiss_roll`, ...) lie in no
-    file: they need neither, and no data folder. `zip` makes one of unpaired sets (see `zipped`): its option
-    `parts` is {"image": {"name": "mnist", "split": "train", ...}, "source": {...}}, with the options of
-    each.
+    `mnist`, `fashion_mnist`, `kmnist` and the games' levels (`vglc_mario`, `vglc_zelda`, `vglc_lode_runner`)
+    are prepared by `prepare`; the others at their first use, of which `stacked_mnist` needs a prepared
+    `mnist`. The points of a density (`ring`, `swiss_roll`, ...) lie in no file: they need neither, and no
+    data folder. `zip` makes one of unpaired sets (see `zipped`): its option `parts` is {"image": {"name":
+    "mnist", "split": "train", ...}, "source": {...}}, with the options of each.
 
     Args:
         name: one of DATASETS, "zip", or a tfds name that has been prepared as array_record.
@@ -168,8 +173,8 @@ def _load(name: str, data_dir: str | Path | None, split: str, options: dict[str,
         return open_folder(folder, name=name, split=split, content=None, options={})
     builder = builder_of(name, root, options)
     if not builder.is_prepared:
-        if isinstance(builder, IdxBuilder):
-            raise UserError(_missing_idx(builder, data_dir))
+        if isinstance(builder, LocalBuilder) and builder.FETCHED:
+            raise UserError(_missing_files(builder, data_dir))
         logging.info("Preparing the data set %s in %s (once).", name, builder.data_dir)
         builder.prepare()
     return _open(builder, split)
@@ -196,7 +201,7 @@ def prepare(
     Args:
         name: one of DATASETS, or any tfds name (these need TensorFlow: the extra gan-jax[tf]).
         data_dir: as for `load`.
-        source: a folder in which the files of mnist, fashion_mnist or kmnist lie; None: download them.
+        source: a folder in which the files of a set lie that would be downloaded; None: download them.
         **options: the data set's own.
 
     Returns:
@@ -219,7 +224,7 @@ def prepare(
             f"{name} is prepared when it is first opened, as by a training with data.name={name} and "
             f"data.{option}={source}: nothing is to be done before."
         )
-    if source is not None and not (cls and issubclass(cls, IdxBuilder)):
+    if source is not None and not (cls and issubclass(cls, LocalBuilder) and cls.FETCHED):
         raise UserError(f"The data set {name} is not made from files in a folder: leave out {source}.")
     if source is not None and not expanded(source).is_dir():
         raise UserError(f"the folder {source}, which is to have the files, is not there.")
@@ -284,7 +289,7 @@ def _no_options(name: str, options: dict[str, Any]) -> None:
         )
 
 
-def _missing_idx(builder: IdxBuilder, data_dir: str | Path | None) -> str:
+def _missing_files(builder: LocalBuilder, data_dir: str | Path | None) -> str:
     there = data_dir_flag(data_dir)
     return (
         f"The data set {builder.name} is not prepared: {Path(builder.data_dir) / INFO_FILE} is not there. "

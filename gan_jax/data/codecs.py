@@ -47,7 +47,7 @@ class Codec(ABC):
     values: ClassVar[str]
     dtype: ClassVar[np.dtype]
     is_image: ClassVar[bool] = False
-    flips: ClassVar[bool] = False
+    flips: bool = False
     bounded: ClassVar[bool] = True
     pictured: ClassVar[bool] = True
     density: Density | None = None
@@ -165,15 +165,18 @@ class Tiles(Codec):
     Attributes:
         palette: what each of the K tiles looks like: colours uint8 [K, 1, 3 or 4], or sprites of one size,
             uint8 [K, h, w, 1, 3 or 4].
+        alphabet: the character of each tile in a level's text, K of them; "" where it has none.
+        flips: False where a tile has a left and a right side.
     """
 
     palette: np.ndarray
+    alphabet: str = ""
+    flips: bool = True
 
     name = "tiles"
     noun = "levels of tiles"
     values = "the largest of the last axis says which tile"
     dtype = np.dtype(np.uint8)
-    flips = True
 
     def __post_init__(self) -> None:
         given = np.asarray(self.palette)
@@ -184,15 +187,19 @@ class Tiles(Codec):
             )
         if given.dtype.kind not in "iu" or given.min() < 0 or given.max() > 255:
             raise ValueError(f"the colours of tiles are integers from 0 to 255, not {given.dtype}")
+        if self.alphabet and not len(set(self.alphabet)) == len(self.alphabet) == len(given):
+            raise ValueError(
+                f"alphabet={self.alphabet!r}: {len(given)} tiles have a character each, or none has"
+            )
         palette = given.astype(np.uint8)
         palette.flags.writeable = False
         object.__setattr__(self, "palette", palette)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Tiles) and np.array_equal(self.palette, other.palette)
+        return isinstance(other, Tiles) and self.describe() == other.describe()
 
     def __hash__(self) -> int:
-        return hash(self.palette.tobytes())
+        return hash((self.palette.tobytes(), self.alphabet, self.flips))
 
     def stored_shape(self, shape: Shape) -> Shape:
         """[H, W, K] -> [H, W]."""
@@ -219,8 +226,13 @@ class Tiles(Codec):
         return tiles.swapaxes(2, 3).reshape(count, rows * height, columns * width, channels)
 
     def describe(self) -> dict[str, Any]:
-        """With the palette."""
-        return {"name": self.name, "palette": self.palette.tolist()}
+        """With the palette, and the alphabet and the sides where there are some."""
+        described = {"name": self.name, "palette": self.palette.tolist()}
+        return (
+            described
+            | ({"alphabet": self.alphabet} if self.alphabet else {})
+            | ({} if self.flips else {"flips": False})
+        )
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,10 @@ from typing import Any
 
 from gan_jax.data.catalog import ZIP, builder_named, builder_of, has_own_files, load
 from gan_jax.data.dataset import Dataset
+from gan_jax.data.games import GAMES
 from gan_jax.data.spec import DataSpec, Field
 from gan_jax.data.unpaired_sets import UnpairedSets
+from gan_jax.data.vglc import LevelFolderOptions
 from gan_jax.data.views import VIEW, viewed
 from gan_jax.data.zipped import zipped
 from gan_jax.utils.errors import UserError
@@ -65,7 +67,10 @@ def _is_there(options: Mapping[str, Any]) -> bool:
 
 
 def _sized(name: str, options: Mapping[str, Any]) -> dict[str, Field]:
-    """The fields of pictures in a folder or a file that is not there."""
+    """The fields of pictures, or of levels, in a folder or a file that is not there."""
+    if name == "level_folder":
+        game = GAMES[LevelFolderOptions(**dict(options)).game]
+        return {"image": Field((*game.shape, len(game.tiles)), game.codec)}
     height = options.get("tile") or options.get("height")
     if not height:
         where = options.get("folder") or options.get("file") or "no file"

@@ -31,6 +31,7 @@ _FILES = {
 class IdxBuilder(LocalBuilder):
     """A data set of four IDX files, from a folder or from one of its mirrors."""
 
+    FETCHED = True
     MIRRORS: ClassVar[tuple[str, ...]]
     DIGESTS: ClassVar[dict[str, str]]  # file name without ".gz" -> sha256
     DIGEST_OF: ClassVar[Literal["content", "gz"]] = "content"
@@ -64,10 +65,8 @@ class IdxBuilder(LocalBuilder):
         for image, label in zip(*self._arrays[split], strict=True):
             yield {"image": image, "label": int(label)}
 
-    @classmethod
-    def wanted_files(cls) -> str:
-        """The files, in words, for messages."""
-        return ", ".join(f"{name}.gz" for name in cls.DIGESTS)
+    def wanted_files(self) -> str:
+        return ", ".join(f"{name}.gz" for name in self.DIGESTS)
 
     def _from_folder(self, name: str, folder: Path) -> bytes:
         for path in (folder / f"{name}.gz", folder / name):

@@ -15,7 +15,10 @@ from gan_jax.feature_networks.network import FeatureNetwork
 
 ALL = -1  # images: every one
 Better = Literal["lower", "higher", "neither"]
-Need = Literal["logits", "labels", "held_out", "generator", "maps", "density", "pairs", "cycle", "colour"]
+Need = (
+    Literal["logits", "labels", "held_out", "generator", "maps", "density", "pairs", "cycle", "colour"]
+    | Literal["tiles", "game", "pipes"]
+)
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from gan_jax.data.codecs import Tiles
+from gan_jax.data.games import GAMES, MARIO, game_of
 from gan_jax.densities import DENSITIES
 from gan_jax.evaluation.generated import GeneratedSet
+from gan_jax.evaluation.level_scores import OF_LEVELS
 from gan_jax.evaluation.metric import Metric
 from gan_jax.evaluation.names import BACK, BORDERED
 from gan_jax.evaluation.pair_scores import pair_metrics
@@ -200,8 +203,10 @@ def _reals(name: str, metric: Metric, given: Given) -> Problem | None:
             f"needs reals of a known density, and {real.name} has none",
             f"leave it out, or take one of {', '.join(DENSITIES)} as the reals",
         )
+    if (lacking := _levels(metric, real)) is not None:
+        return lacking
     seen = given.network is not None or not real.codec.pictured  # a network of pictures may see it as such
-    of_images = metric.images or metric.needs & {"logits", "maps", "pairs"}
+    of_images = (metric.images and not metric.needs & OF_LEVELS) or metric.needs & {"logits", "maps", "pairs"}
     if seen and not real.codec.is_image and of_images:
         return Problem(f"is for images, and {real.name} holds {real.codec.noun}", "leave it out")
     if "colour" in metric.needs and real.image_shape[2] != 3:
@@ -229,6 +234,22 @@ def _reals(name: str, metric: Metric, given: Given) -> Problem | None:
     if "labels" in metric.needs and held_out.num_classes is None:
         return Problem(f"needs labelled held-out images, and {held_out.name} has no labels", "leave it out")
     return _classes(held_out, real) if "labels" in metric.needs else None
+
+
+def _levels(metric: Metric, real: ImageSource) -> Problem | None:
+    """What the reals lack that only levels of tiles have."""
+    if not metric.needs & OF_LEVELS:
+        return None
+    game = game_of(real.codec)
+    if not isinstance(real.codec, Tiles):
+        what = f"is for levels of tiles, and {real.name} is seen as {real.codec.noun}"
+    elif "pipes" in metric.needs and game is not MARIO:
+        what = f"is for levels with the pipes of {MARIO.name}, and {real.name} has none"
+    elif "game" in metric.needs and game is None:
+        what = f"is for levels of {', '.join(GAMES)}, and the tiles of {real.name} are others"
+    else:
+        return None
+    return Problem(what, "leave it out")
 
 
 def _network(name: str, metric: Metric, given: Given) -> Problem | None:

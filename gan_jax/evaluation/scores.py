@@ -13,6 +13,7 @@ import numpy as np
 from gan_jax.data.classes import plain_names
 from gan_jax.densities.density import NEAR as MODE
 from gan_jax.evaluation.extract import ExtractedSet
+from gan_jax.evaluation.level_scores import LEVEL_METRICS
 from gan_jax.evaluation.metric import ALL, Better, Comparison, Metric
 from gan_jax.evaluation.pair_scores import CYCLE_ERROR, pair_metrics
 from gan_jax.evaluation.sources.image_source import subset
@@ -351,5 +352,6 @@ METRICS: Table[Metric] = Table(
             needs=frozenset({"colour"}),
             features=False,
         ),
+        **LEVEL_METRICS,
     },
 )

@@ -17,12 +17,12 @@ from gan_jax.models.layers.conditioning import Discriminator, Generator, JoinPla
 from gan_jax.models.layers.layers import (
     ACTIVATIONS,
     INITIALIZERS,
+    OUTPUTS,
     Conv,
     Dense,
     Dropout,
     Initializer,
     Upsample,
-    as_image,
     choose,
 )
 from gan_jax.models.layers.norms import Norm, needs_no_bias
@@ -42,7 +42,7 @@ def halvings(size: tuple[int, int], count: int) -> list[tuple[int, int]]:
 
 
 class DCGANGenerator(Generator):
-    """Latents [B, L] -> images [B, *image_shape] in (-1, 1).
+    """Latents [B, L] -> images [B, *image_shape] in (-1, 1), or tiles with output="softmax".
 
     A dense layer makes a small map of `widths[0]` channels; each further width doubles the
     resolution. The image comes from one more doubling, or, if `output_kernel_size` is given, from a
@@ -59,6 +59,7 @@ class DCGANGenerator(Generator):
             (the thesis).
         upsampling: "transpose", "nearest" or "bilinear" (both with a convolution).
         momentum: of the moving statistics.
+        output: "tanh" for images, "softmax" for tiles; a name in `layers.OUTPUTS`.
     """
 
     widths: tuple[int, ...] = (128, 64)
@@ -70,10 +71,12 @@ class DCGANGenerator(Generator):
     upsampling: str = "transpose"
     momentum: float = 0.99
     norm_epsilon: float = 0.0
+    output: str = "tanh"
 
     @nn.compact
     def __call__(self, latent: Array, label: Array | None, train: bool) -> Array:
         self._check()
+        output = choose(OUTPUTS, self.output, "output")
         activation = choose(ACTIVATIONS, self.activation, "activation")
         init = choose(INITIALIZERS, self.initializer, "initializer")
         doublings = len(self.widths) - (1 if self.output_kernel_size else 0)
@@ -100,7 +103,7 @@ class DCGANGenerator(Generator):
                 return self._layer(index + 1, sizes, use_bias, init)(x, train)
 
             x = remat_block(self, up, x)
-        return as_image(x)
+        return output(x)
 
     def _check(self) -> None:
         check_widths(self.widths)

@@ -5,22 +5,19 @@ label joined to each input, Mirza and Osindero 2014 (arXiv:1411.1784).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import ClassVar
 
 import flax.linen as nn
 import jax
 
 from gan_jax.models.layers.conditioning import INPUTS, Discriminator, Generator, JoinLabel
-from gan_jax.models.layers.layers import ACTIVATIONS, INITIALIZERS, Dense, Dropout, as_image, choose
+from gan_jax.models.layers.layers import ACTIVATIONS, INITIALIZERS, OUTPUTS, Dense, Dropout, choose
 from gan_jax.models.layers.norms import FLAT_NORMS, Norm, check_norm
 from gan_jax.models.layers.precision import at_least_float32
 from gan_jax.models.layers.remat import remat_block
 from gan_jax.utils.checks import check_widths
 
 Array = jax.Array
-
-OUTPUTS: dict[str, Callable[[Array], Array]] = {"tanh": as_image, "linear": lambda x: x}
 
 
 class MLPGenerator(Generator):
@@ -32,7 +29,8 @@ class MLPGenerator(Generator):
         norm: a name in `norms.FLAT_NORMS`.
         momentum: of the moving statistics.
         norm_epsilon: added to the variance by the norm; 0 for its own, see `layers.norms`.
-        output: "tanh" for images, or "linear" for points of a density, which may lie beyond 1.
+        output: "tanh" for images, "linear" for points of a density, which may lie beyond 1, "softmax" for
+            tiles; a name in `layers.OUTPUTS`.
     """
 
     CONDITIONS: ClassVar[tuple[str, ...]] = ("none", *INPUTS)
@@ -75,7 +73,7 @@ class MLPGenerator(Generator):
                 return dense(at_least_float32(x) if self.output == "linear" else x, features, "output")
 
             x = remat_block(self, layer, x)
-        return output(x).reshape(-1, *self.image_shape)
+        return output(x.reshape(-1, *self.image_shape))
 
 
 class MLPDiscriminator(Discriminator):

@@ -201,6 +201,12 @@ def test_the_codec_says_what_may_be_done_to_images(codec, shape, refused, field)
         build.build_algorithm(components.complete(config), spec)
 
 
+def test_a_head_of_tiles_is_refused_for_images():
+    config = config_with(generator=dict(name="mlp_generator", output="softmax"))
+    with no_compiler(), pytest.raises(UserError, match=r"output=softmax gives shares of kinds of tiles"):
+        build.build_algorithm(components.complete(config), DataSpec({"image": Field((12, 10, 3))}, 4))
+
+
 def test_one_field_that_cannot_be_mirrored_is_enough():
     fields = {"image": Field((12, 10, 3)), "sound": Field((16, 1, 1), Wave(8_000))}
     config = config_with(data__flip=True)

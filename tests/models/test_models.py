@@ -431,3 +431,13 @@ def test_impossible_fields_are_refused(name, fields, message):
     module = MODELS[name](**({"image_shape": (8, 8, 1)} if generates else {}), **fields)
     with pytest.raises(ValueError, match=message):
         shapes(module, jnp.zeros((1, 5)) if generates else jnp.zeros((1, 8, 8, 1)))
+
+
+def test_a_softmax_head_gives_shares_of_the_kinds_of_tiles():
+    generator = DCGANGenerator(image_shape=(7, 14, 5), widths=(8, 4), kernel_size=4, output="softmax")
+    shares, _ = generator.init_with_output(jax.random.key(0), jnp.ones((2, 3)), None, False)
+    assert shares.shape == (2, 7, 14, 5)
+    np.testing.assert_allclose(shares.sum(axis=-1), 1, rtol=1e-5)
+    assert (shares > 0).all()
+    with pytest.raises(ValueError, match="output='sigmoid' is not one of linear, relu, softmax, tanh"):
+        generator.clone(output="sigmoid").init(jax.random.key(0), jnp.ones((2, 3)), None, False)

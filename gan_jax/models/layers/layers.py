@@ -56,6 +56,16 @@ def as_image(x: Array) -> Array:
     return jnp.tanh(at_least_float32(x))
 
 
+# A generator's last layer, [..., C] -> [..., C]: of images, points, shares of the kinds of tiles; "relu" is
+# that of Volz et al. 2018 (arXiv:1805.00728) for tiles.
+OUTPUTS: dict[str, Callable[[Array], Array]] = {
+    "tanh": as_image,
+    "linear": lambda x: x,
+    "softmax": lambda x: jax.nn.softmax(at_least_float32(x), axis=-1),
+    "relu": lambda x: jax.nn.relu(at_least_float32(x)),
+}
+
+
 def reflect(x: Array, pad: tuple[int, int]) -> Array:
     """[B, H, W, C] with `pad` = (before, after) mirrored rows and columns; the edge itself is not repeated.
 
