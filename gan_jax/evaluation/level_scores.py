@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from gan_jax.data.codecs import Tiles
@@ -23,7 +25,7 @@ def _tile_patterns(given: Comparison) -> dict[str, float]:
     shares = [tile_shares(side, len(codec.palette)) for side in (fake, real)]
     found = {"tile_difference": float(np.abs(shares[0] - shares[1]).sum() / 2)}
     for side in SIDES:
-        known = given.once(f"patterns_{side}", lambda side=side: patterns(real, side))
+        known = given.once(f"patterns_{side}", partial(patterns, real, side))
         new, missing = pattern_divergences(patterns(fake, side), known)
         found |= {f"pattern_kl_{side}": (new + missing) / 2}
         found |= {f"pattern_kl_{side}_new": new, f"pattern_kl_{side}_missing": missing}
