@@ -25,6 +25,7 @@ from gan_jax import __version__
 from gan_jax.cli import (
     command_flags,
     evaluation_flags,
+    explore_flags,
     export_flags,
     info_flags,
     latent_flags,
@@ -51,6 +52,7 @@ usage: gan-jax COMMAND [--flag=value ...]
   gan-jax mix runs/x --rows 0-3 --columns 10-15 --out mixed.png
   gan-jax project runs/x --input photos --out found
   gan-jax walk runs/x --out directions.png
+  gan-jax explore runs/x [--port 8417]
   gan-jax neighbours runs/x --out neighbours.png
   gan-jax export runs/x --out model [--formats stablehlo,safetensors,onnx]
   gan-jax info runs/x
@@ -115,6 +117,12 @@ COMMANDS = {
     ),
     "walk": Command(
         "walk along the directions in which pictures change most", latent_flags.define_walk, latent_flags.walk
+    ),
+    "explore": Command(
+        "show a run as a page with sliders, on this machine",
+        explore_flags.define_explore,
+        explore_flags.explore,
+        explore_flags.EXAMPLE,
     ),
     "neighbours": Command(
         "show drawn pictures beside the nearest training pictures",

@@ -15,6 +15,7 @@ FLOORS = (
     ("api",),
     ("study", "accelerators"),
     ("training",),
+    ("explorer",),
     ("reports",),
     ("config",),
     ("latent_tools",),

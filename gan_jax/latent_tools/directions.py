@@ -86,6 +86,22 @@ def find_directions(
     return Directions(space, vectors, spread, share)
 
 
+def axes_of_z(generator: LatentGenerator, count: int, *, seed: int = 0) -> Directions:
+    """The first axes of z, for a network whose weights say no directions.
+
+    Args:
+        seed: of the latents whose spread is measured.
+
+    Raises:
+        UserError: more than there are dimensions.
+    """
+    size = generator.algorithm.input_size
+    if count > size:
+        raise UserError(f"{count} axes are asked for, and z has {size}: ask for fewer")
+    spread = generator.many(SAMPLES, seed).values[:, :count].astype(np.float64).std(axis=0)
+    return Directions("z", np.eye(count, size), spread, np.full(count, 1 / size))
+
+
 def principal_components(rows: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
     """Of rows [N, D] the directions of the largest variance [count, D], and its shares of all [count]."""
     centred = rows - rows.mean(axis=0)

@@ -35,15 +35,26 @@ def latent_path(stations: Latents, latent: Latent, frames: int, *, closed: bool 
         raise UserError(f"a path leads from one latent to another, and {count} is given: give at least two")
     if frames < 1:
         raise ValueError(f"frames={frames}: it must be at least 1")
-    turns = stations.space == "z" and latent == "normal"
-    if turns and stations.values.shape[1] < 2:
-        raise UserError("paths between normal latents turn on a sphere, and these have a single entry")
     legs = count if closed else count - 1
     before = np.repeat(np.arange(legs), frames)
     after = (before + 1) % count
     t = np.tile(np.arange(frames) / frames, legs)
     if not closed:
         before, after, t = (np.append(x, end) for x, end in ((before, count - 2), (after, count - 1), (t, 1)))
-    flat = stations.values.reshape(count, -1).astype(np.float64)
-    values = (slerp if turns else lerp)(flat[before], flat[after], t)
-    return stations.take(before).moved(values.reshape(len(before), *stations.values.shape[1:]))
+    return between(stations.take(before), stations.take(after), latent, t)
+
+
+def between(starts: Latents, ends: Latents, latent: Latent, t: np.ndarray) -> Latents:
+    """Latents on the ways from each start to its end, at t [N] from 0 to 1; see `latent_path` for the ways.
+
+    Returns:
+        N latents, with the labels of the starts.
+
+    Raises:
+        UserError: an arc between normal latents of a single entry.
+    """
+    turns = starts.space == "z" and latent == "normal"
+    if turns and starts.values.shape[1] < 2:
+        raise UserError("paths between normal latents turn on a sphere, and these have a single entry")
+    a, b = (latents.values.reshape(len(latents), -1).astype(np.float64) for latents in (starts, ends))
+    return starts.moved((slerp if turns else lerp)(a, b, t).reshape(starts.values.shape))

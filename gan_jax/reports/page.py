@@ -20,12 +20,15 @@ def escaped(text: object) -> str:
     return html.escape(str(text), quote=True)
 
 
-def page(title: str, *bodies: str) -> str:
-    """The whole file."""
-    style, script = (
-        resources("gan_jax.reports").joinpath(name).read_text(encoding="utf-8")
-        for name in ("page.css", "page.js")
-    )
+def page(title: str, *bodies: str, style: str = "", script: str | None = None) -> str:
+    """The whole file.
+
+    Args:
+        style: CSS beside that of every page.
+        script: JavaScript in the place of that of the reports.
+    """
+    style = resource("gan_jax.reports", "page.css") + style
+    script = resource("gan_jax.reports", "page.js") if script is None else script
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
@@ -34,6 +37,11 @@ def page(title: str, *bodies: str) -> str:
         + "\n".join(filter(None, bodies))
         + f"\n</main>\n<script>\n{script}</script>\n</body>\n</html>\n"
     )
+
+
+def resource(package: str, name: str) -> str:
+    """A text file that is a part of a package."""
+    return resources(package).joinpath(name).read_text(encoding="utf-8")
 
 
 def section(heading: str, *bodies: str) -> str:

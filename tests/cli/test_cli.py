@@ -68,6 +68,7 @@ FLAGS = {
     "interpolate": ("--workdir=", "--seeds=", "--latents=", "--frames=", "--fps=", "--out=", "--truncation="),
     "mix": ("--workdir=", "--rows=", "--columns=", "--layers=", "--out=", "--truncation="),
     "project": ("--workdir=", "--input=", "--out=", "--space=", "--iterations=", "--network="),
+    "explore": ("--workdir", "--step", "--best", "--port"),
     "walk": ("--workdir=", "--method=", "--directions=", "--extent=", "--layers=", "--out=", "--truncation="),
     "neighbours": ("--workdir=", "--num=", "--nearest=", "--network=", "--out="),
     "translate": (

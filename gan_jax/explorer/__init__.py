@@ -1,0 +1,1 @@
+"""A run in a local page: pictures that follow sliders."""

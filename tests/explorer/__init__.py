@@ -1,0 +1,1 @@
+"""The local page of a run: pictures, questions, answers."""
