@@ -7,10 +7,10 @@
     run = gan_jax.load("runs/shapes")                 # later, or elsewhere
     print(gan_jax.evaluate(run, metrics=["fid", "prdc"], network="classifier", num=5_000))
 
-`train`, `load` and `Run` are about runs; `load_config` reads a config; `load_dataset` and `as_dataset` give
-data sets; `fid` and `evaluate` give scores; `Every` makes periodic work of a function, and `WandbLogger` and
-`MLflowLogger` are such work. A `UserError` says in a line what is wrong and what to do. All is imported when
-it is first used: `import gan_jax` takes no time.
+`train`, `load` and `Run` are about runs; `load_config` reads a config, `config_for` chooses one for pictures;
+`load_dataset` and `as_dataset` give data sets; `fid` and `evaluate` give scores; `Every` makes periodic work
+of a function, and `WandbLogger` and `MLflowLogger` are such work. A `UserError` says in a line what is wrong
+and what to do. All is imported when it is first used: `import gan_jax` takes no time.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gan_jax.api.configs import load_config
+    from gan_jax.api.configs import config_for, load_config
     from gan_jax.api.runs import Run, load
     from gan_jax.api.scores import Scores, evaluate, fid
     from gan_jax.api.training import train
@@ -41,6 +41,7 @@ __all__ = [
     "WandbLogger",
     "__version__",
     "as_dataset",
+    "config_for",
     "evaluate",
     "fid",
     "load",
@@ -58,6 +59,7 @@ _PLACES = {  # the module of each name, and what it is called there
     "UserError": ("utils.errors", "UserError"),
     "WandbLogger": ("training.loggers", "WandbLogger"),
     "as_dataset": ("data.given", "as_dataset"),
+    "config_for": ("api.configs", "config_for"),
     "evaluate": ("api.scores", "evaluate"),
     "fid": ("api.scores", "fid"),
     "load": ("api.runs", "load"),

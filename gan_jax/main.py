@@ -46,6 +46,7 @@ USAGE = """\
 usage: gan-jax COMMAND [--flag=value ...]
 
   gan-jax train --config dcgan_fashion_mnist --workdir runs/x [--config.seed=1 ...]
+  gan-jax train --data FOLDER [runs/x]
   gan-jax sample runs/x --num 64 --seed 0 --out grid.png [--label NAME]
   gan-jax translate runs/x --input photos --out made [--direction b_to_a]
   gan-jax interpolate runs/x --seeds 0-3 --out way.gif

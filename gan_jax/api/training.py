@@ -10,14 +10,13 @@ import ml_collections
 
 from gan_jax.api.configs import opened
 from gan_jax.api.runs import Run, load
+from gan_jax.config.components import complete
+from gan_jax.config.for_data import choosing
 from gan_jax.config.overrides import overridden
 from gan_jax.core.loop import Callback
-from gan_jax.data import DATASETS
-from gan_jax.data.catalog import ZIP
 from gan_jax.data.given import as_dataset
 from gan_jax.training.train import train as run_training
 from gan_jax.utils.errors import UserError
-from gan_jax.utils.paths import expanded
 
 
 def train(
@@ -43,8 +42,9 @@ def train(
         num_steps: train steps of the whole run; None is the config's. May be raised later.
         dataset: what to train on in the place of the config's data: a data set's name ("mnist"), a folder of
             pictures (a Path, or a str that is no data set's name; they get the size of the config's own
-            pictures, in colour), or whatever `as_dataset` takes: arrays, a pair (images, labels), tfds and
-            grain sources, a Hugging Face data set. A run that is continued must be given the same examples.
+            pictures, and are grey where all of them are), or whatever `as_dataset` takes: arrays, a pair
+            (images, labels), tfds and grain sources, a Hugging Face data set. A run that is continued must be
+            given the same examples.
         overrides: other fields that are changed, "a.b" and the value, as `--config.a.b=value` does it:
             {"loss.name": "hinge", "penalties.r1.weight": 1.0}.
         callbacks: periodic work, such as `Every(1_000, function)`; see `core.loop.Callback`.
@@ -83,7 +83,7 @@ def train(
         changes["num_steps"] = num_steps
     examples = None
     if isinstance(dataset, str | Path):
-        changes = {**_named(dataset), **changes}
+        changes = {**choosing(dataset, complete(found)), **changes}
     elif dataset is not None:
         examples = as_dataset(dataset)
     found = overridden(found, changes, "overrides")
@@ -97,13 +97,3 @@ def train(
         start_anew=start_anew,
     )
     return load(workdir)
-
-
-def _named(dataset: str | Path) -> dict[str, Any]:
-    """The overrides that choose a data set by its name, or a folder of pictures."""
-    known = isinstance(dataset, str) and dataset in (*DATASETS, ZIP)
-    if not known and (isinstance(dataset, Path) or expanded(dataset).is_dir()):
-        if not expanded(dataset).is_dir():
-            raise UserError(f"dataset={dataset}: there is no such folder")
-        return {"data.name": "image_folder", "data.folder": str(dataset)}
-    return {"data.name": dataset}

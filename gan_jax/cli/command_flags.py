@@ -11,7 +11,8 @@ from typing import Any
 from absl import flags
 
 from gan_jax.accelerators import environment
-from gan_jax.config.config_flag import NUMBER, define_config, source_of
+from gan_jax.cli import data_flag
+from gan_jax.config.config_flag import NUMBER, source_of
 from gan_jax.utils import determinism
 from gan_jax.utils.checks import whole
 from gan_jax.utils.errors import UserError
@@ -104,7 +105,12 @@ def define_train(values: flags.FlagValues, argv: list[str]) -> list[str]:
     """Adds the flags of `gan-jax train`."""
     if "--dry_run" in argv and any(argument.startswith("--target") for argument in argv):
         environment.prepare()  # the config file may import JAX
-    define_path(values, "workdir", "The run's folder, new or to be continued.")
+    define_path(
+        values,
+        "workdir",
+        "The run's folder, new or to be continued, which may also stand without the flag. With --data runs/ "
+        "and the name of what was given, where nothing is said.",
+    )
     flags.DEFINE_bool("dry_run", False, "Show what would be trained and train nothing.", flag_values=values)
     flags.DEFINE_string(
         "target",
@@ -125,12 +131,12 @@ def define_train(values: flags.FlagValues, argv: list[str]) -> list[str]:
         "devices", 0, "How many devices of a host to use; 0 for all.", lower_bound=0, flag_values=values
     )
     _define_hosts(values)
-    return define_config(values, argv)
+    return data_flag.define(values, argv)
 
 
 def train(values: flags.FlagValues, rest: list[str]) -> None:
     """Runs `gan-jax train`."""
-    no_arguments(rest)
+    take_run(values, rest)
     config = required(values, "config")
     if values.target is not None and not values.dry_run:
         raise flags.Error(f"--target={values.target}: nothing can be trained there; add --dry_run")
@@ -138,9 +144,12 @@ def train(values: flags.FlagValues, rest: list[str]) -> None:
         raise flags.Error(
             f"--devices={values.devices} beside --target={values.target}: the target says how many"
         )
+    if not values.workdir:
+        values["workdir"].value = data_flag.workdir(values)
     workdir = None if values.dry_run else Path(required(values, "workdir"))
     if values.deterministic:
         determinism.demand()
+    data_flag.say(values, workdir)
     if values.target is not None:
         from gan_jax.cli import targets
 

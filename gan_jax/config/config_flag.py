@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import ml_collections
@@ -25,21 +25,29 @@ NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 FIELD = re.compile(r"--?config\.([\w.]+)(?:=(.*))?", re.DOTALL)
 
 
-def define_config(values: flags.FlagValues, argv: list[str]) -> list[str]:
+def define_config(
+    values: flags.FlagValues,
+    argv: list[str],
+    opened: Callable[[str], tuple[ml_collections.ConfigDict, Source | None]] | None = None,
+) -> list[str]:
     """Adds --config and its fields to `values`; returns the command line without --config itself.
 
     The file is run here and not by ml_collections, so that its errors come with file and line, and an unknown
     field with the choices.
 
+    Args:
+        opened: gives the config and its source for what --config says, "" where it is not given; None: it
+            must be given, and `run_and_read` opens it.
+
     Raises:
-        UserError: no such file, an error in it, or no config from it.
+        UserError: no such file, an error in it, or no config from it; as `opened`.
         flags.Error: fields without a file, or a field that the config has not.
     """
     file = flags.FlagValues()
     file.set_gnu_getopt()
     flags.DEFINE_string("config", None, ABOUT, flag_values=file)
     others = file(argv, known_only=True)
-    if not file.config:
+    if not file.config and opened is None:
         flags.DEFINE_string("config", None, ABOUT, flag_values=values)
         if any(OVERRIDE.match(arg) for arg in others):
             raise flags.Error("--config is missing")
@@ -47,7 +55,7 @@ def define_config(values: flags.FlagValues, argv: list[str]) -> list[str]:
     from gan_jax.config.choices import with_components
     from gan_jax.config.components import complete  # only now: it imports JAX
 
-    config, source = run_and_read(file.config)
+    config, source = (opened or run_and_read)(file.config or "")
     others = with_names(config, others)
     config = complete(with_components(config, overrides(others)))
     others = with_whole_numbers(config, others)

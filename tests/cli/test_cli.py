@@ -58,7 +58,7 @@ def test_help_lists_the_commands(arguments, capsys):
 
 FLAGS = {
     "train": (
-        *("--config=", "--workdir=", "--dry_run", "--deterministic", "--devices=", "--target="),
+        *("--config=", "--data=", "--workdir=", "--dry_run", "--deterministic", "--devices=", "--target="),
         *("--coordinator=", "--num_processes=", "--process_id="),
     ),
     "sample": (
