@@ -16,16 +16,21 @@ from gan_jax.config.components import complete
 from gan_jax.core.algorithm import Algorithm
 from gan_jax.core.modules import is_conditional
 from gan_jax.core.state import TrainState
+from gan_jax.data.arrays import checked_images
 from gan_jax.data.classes import labels_named
+from gan_jax.data.codecs import Pixels
+from gan_jax.data.given import in_8_bits
 from gan_jax.data.spec import DataSpec
 from gan_jax.inference.conditions import Conditions
 from gan_jax.inference.sample import ImageSampler, class_rows, compared_kind, make_sampler
+from gan_jax.inference.translate import UNTILED, PictureTranslator, what_it_translates
 from gan_jax.inference.truncation import truncated
 from gan_jax.summaries.logs import read_losses
 from gan_jax.training.restore import BEST, NEWEST, restored_run, run_conditions
 from gan_jax.training.workdir import recorded_run
 from gan_jax.utils.checks import is_count
 from gan_jax.utils.errors import UserError
+from gan_jax.utils.names import counted
 from gan_jax.utils.paths import expanded
 from gan_jax.utils.tree import PyTree
 
@@ -152,6 +157,58 @@ class Run:
         drawn = self._sampler(float(truncation))(self.state, num, jax.random.key(seed), labels)
         return np.asarray(compared_kind(drawn))
 
+    def translate(self, images: Any, *, seed: int = 0, direction: str | None = None) -> np.ndarray:
+        """What a method that makes pictures of pictures makes of given ones: as `gan-jax translate` does it.
+
+        Args:
+            images: float [N, H, W, C] in [-1, 1], rounded to 8 bits as a file is, or uint8; grey ones also
+                [N, H, W]. C is 1, 3 or 4, as the run's data have it, and 4 with transparency where the method
+                fills what is transparent. Of any size; each size is compiled once, and more than 256 pixels a
+                side are made in tiles where the memory asks for it.
+            seed: of what the network draws, the same for every image.
+            direction: "a_to_b" or "b_to_a"; None is the method's first.
+
+        Returns:
+            float32 [N, H * scale, W * scale, C'] in [-1, 1], of 8 bits; `scale` is 1 but for
+            super-resolution.
+
+        Raises:
+            UserError: the method does not translate, or not in this direction; images of another type, range
+                or number of channels; too large for the memory.
+
+        Example:
+            >>> import numpy as np
+            >>> import gan_jax
+            >>> run = gan_jax.load("runs/colouring")  # doctest: +SKIP
+            >>> run.translate(np.zeros((2, 28, 28, 1))).shape  # doctest: +SKIP
+            (2, 28, 28, 3)
+            >>> try:
+            ...     gan_jax.load("runs/small").translate(np.zeros((2, 8, 8, 1)))
+            ... except gan_jax.UserError as error:
+            ...     print(error)
+            the run in runs/small cannot translate: GAN makes no pictures of pictures
+        """
+        if not self.algorithm.directions:
+            raise UserError(
+                f"the run in {self.workdir} cannot translate: {what_it_translates(self.algorithm)}"
+            )
+        chosen = (direction or self.algorithm.directions[0], seed)
+        if chosen not in self._translators:
+            self._translators[chosen] = PictureTranslator(
+                self.algorithm, self.spec, self.state, direction=chosen[0], seed=seed
+            )
+        translator, called = self._translators[chosen], "the images"
+        pixels = checked_images(in_8_bits(np.asarray(images), called), called)
+        if pixels.shape[3] != translator.channels:
+            raise UserError(
+                f"the images have {counted(pixels.shape[3], 'channel')}, and the run in {self.workdir} "
+                f"translates {chosen[0]} pictures of {counted(translator.channels, 'channel')}"
+            )
+        if max(translator.padded_sides(*pixels.shape[1:3])) > UNTILED:
+            translator.tile = translator.tile or translator.largest_tile()
+        made = np.stack([translator(np.ascontiguousarray(picture)) for picture in pixels])
+        return np.asarray(Pixels().decode(made))
+
     def to_uint8(self, images: np.ndarray) -> np.ndarray:
         """Images as `sample` gives them, as pictures.
 
@@ -195,6 +252,10 @@ class Run:
 
     @cached_property
     def _samplers(self) -> dict[float, ImageSampler]:
+        return {}
+
+    @cached_property
+    def _translators(self) -> dict[tuple[str, int], PictureTranslator]:
         return {}
 
     def _sampler(self, truncation: float) -> Any:

@@ -94,13 +94,13 @@ def as_pixels(images: Any, called: str = "the images") -> np.ndarray:
         UserError: another type, shape or range.
     """
     given = np.asarray(images)
-    pixels = checked_images(_in_8_bits(given, called), called)
+    pixels = checked_images(in_8_bits(given, called), called)
     if given.dtype.kind == "f" and _all_bright(pixels):
         raise UserError(f"{called} are {given.dtype} and none is below 0, {_UNIT}")
     return pixels
 
 
-def _in_8_bits(given: np.ndarray, called: str) -> np.ndarray:
+def in_8_bits(given: np.ndarray, called: str) -> np.ndarray:
     """uint8 of floats in [-1, 1]; anything else as it is."""
     if given.dtype.kind != "f" or not given.size:
         return given
@@ -155,7 +155,7 @@ class _Records:
         if array.ndim not in (2, 3):
             raise UserError(f"{called} are {list(array.shape)}: they must be [H, W, C], or grey [H, W]")
         self.is_float = self.is_float or array.dtype.kind == "f"
-        return checked_images(_in_8_bits(array[None], called), called)[0]
+        return checked_images(in_8_bits(array[None], called), called)[0]
 
     def _label(self, label: Any, index: int) -> int:
         try:

@@ -147,7 +147,9 @@ def train(
         steps = TrainSteps(plan, plan.phase_after(step), feed, mesh)
         if step < plan.num_steps:
             if hosts.is_first:
-                Unfailing(sys.stderr).write("compiling the train step takes a few seconds\n")
+                Unfailing(sys.stderr).write(
+                    "compiling the train step takes seconds, of a large network minutes\n"
+                )
             prepare(steps, state, step, mesh, hosts)
         if stop.signum is not None and hosts.count == 1:  # several agree on it before the first call
             raise Interrupted(stop.signum, f"stopped at step {step}, as it was; the same command goes on")

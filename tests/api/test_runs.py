@@ -1,5 +1,7 @@
 """Training and drawing from Python: what the arguments mean, and what they may not be."""
 
+from pathlib import Path
+
 import jax
 import numpy as np
 import pytest
@@ -7,12 +9,15 @@ from absl import flags
 from PIL import Image
 
 import gan_jax
+from gan_jax.api import runs as runs_module
 from gan_jax.api import training
 from gan_jax.config.config_flag import define_config
 from gan_jax.config.record import to_json
 from gan_jax.inference.sample import make_sampler
+from gan_jax.inference.translate import PictureTranslator
 from gan_jax.training.restore import restored_run
 from gan_jax.utils.errors import UserError
+from tests.inference.test_translate import picture, toy
 from tests.runs import get_config
 
 WIDTHS = {"generator.widths": (8,), "discriminator.widths": (8,)}
@@ -128,3 +133,51 @@ def test_what_cannot_be_trained(config, arguments, message, asked, tmp_path):
 def test_a_folder_that_is_not_there(asked, tmp_path):
     with pytest.raises(UserError, match="is not there"):
         gan_jax.train("gan_shapes", tmp_path, dataset=tmp_path / "no")
+
+
+@pytest.fixture
+def translator():
+    """An untrained run that translates both ways, with noise."""
+    made = toy(noise=0.1, ways=("a_to_b", "b_to_a"))
+    return gan_jax.Run(Path("runs/photos"), get_config(), *made)
+
+
+def test_images_are_translated_as_the_command_does_it(translator):
+    pictures = [picture(24, 17), 255 - picture(24, 17) // 4]  # the second has no dark pixel
+    images = np.stack(pictures) / 127.5 - 1
+    algorithm, spec, state = translator.algorithm, translator.spec, translator.state
+    for seed, direction in ((0, "a_to_b"), (3, "b_to_a")):
+        one = PictureTranslator(algorithm, spec, state, direction=direction, seed=seed)
+        made = translator.translate(images, seed=seed, direction=direction)
+        assert (made.dtype, made.shape) == (np.float32, (2, 24, 17, 3))
+        np.testing.assert_array_equal(translator.to_uint8(made), np.stack([one(p) for p in pictures]))
+    np.testing.assert_array_equal(translator.translate(np.stack(pictures)), translator.translate(images))
+    assert len(translator._translators) == 2  # compiled once
+
+
+def test_large_images_are_cut_into_tiles(translator, monkeypatch):
+    monkeypatch.setattr(runs_module, "UNTILED", 32)
+    monkeypatch.setattr(PictureTranslator, "largest_tile", lambda self: 32)
+    images = picture(40, 40)[None]
+    whole = PictureTranslator(translator.algorithm, translator.spec, translator.state, direction="a_to_b")
+    assert translator.translate(images).shape == (1, *whole(images[0]).shape)
+    assert translator._translators["a_to_b", 0].tile == 32
+
+
+@pytest.mark.parametrize(
+    ("images", "options", "message"),
+    [
+        (
+            np.zeros((1, 8, 8, 1)),
+            {},
+            "have 1 channel, and the run in runs/photos translates a_to_b .* 3 chan",
+        ),
+        (np.full((1, 8, 8, 3), 2.0), {}, r"floats must be in \[-1, 1\]"),
+        (np.zeros((8, 8)), {}, "the images"),
+        (np.zeros((1, 8, 8, 3)), {"direction": "back"}, "direction=back: Toy translates a_to_b and b_to_a"),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_translated(images, options, message, translator):
+    with pytest.raises(UserError, match=message):
+        translator.translate(images, **options)
