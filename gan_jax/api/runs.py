@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import ml_collections
 import numpy as np
 
@@ -207,7 +208,7 @@ class Run:
         if max(translator.padded_sides(*pixels.shape[1:3])) > UNTILED:
             translator.tile = translator.tile or translator.largest_tile()
         made = np.stack([translator(np.ascontiguousarray(picture)) for picture in pixels])
-        return np.asarray(Pixels().decode(made))
+        return np.asarray(Pixels().decode(jnp.asarray(made)))
 
     def to_uint8(self, images: np.ndarray) -> np.ndarray:
         """Images as `sample` gives them, as pictures.

@@ -40,6 +40,7 @@ def files(count=300, side=800, grey=False, classes=0):
 def test_by_size_number_and_colours(pictures, expected, side, augment):
     chosen = config_for(pictures)
     assert f"config {expected} at {side}x{side}" in chosen.said
+    assert chosen.source is not None
     assert chosen.source.file == f"{expected}.py"
     assert (chosen.config.data.height, chosen.config.augment.name) == (side, augment)
     assert chosen.config.data.channels == (1 if pictures.is_grey else 3)
