@@ -29,6 +29,7 @@ from gan_jax.cli import (
     export_flags,
     info_flags,
     latent_flags,
+    level_flags,
     neighbours_flags,
     report_flags,
     sample_flags,
@@ -55,6 +56,7 @@ usage: gan-jax COMMAND [--flag=value ...]
   gan-jax walk runs/x --out directions.png
   gan-jax explore runs/x [--port 8417]
   gan-jax neighbours runs/x --out neighbours.png
+  gan-jax levels runs/x --num 20 --out levels
   gan-jax export runs/x --out model [--formats stablehlo,safetensors,onnx]
   gan-jax info runs/x
   gan-jax info --config pix2pix_paper
@@ -129,6 +131,12 @@ COMMANDS = {
         "show drawn pictures beside the nearest training pictures",
         neighbours_flags.define_neighbours,
         neighbours_flags.neighbours,
+    ),
+    "levels": Command(
+        "draw levels of a game, or search for some, as texts and pictures",
+        level_flags.define_levels,
+        level_flags.levels,
+        level_flags.EXAMPLE,
     ),
     "export": Command(
         "make files of a run's generator that need no gan_jax",

@@ -71,6 +71,7 @@ FLAGS = {
     "explore": ("--workdir", "--step", "--best", "--port"),
     "walk": ("--workdir=", "--method=", "--directions=", "--extent=", "--layers=", "--out=", "--truncation="),
     "neighbours": ("--workdir=", "--num=", "--nearest=", "--network=", "--out="),
+    "levels": ("--workdir=", "--num=", "--out=", "--windows=", "--search=", "--fitness=", "--label="),
     "translate": (
         *("--workdir=", "--input=", "--out=", "--direction=", "--seed=", "--tile=", "--step=", "--best"),
     ),
@@ -189,6 +190,7 @@ def test_no_command_is_wrong_usage(capsys):
         (["info", "w", "--workdir=v"], "unexpected argument 'w' beside --workdir=v"),
         *(([name, "w"], "--out is missing") for name in ("sample", "interpolate", "mix", "walk", "export")),
         (["neighbours", "w"], "--out is missing"),
+        (["levels", "w"], "--out is missing"),
         (["translate", "w"], "--input is missing"),
         (["project", "w"], "is missing"),
         (["sample", "w", "more"], "unexpected argument 'more'"),

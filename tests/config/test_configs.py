@@ -12,7 +12,8 @@ import pytest
 
 from gan_jax.config import build, components
 from gan_jax.config.phases import phase_configs
-from gan_jax.data.codecs import Lab, Pixels
+from gan_jax.data.codecs import Lab, Pixels, Tiles
+from gan_jax.data.expected import expected_spec
 from gan_jax.data.spec import DataSpec, Field
 from gan_jax.densities import DENSITIES
 from gan_jax.feature_networks import content_networks, perceptual
@@ -77,6 +78,8 @@ def image_shape(chosen):
 
 def spec_of(chosen):
     """What the networks would know about the data."""
+    if chosen.name.startswith("vglc_"):
+        return dataclasses.replace(expected_spec(chosen.name), num_classes=10)
     codec = Lab() if chosen.get("codec") == "lab" else Pixels()
     fields = {"image": Field(image_shape(chosen), codec)}
     if chosen.name in ("npz_pairs", "pairs_folder"):
@@ -214,7 +217,9 @@ def trained(config, steps):
     lead = (algorithm.minibatches, config.batch_size)
     numbers = np.random.default_rng(0)
     batches = {
-        name: field.codec.decode(jnp.asarray(numbers.integers(0, 256, (*lead, *field.shape), np.uint8)))
+        name: field.codec.decode(
+            jnp.asarray(numbers.integers(0, most(field), (*lead, *field.stored_shape), np.uint8))
+        )
         for name, field in spec.fields.items()
     }
     batches["label"] = jnp.asarray(numbers.integers(0, 10, lead, np.int32))
@@ -230,6 +235,11 @@ def trained(config, steps):
     for leaf in jax.tree.leaves(players(state)):
         assert np.isfinite(leaf).all()
     return before, state
+
+
+def most(field):
+    """Of the numbers that are stored, and one."""
+    return len(field.codec.palette) if isinstance(field.codec, Tiles) else 256
 
 
 def played(algorithm):

@@ -1,0 +1,77 @@
+"""The files that `gan-jax levels` writes."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from gan_jax.data.games import Game
+from gan_jax.data.level_text import level_text
+from gan_jax.latent_tools.generator import Latents
+from gan_jax.latent_tools.latent_files import save_latents
+from gan_jax.latent_tools.level_fitness import quantities
+from gan_jax.summaries.pictures import save_picture
+from gan_jax.summaries.plotting import new_figure, save_figure
+from gan_jax.utils import files
+
+SCALE = 2  # how many times a sprite is enlarged
+
+
+def save_levels(folder: Path, levels: Sequence[np.ndarray], game: Game) -> list[dict[str, float]]:
+    """Writes level_000.txt and level_000.png, and so on, and levels.csv with the quantities of each.
+
+    Returns:
+        The rows of levels.csv.
+
+    Raises:
+        UserError: the disk is full or the folder cannot be written to.
+    """
+    with files.disk_errors(f"make the folder {folder}"):
+        folder.mkdir(parents=True, exist_ok=True)
+    known, rows = quantities(game), []
+    for number, level in enumerate(levels):
+        place = folder / f"level_{number:03d}"
+        files.write_atomically(place.with_suffix(".txt"), level_text(level, game.alphabet).encode())
+        one_hot = np.eye(len(game.tiles), dtype=np.float32)[level]
+        picture = game.codec.picture(one_hot[None])[0]
+        save_picture(place.with_suffix(".png"), picture.repeat(SCALE, axis=0).repeat(SCALE, axis=1))
+        rows.append({name: float(quantity(level[None])[0]) for name, quantity in known.items()})
+    _save_table(folder / "levels.csv", ["level", *known], [[n, *row.values()] for n, row in enumerate(rows)])
+    return rows
+
+
+def save_search(folder: Path, curves: Sequence[np.ndarray], latents: Latents, fitness: str) -> None:
+    """Writes fitness.csv, fitness.png and latents.npz.
+
+    Args:
+        curves: of each search, as `search.Found` has them.
+
+    Raises:
+        UserError: the disk is full or the folder cannot be written to.
+    """
+    with files.disk_errors(f"make the folder {folder}"):
+        folder.mkdir(parents=True, exist_ok=True)
+    rows = [[number, *row] for number, curve in enumerate(curves) for row in curve.tolist()]
+    head = ["search", "evaluations", "best_of_generation", "best"]
+    _save_table(folder / "fitness.csv", head, rows)
+    save_latents(folder / "latents.npz", latents)
+    figure = new_figure(6, 3.5)
+    axes = figure.subplots()
+    for curve in curves:
+        axes.plot(curve[:, 0], curve[:, 1], color="tab:blue", alpha=0.3, linewidth=0.8)
+        axes.plot(curve[:, 0], curve[:, 2], color="black", linewidth=1.2)
+    axes.set(xlabel="levels looked at", ylabel=f"distance from {fitness}", ylim=(0, None))
+    axes.set_title("each generation's best (blue), and the best so far", fontsize=9)
+    save_figure(figure, folder / "fitness.png")
+
+
+def _save_table(path: Path, head: Sequence[str], rows: Sequence[Sequence[float]]) -> None:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(head)
+    writer.writerows([f"{value:.6g}" for value in row] for row in rows)
+    files.write_atomically(path, text.getvalue().encode())
