@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import gan_jax
 from tests.runs import ROOT
 
 PIP = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
@@ -58,6 +59,7 @@ def repository(tmp_path_factory, distributions):
 def test_a_repository_of_ones_own_from_its_installation_to_its_study(repository):
     mine, call, pip = repository
     assert "site-packages" in call("python", "-P", "-c", "import gan_jax; print(gan_jax.__file__)")
+    assert call("python", "-P", "-m", "gan_jax", "--version") == f"gan-jax {gan_jax.__version__}\n"
     short = ("--config.num_steps=4", "--config.data.count=64", "--devices=1")
     call("gan-jax", "train", "--config=config.py", "--workdir=run", *short)
     said = call("gan-jax", "info", "--workdir=run")
