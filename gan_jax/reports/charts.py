@@ -12,6 +12,7 @@ from gan_jax.reports.ticks import tick_label, ticks, value_range
 
 _WIDTH, _HEIGHT = 420, 240
 _LEFT, _RIGHT, _TOP, _BOTTOM = 62, 14, 10, 38  # around what is drawn
+_LETTER = 7  # the width of one
 _COLOURS = 8  # in page.css
 
 
@@ -74,9 +75,10 @@ def chart(panel: Panel, last: int) -> str:
         parts.append(f'<line class="rule" x1="{_LEFT}" y1="{y}" x2="{_WIDTH - _RIGHT}" y2="{y}"/>')
         parts.append(f'<text x="{_LEFT - 6}" y="{y}" dy="4" text-anchor="end">{tick_label(tick)}</text>')
     for tick in ticks(0, max(1, last), most=4):
-        x = f"{float(across(np.array(tick))):.1f}"
+        place, label = float(across(np.array(tick))), tick_label(tick)
+        x, inside = f"{place:.1f}", min(place, _WIDTH - _LETTER * len(label) / 2)
         parts.append(f'<line class="rule" x1="{x}" y1="{_TOP}" x2="{x}" y2="{_HEIGHT - _BOTTOM}"/>')
-        parts.append(f'<text x="{x}" y="{_HEIGHT - 20}" text-anchor="middle">{tick_label(tick)}</text>')
+        parts.append(f'<text x="{inside:.1f}" y="{_HEIGHT - 20}" text-anchor="middle">{label}</text>')
     middle = (_LEFT + _WIDTH - _RIGHT) / 2
     parts.append(f'<text x="{middle:g}" y="{_HEIGHT - 5}" text-anchor="middle">step</text>')
     for line in panel.lines:

@@ -175,4 +175,8 @@ def _widths(rows: Sequence[Sequence[str]]) -> np.ndarray:
 
 
 def _short(text: str, letters: int) -> str:
-    return text if len(text) <= letters else f"{text[: letters - 3]}..."
+    """The beginning and the end of a long text: where several begin alike, their ends tell them apart."""
+    if len(text) <= letters:
+        return text
+    end = (letters - 3) // 2
+    return f"{text[: letters - 3 - end]}...{text[len(text) - end :]}"

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from gan_jax.reports.charts import charts
-from gan_jax.reports.grown import grown, main_grids, picture_uri
+from gan_jax.reports.grown import embedded_pixels, grown, main_grids
 from gan_jax.reports.page import NOTHING, escaped, page, paragraph, section, table
 from gan_jax.reports.panels import Panel, loss_panels, score_panels
 from gan_jax.reports.run_facts import RunFacts
@@ -96,5 +96,7 @@ def comparison_page(compared: Comparison) -> str:
 def _samples(compared: Comparison) -> str:
     if not compared.drawn:
         return grown(compared.grids)
-    uris = {f"{name}, step {step:,}": picture_uri(pixels) for name, (step, pixels) in compared.drawn.items()}
-    return grown({}, uris)
+    pictures = {
+        f"{name}, step {step:,}": embedded_pixels(pixels) for name, (step, pixels) in compared.drawn.items()
+    }
+    return grown({}, pictures)

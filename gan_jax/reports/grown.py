@@ -11,13 +11,14 @@ import numpy as np
 from absl import logging
 from PIL import Image
 
-from gan_jax.reports.page import data_uri, escaped
+from gan_jax.reports.page import Embedded, data_uri, escaped, image
 from gan_jax.summaries.pictures import encode_png
 
 MOST = 20  # steps on a slider
 _MOST_PICTURES = 48  # of a page, of all kinds together
 _SIDE = 1024  # pixels of a picture's longer side, at most
 _AS_IT_IS = 48 * 1024  # bytes of a PNG that is not encoded anew
+_FIGURE_BYTES = 2**20
 _QUALITY = 80  # of WebP, where a PNG is large
 _NAME = re.compile(r"step_(\d+)(?:_(.+))?\.png")
 _UNREADABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
@@ -47,41 +48,46 @@ def spread(steps: Sequence[int], most: int) -> list[int]:
     return [ordered[place] for place in places]
 
 
-def embedded(path: Path) -> str | None:
-    """A picture's file as a `data_uri`, made smaller where it is large; None if it cannot be read."""
+def embedded(path: Path, *, figure: bool = False) -> Embedded | None:
+    """A picture's file, made smaller where it is large; None if it cannot be read.
+
+    Args:
+        figure: its lines and letters are to stay sharp: as it is unless it is a large file.
+    """
     try:
         content = path.read_bytes()
         with Image.open(io.BytesIO(content)) as opened:
-            if opened.format == "PNG" and len(content) <= _AS_IT_IS and max(opened.size) <= _SIDE:
+            small = len(content) <= (_FIGURE_BYTES if figure else _AS_IT_IS)
+            if opened.format == "PNG" and small and (figure or max(opened.size) <= _SIDE):
                 opened.verify()
-                return data_uri(content, "image/png")
+                return Embedded(data_uri(content, "image/png"), *opened.size)
             picture = opened.convert("RGBA" if "A" in opened.getbands() else "RGB")
         picture.thumbnail((_SIDE, _SIDE))
         buffer = io.BytesIO()
         picture.save(buffer, "WEBP", quality=_QUALITY, method=2)
-        return data_uri(buffer.getvalue(), "image/webp")
+        return Embedded(data_uri(buffer.getvalue(), "image/webp"), *picture.size)
     except _UNREADABLE as error:
         logging.warning("%s is left out: it cannot be read (%s)", path, error)
         return None
 
 
-def picture_uri(pixels: np.ndarray) -> str:
-    """A picture, uint8 [H, W, C] with C = 1, 3 or 4, as a `data_uri`."""
-    return data_uri(encode_png(pixels), "image/png")
+def embedded_pixels(pixels: np.ndarray) -> Embedded:
+    """A picture, uint8 [H, W, C] with C = 1, 3 or 4."""
+    return Embedded(data_uri(encode_png(pixels), "image/png"), pixels.shape[1], pixels.shape[0])
 
 
-def grown(series: Mapping[str, Mapping[int, Path]], beside: Mapping[str, str] | None = None) -> str:
+def grown(series: Mapping[str, Mapping[int, Path]], beside: Mapping[str, Embedded] | None = None) -> str:
     """Pictures beside each other, each with its newest of the step that the slider is at; "" for none.
 
     Args:
         series: by a name, and by step.
-        beside: pictures that do not change, `data_uri` by a name.
+        beside: pictures that do not change, by a name.
     """
     series = {name: pictures for name, pictures in series.items() if pictures}
     most = min(MOST, max(6, _MOST_PICTURES // max(1, len(series))))
     steps = spread([step for pictures in series.values() for step in pictures], most)
     figures = [_figure(name, pictures, steps) for name, pictures in series.items()]
-    still = [_still(name, uri) for name, uri in (beside or {}).items()]
+    still = [_still(name, picture) for name, picture in (beside or {}).items()]
     shown = [figure for figure in (*figures, *still) if figure]
     if not shown:
         return ""
@@ -107,18 +113,18 @@ def _figure(name: str, pictures: Mapping[int, Path], steps: Sequence[int]) -> st
     """The pictures of one name; all but the newest are hidden until the slider asks for them."""
     newest = [max((step for step in pictures if step <= due), default=min(pictures)) for due in steps]
     found = {step: embedded(pictures[step]) for step in dict.fromkeys(newest)}
-    found = {step: uri for step, uri in found.items() if uri is not None}
-    if not found:
+    there = {step: picture for step, picture in found.items() if picture is not None}
+    if not there:
         return ""
-    last = max(found)
+    last = max(there)
     images = [
-        f'<img data-step="{step}"{" hidden" * (step != last)} src="{uri}" alt="{escaped(name)}, {step:,}">'
-        for step, uri in sorted(found.items())
+        image(picture, f"{name}, {step:,}", f'data-step="{step}"{" hidden" * (step != last)}')
+        for step, picture in sorted(there.items())
     ]
     caption = f'<figcaption><b>{escaped(name)}</b> <span class="step">step {last:,}</span></figcaption>'
     return "\n".join(["<figure>", caption, *images, "</figure>"])
 
 
-def _still(name: str, uri: str) -> str:
+def _still(name: str, picture: Embedded) -> str:
     caption = f"<figcaption><b>{escaped(name)}</b></figcaption>"
-    return f'<figure>\n{caption}\n<img src="{uri}" alt="{escaped(name)}">\n</figure>'
+    return f"<figure>\n{caption}\n{image(picture, name)}\n</figure>"

@@ -9,9 +9,11 @@ import base64
 import html
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from importlib.resources import files as resources
 
 NOTHING = "\u2013"  # a dash, in a cell without a value
+_BREAKS = re.compile(r"(?<=[._/,=])(?=[^\W\d_])")  # where a long name may go on in the next line
 _NUMBER = re.compile(rf"[-+]?[\d.,]+(e[-+]?\d+)?%?( ± .*)?|nan|inf|{NOTHING}|")
 
 
@@ -72,8 +74,12 @@ def table(rows: Sequence[Sequence[str]]) -> str:
     """Rows of texts, the head first; it scrolls sideways where it is too wide. "" without a row below it."""
     if len(rows) < 2:
         return ""
-    head = "".join(f"<th>{escaped(cell)}</th>" for cell in rows[0])
-    lines = ["".join(map(_cell, row)) for row in rows[1:]]
+    columns = [_is_number(column) for column in zip(*rows[1:], strict=True)]
+    lines = ["".join(map(_cell, row, columns)) for row in rows[1:]]
+    head = "".join(
+        f"<th{_NUMBER_CLASS * number}>{escaped(cell)}</th>"
+        for cell, number in zip(rows[0], columns, strict=True)
+    )
     body = "\n".join(f"<tr>{line}</tr>" for line in lines)
     return (
         f'<div class="wide">\n<table>\n<thead><tr>{head}</tr></thead>\n'
@@ -81,9 +87,18 @@ def table(rows: Sequence[Sequence[str]]) -> str:
     )
 
 
-def _cell(text: str) -> str:
-    kind = ' class="number"' if _NUMBER.fullmatch(text) else ""
-    return f"<td{kind}>{escaped(text)}</td>"
+_NUMBER_CLASS = ' class="number"'
+
+
+def _is_number(column: Sequence[str]) -> bool:
+    """Whether all cells of a column are numbers, or nothing."""
+    return all(map(_NUMBER.fullmatch, column)) and any(cell not in ("", NOTHING) for cell in column)
+
+
+def _cell(text: str, number: bool) -> str:
+    return (
+        f"<td{_NUMBER_CLASS * number}>{escaped(text) if number else _BREAKS.sub('<wbr>', escaped(text))}</td>"
+    )
 
 
 def folded(summary: str, body: str) -> str:
@@ -103,6 +118,26 @@ def data_uri(content: bytes, kind: str) -> str:
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"
 
 
-def image(uri: str, about: str) -> str:
-    """A picture from a `data_uri`, and what it shows for who cannot see it."""
-    return f'<img src="{escaped(uri)}" alt="{escaped(about)}">'
+@dataclass(frozen=True)
+class Embedded:
+    """A picture inside a page.
+
+    Attributes:
+        uri: a `data_uri`.
+        width, height: in pixels; a page that knows them does not jump while it opens.
+    """
+
+    uri: str
+    width: int
+    height: int
+
+
+def image(picture: Embedded, about: str, attributes: str = "") -> str:
+    """A picture, and what it shows for who cannot see it.
+
+    Args:
+        attributes: further ones, as they stand in the tag.
+    """
+    given = f"{attributes} " if attributes else ""
+    size = f'width="{picture.width}" height="{picture.height}"'
+    return f'<img {given}src="{escaped(picture.uri)}" {size} alt="{escaped(about)}">'

@@ -61,7 +61,10 @@ class Panel:
 
 
 def loss_panels(runs: Sequence[RunFacts]) -> list[Panel]:
-    """What the runs recorded at every step, overlaid; smoothed, and of a single run also as it was."""
+    """What the runs recorded at every step, overlaid; smoothed, and of a single run also as it was.
+
+    Losses of different objectives have panels of their own.
+    """
     names: dict[str, None] = {}
     for run in runs:
         names |= dict.fromkeys((run.losses.dtype.names or ()) if run.losses is not None else ())
@@ -73,10 +76,26 @@ def loss_panels(runs: Sequence[RunFacts]) -> list[Panel]:
         titles.setdefault(title, []).append(name)
     panels = []
     for title, fields in titles.items():
-        lines = [line for number, run in enumerate(runs) for line in _lines(run, fields, number, len(runs))]
-        if lines:
-            panels.append(Panel(title, tuple(lines), linear=own[fields[0]] is not None))
+        for objective, chosen in _comparable(fields, runs).items():
+            lines = [line for number, run in chosen for line in _lines(run, fields, number, len(runs))]
+            if lines:
+                full = f"{title}: {objective}" if objective else title
+                panels.append(Panel(full, tuple(lines), linear=own[fields[0]] is not None))
     return panels
+
+
+def _comparable(fields: Sequence[str], runs: Sequence[RunFacts]) -> dict[str, list[tuple[int, RunFacts]]]:
+    """The runs with their numbers, by their objectives where these say what the values are; "" for all.
+
+    A Wasserstein critic says 40 where others say 0.5: on one axis these would be a line at 0.
+    """
+    names = [str(run.fields.get("loss.name", "other")) for run in runs]
+    if not (fields[0].endswith("_loss") or _output_of(fields[0])) or len(set(names)) == 1:
+        return {"": list(enumerate(runs))}
+    found: dict[str, list[tuple[int, RunFacts]]] = {}
+    for number, (run, name) in enumerate(zip(runs, names, strict=True)):
+        found.setdefault(name.replace("_", " "), []).append((number, run))
+    return found
 
 
 def _output_of(name: str) -> tuple[str, str] | None:

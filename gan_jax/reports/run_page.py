@@ -78,8 +78,8 @@ def _samples(run: RunFacts) -> str:
     series = {name.replace("_", " ") or "samples": found for name, found in sample_grids(run.folder).items()}
     reals = {}
     for path in sorted(run.folder.glob("reals*.png")):
-        if (uri := embedded(path)) is not None:
-            reals[path.stem.replace("reals", "real examples").replace("_", " ")] = uri
+        if (picture := embedded(path)) is not None:
+            reals[path.stem.replace("reals", "real examples").replace("_", " ")] = picture
     return grown(series, reals)
 
 

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from gan_jax.reports.grown import embedded
-from gan_jax.reports.page import code, data_uri, escaped, image, page, table
+from gan_jax.reports.page import code, escaped, image, page, table
 from gan_jax.utils.errors import UserError
 from gan_jax.utils.files import disk_errors, write_atomically
 
@@ -77,10 +77,8 @@ def _list(lines: list[str]) -> str:
 
 def _figure(about: str, path: Path) -> str:
     """A figure of the study's folder, inside the page; what is not there is left out."""
-    content = path.read_bytes() if path.is_file() else b""
-    small = content.startswith(b"\x89PNG") and len(content) < 2**20
-    uri = data_uri(content, "image/png") if small else embedded(path) if content else None
-    return f"<figure>\n{image(uri, about)}\n</figure>" if uri else ""
+    found = embedded(path, figure=True) if path.is_file() else None
+    return f"<figure>\n{image(found, about)}\n</figure>" if found else ""
 
 
 def _cells(line: str) -> list[str]:

@@ -66,10 +66,19 @@ def test_unscored_runs_are_rows_of_dashes(runs):
 
 def test_curves_are_overlaid_a_panel_for_each_quantity(runs):
     panels = {panel.title: panel for panel in loss_panels(runs)}
-    assert list(panels) == ["generator loss", "discriminator loss", "mean output of D", "l1"]
+    quantities = ("generator loss", "discriminator loss", "mean output of D")
+    assert list(panels) == [
+        *(f"{name}: {loss}" for name in quantities for loss in ("non saturating", "hinge")),
+        "l1",
+    ]
     assert [line.label for line in panels["l1"].lines] == ["one", "two", "a<b>"]
-    outputs = [(line.label, line.colour, line.dashed) for line in panels["mean output of D"].lines]
-    assert outputs[:2] == [("one: D(x)", 0, False), ("one: D(G(z))", 0, True)]
+    assert [line.label for line in panels["generator loss: non saturating"].lines] == ["one", "a<b>"]
+    outputs = [
+        (line.label, line.colour, line.dashed) for line in panels["mean output of D: non saturating"].lines
+    ]
+    assert outputs[1:3] == [("one: D(G(z))", 0, True), ("a<b>: D(x)", 2, False)]
+    (only, *_) = loss_panels([runs[0], runs[2]])
+    assert (only.title, len(only.lines)) == ("generator loss", 2)
     assert all(line.every is None for panel in panels.values() for line in panel.lines)
 
 

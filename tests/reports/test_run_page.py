@@ -10,7 +10,7 @@ import pytest
 from gan_jax.config.components import complete
 from gan_jax.config.defaults import default_fields, set_fields
 from gan_jax.reports import grown
-from gan_jax.reports.page import data_uri
+from gan_jax.reports.page import NOTHING, data_uri, table
 from gan_jax.reports.run_facts import run_facts
 from gan_jax.reports.run_page import run_page, write_run_report
 from gan_jax.summaries.logs import append_row
@@ -124,10 +124,11 @@ def test_hundreds_of_pictures_are_thinned_and_damaged_ones_left_out(tmp_path):
 def test_large_pictures_become_smaller(tmp_path):
     noise = np.random.default_rng(0).integers(0, 256, (1100, 200, 3), np.uint8)
     save_png(tmp_path / "a.png", noise)
-    uri = grown.embedded(tmp_path / "a.png")
-    assert uri is not None
-    assert uri.startswith("data:image/webp;base64,")
-    assert len(uri) < (tmp_path / "a.png").stat().st_size / 2
+    small = grown.embedded(tmp_path / "a.png")
+    assert small is not None
+    assert (small.width, small.height) == (186, 1024)
+    assert small.uri.startswith("data:image/webp;base64,")
+    assert len(small.uri) < (tmp_path / "a.png").stat().st_size / 2
 
 
 def test_scores_of_evaluate_come_before_those_of_training(tmp_path):
@@ -190,6 +191,12 @@ def test_the_slider_shows_the_newest_picture_of_its_step():
     assert end == [False, "step 30", [[30], [15]]]
     assert begin == ["step 0", [[0], [15]], "step 15"]
     assert (playing, stopped) == ("Stop", "Play")
+
+
+def test_tables_align_columns_of_numbers_alone_and_break_long_names():
+    text = table([["a_b", "n", "mixed"], ["x_y.z 0.5", "1,000", "5"], ["c", NOTHING, "adam"]])
+    assert '<th>a_b</th><th class="number">n</th><th>mixed</th>' in text
+    assert '<td>x_<wbr>y.<wbr>z 0.5</td><td class="number">1,000</td><td>5</td>' in text
 
 
 def test_a_data_uri_is_base64():
