@@ -286,6 +286,35 @@ CONFIGS: dict[str, dict[str, Any]] = {
         ),
         **both(dict(name="optimistic_adam", learning_rate=1e-3, b1=0.5, historical_averaging=0.1)),
     ),
+    # Without a discriminator
+    "ddpm": dict(
+        algorithm=dict(name="diffusion", label_dropout=0.3),
+        process=dict(name="ddpm", noise_steps=20),
+        sampler=dict(name="ancestral", steps=3, guidance=2.0),
+        generator=dict(
+            name="diffusion_unet",
+            width=4,
+            multipliers=(1, 2),
+            depth=1,
+            attention_sizes=(4,),
+            dropout=0.2,
+            condition="one_hot",
+        ),
+        **both(ADAM),
+    ),
+    "edm": dict(
+        algorithm=dict(name="diffusion"),
+        process=dict(name="edm"),
+        sampler=dict(name="heun", steps=3),
+        generator=dict(name="mlp_denoiser", widths=(6, 4), embedding_size=8),
+    ),
+    "ddim": dict(
+        algorithm=dict(name="diffusion"),
+        sampler=dict(name="ddim", steps=3, eta=0.5),
+        generator=dict(
+            name="diffusion_unet", width=4, multipliers=(1, 2), depth=1, attention_sizes=(), block="ddpm++"
+        ),
+    ),
     # Pictures of pictures
     "pix2pix": dict(
         algorithm=dict(name="translator", paired=True),

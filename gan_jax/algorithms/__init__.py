@@ -6,6 +6,7 @@ LSGAN, SNGAN, conditional GANs, ...) is a config of `gan`.
 
 from gan_jax.algorithms.acgan import ACGAN
 from gan_jax.algorithms.cyclegan import CycleGAN
+from gan_jax.algorithms.diffusion import Diffusion
 from gan_jax.algorithms.feature_matching import FeatureMatching
 from gan_jax.algorithms.gan import GAN
 from gan_jax.algorithms.growing import Growing
@@ -21,6 +22,7 @@ ALGORITHMS: Table[type[Algorithm]] = Table(
         "gan": GAN,
         "acgan": ACGAN,
         "cyclegan": CycleGAN,
+        "diffusion": Diffusion,
         "feature_matching": FeatureMatching,
         "growing": Growing,
         "infogan": InfoGAN,

@@ -60,6 +60,7 @@ COUNTS = (
     "sample_every_steps",
 )
 GROUPS = ("data", "evaluation", "execution", "init_from")
+CONSTRUCTED = ("loss", "augment", "source", "process", "sampler")  # components that a method is given
 FIELDS = ("seed", "phases", "plugins", *COUNTS)
 
 
@@ -415,7 +416,7 @@ def build_algorithm(config: ml_collections.ConfigDict, spec: DataSpec, first_ste
         "source_codec": (source or spec.fields["image"]).codec,
         "image_codec": spec.fields["image"].codec,
         **penalties,
-        **{where: component(config, where) for where in ("loss", "augment", "source") if where in taken},
+        **{where: component(config, where) for where in CONSTRUCTED if where in taken},
     }
     if "discriminator" in taken:
         steps = config.algorithm.get("discriminator_steps", 1)  # an interval is one of train steps

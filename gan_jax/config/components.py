@@ -35,6 +35,8 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "generator_penalties": {},
     "augment": {"name": "none"},
     "source": {"name": "field"},
+    "process": {"name": "ddpm"},
+    "sampler": {"name": "ddim"},
     "contents": {},
 }
 # The fields that `data` has whatever its name; the others are the options of the data set with that name.

@@ -16,11 +16,11 @@ from gan_jax.data.spec import DataSpec
 def check_contradictions(config: ml_collections.ConfigDict, algorithm: Algorithm, spec: DataSpec) -> None:
     """Raises a ValueError that names both sides, why they exclude each other, and a way out."""
     algorithm.game.minibatches(algorithm.updates())
-    for reason in [*contradictions(config, algorithm), *of_codecs(config, spec)]:
+    for reason in [*contradictions(config, algorithm), *of_codecs(config, algorithm, spec)]:
         raise ValueError(reason)
 
 
-def of_codecs(config: ml_collections.ConfigDict, spec: DataSpec) -> list[str]:
+def of_codecs(config: ml_collections.ConfigDict, algorithm: Algorithm, spec: DataSpec) -> list[str]:
     """What is not made for the kind of data."""
     found = []
     name, image = config.data.name, spec.fields["image"].codec
@@ -36,7 +36,7 @@ def of_codecs(config: ml_collections.ConfigDict, spec: DataSpec) -> list[str]:
             f"augment={config.augment.name} is for images, and {name} holds {image.noun}: "
             "set augment.name=none"
         )
-    if config.generator.get("output", "tanh") == "tanh" and not image.bounded:
+    if getattr(algorithm.generator, "output", "tanh") == "tanh" and not image.bounded:
         found.append(
             f"generator ({config.generator.name}) ends in tanh and reaches no point beyond 1, as those of "
             f"{name} can be: use mlp_generator with generator.output=linear"

@@ -8,6 +8,8 @@ from typing import Any
 import ml_collections
 
 from gan_jax.algorithms import ALGORITHMS
+from gan_jax.algorithms.processes import PROCESSES
+from gan_jax.algorithms.solvers import SAMPLERS
 from gan_jax.algorithms.sources import SOURCES
 from gan_jax.augment import AUGMENTS
 from gan_jax.core.games import GAMES
@@ -32,6 +34,8 @@ TABLES: dict[str, Table[Any]] = {
     "loss": LOSSES,
     "augment": AUGMENTS,
     "source": SOURCES,
+    "process": PROCESSES,
+    "sampler": SAMPLERS,
     "game": GAMES,
     "ema": EMAS,
     "generator": MODELS,

@@ -2,13 +2,16 @@
 
 A generator takes (latent, label, train), a translator (image, label, train) and so does a discriminator; all
 ignore the label, which may be None, unless their field `condition` says how it enters. A pair takes
-(image of "a", image of "b", label, train), see `models.pair`.
+(image of "a", image of "b", label, train), see `models.pair`, and a denoiser (noisy image, time, label, train),
+see `models.layers.denoiser`.
 """
 
 import flax.linen as nn
 
 from gan_jax.models.dcgan import DCGANDiscriminator, DCGANGenerator
+from gan_jax.models.diffusion_unet import DiffusionUNet
 from gan_jax.models.mlp import MLPDiscriminator, MLPGenerator
+from gan_jax.models.mlp_denoiser import MLPDenoiser
 from gan_jax.models.pair import PatchGANDiscriminatorPair, ResNetTranslatorPair, UNetGeneratorPair
 from gan_jax.models.patchgan import PatchGANDiscriminator
 from gan_jax.models.progan import ProGANDiscriminator, ProGANGenerator
@@ -43,6 +46,8 @@ MODELS: Table[type[nn.Module]] = Table(
         "patchgan_discriminator": PatchGANDiscriminator,
         "srresnet_generator": SRResNet,
         "sr_discriminator": SRDiscriminator,
+        "diffusion_unet": DiffusionUNet,
+        "mlp_denoiser": MLPDenoiser,
         "unet_generator_pair": UNetGeneratorPair,
         "resnet_translator_pair": ResNetTranslatorPair,
         "patchgan_discriminator_pair": PatchGANDiscriminatorPair,

@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 
 from gan_jax.algorithms import ALGORITHMS
+from gan_jax.algorithms.processes import PROCESSES
+from gan_jax.algorithms.solvers import SAMPLERS
 from gan_jax.algorithms.sources import SOURCES
 from gan_jax.augment import AUGMENTS
 from gan_jax.config.components import choices
@@ -136,6 +138,8 @@ def schedules(node):
         ({"True"}, "spectral_norm", ["generator"]),
         ({"True"}, "spectral_norm", ["discriminator"]),
         (set(SOURCES) - {"lightness"}, "name", ["source"]),  # which is of three channels
+        (PROCESSES, "name", ["process"]),
+        (SAMPLERS, "name", ["sampler"]),
     ],
 )
 def test_every_name_has_a_variant(table, field, components):
@@ -201,7 +205,7 @@ def test_all_is_finite_and_moves(name):
     for before, leaf in zip(jax.tree.leaves(on_host(first)), jax.tree.leaves(state), strict=True):
         assert np.isfinite(leaf).all()
         assert before.shape == leaf.shape
-    for player in ("generator", "discriminator"):
+    for player in algorithm.roles:
         old, new = (jax.tree.leaves(getattr(s, player).params) for s in (on_host(first), state))
         assert sum(not np.array_equal(a, b) for a, b in zip(old, new, strict=True)) > len(old) / 2
     assert int(state.step) == STEPS
