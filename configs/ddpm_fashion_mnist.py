@@ -1,11 +1,12 @@
-"""DDPM on Fashion-MNIST with a small U-Net, 28 -> 14 -> 7 with attention at 7: noise is removed in many steps.
+"""DDPM on Fashion-MNIST with a small U-Net, 28 -> 14 -> 7 with attention at 7: a picture is made of noise.
 
     gan-jax data prepare fashion_mnist
     gan-jax train --config ddpm_fashion_mnist --workdir runs/ddpm_fashion
     gan-jax sample --workdir runs/ddpm_fashion --out samples.png --solver heun --steps 20
 
-Ho et al. 2020, arXiv:2006.11239: its process of 1,000 noise levels and its block; width, depth and dropout are
-a CPU's (0.63 M parameters for 35.7 M). Not trained yet. Pictures are drawn with averaged weights, in 50 steps of DDIM.
+Ho et al. 2020, arXiv:2006.11239: its process of 1,000 noise levels and its blocks; the width, depth and no
+dropout are a CPU's (0.63 M parameters, not 35.7 M). Not trained yet. Pictures are drawn with averaged weights,
+in 50 steps of DDIM.
 """
 
 import ml_collections

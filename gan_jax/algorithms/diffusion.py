@@ -1,4 +1,4 @@
-"""Diffusion models: a network learns to remove noise of every level, and makes examples of noise step by step.
+"""Diffusion models: a network learns to remove noise of every level, and makes examples of noise in steps.
 
 Ho, Jain, Abbeel 2020, "Denoising diffusion probabilistic models", arXiv:2006.11239 (process "ddpm"); Karras,
 Aittala, Aila, Laine 2022, arXiv:2206.00364 (process "edm"; compared with github.com/NVlabs/edm), without its
@@ -64,6 +64,11 @@ class Diffusion(Algorithm):
                 f"guidance={self.sampler.guidance:g} needs a network that was trained without labels too: "
                 "set algorithm.label_dropout, or guidance=1"
             )
+
+    @property
+    def drawing(self) -> str:
+        """The sampler."""
+        return self.sampler.described()
 
     @property
     def evaluations(self) -> int:

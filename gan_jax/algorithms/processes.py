@@ -74,7 +74,7 @@ class Process(ABC):
 class DDPM(Process):
     """Denoising diffusion (Ho et al. 2020, arXiv:2006.11239): the network guesses the noise.
 
-    At time t the paper's variable is sqrt(a) x + sqrt(1 - a) n, with a the product of 1 - beta up to t, and so
+    At time t the paper's variable is sqrt(a) x + sqrt(1 - a) n, with a the product of 1 - beta up to t, so
     sigma^2 = (1 - a) / a; the network sees the paper's variable, and t from 0.
 
     Attributes:

@@ -25,6 +25,7 @@ from gan_jax.distributed.memory import check_program, device_free_bytes
 from gan_jax.evaluation.protocol import from_row
 from gan_jax.inference.conditions import beside_truths, turned_round
 from gan_jax.inference.sample import class_rows, first_of, make_chunks
+from gan_jax.inference.samplers import AS_CONFIGURED, SamplerChoice, with_sampler
 from gan_jax.inference.truncation import truncated
 from gan_jax.summaries.columns import MOST_KINDS
 from gan_jax.summaries.logs import last_metrics, read_metrics
@@ -122,6 +123,7 @@ def sample(
     step: int | None,
     best: bool,
     truncation: tuple[float, int | None] = (1.0, None),
+    sampler: tuple[str | None, int | None, float | None] = AS_CONFIGURED,
 ) -> None:
     """gan-jax sample: `num` images from the newest good checkpoint, the best one, or that of a step.
 
@@ -132,6 +134,7 @@ def sample(
     to = sample_files(out, columns=columns, scale=scale, class_names=names)  # before anything is drawn
     algorithm, spec, state = restored_run(workdir, BEST if best else NEWEST, step)
     algorithm = truncated(algorithm, spec, state, *truncation)
+    algorithm = with_sampler(algorithm, SamplerChoice(*sampler))
     # InfoGAN's categories are no classes of the data.
     is_told = is_conditional(algorithm.generator)
     names = spec.class_names if is_told else ()

@@ -37,6 +37,7 @@ from gan_jax.evaluation.sources.sources import (
 from gan_jax.feature_networks.classifier_cache import prepare_classifier
 from gan_jax.feature_networks.network import FeatureNetwork
 from gan_jax.feature_networks.simple_networks import no_network
+from gan_jax.inference.samplers import SamplerChoice, with_sampler
 from gan_jax.inference.truncation import truncated
 from gan_jax.summaries.logs import METRICS as ROWS
 from gan_jax.summaries.logs import append_row, check_appendable, read_rows
@@ -249,6 +250,9 @@ def _fakes(request: Request, real: ImageSource) -> Iterator[GeneratedSet]:
         ("--raw", request.raw),
         ("--direction", turned_round),
         ("--truncation", request.truncation != 1.0),
+        ("--solver", request.solver is not None),
+        ("--steps", request.steps is not None),
+        ("--guidance", request.guidance is not None),
     ):
         if given:
             raise UserError(f"{flag} is for runs, and {request.fake} is none: leave it out")
@@ -276,6 +280,7 @@ def _run_fakes(request: Request) -> Iterator[GeneratedSet]:
     makers: dict[int, GeneratedSetMaker] = {}  # by the first step of the phase
     for which, algorithm, state in states.values():
         algorithm = truncated(algorithm, spec, state, request.truncation, request.cutoff)
+        algorithm = with_sampler(algorithm, SamplerChoice(request.solver, request.steps, request.guidance))
         if algorithm.first_step not in makers:
             conditions = run_conditions(workdir, algorithm, request.data_dir, request.real_dir)
             makers[algorithm.first_step] = GeneratedSetMaker(

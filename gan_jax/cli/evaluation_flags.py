@@ -11,7 +11,7 @@ from typing import Any
 from absl import flags
 
 from gan_jax.cli.command_flags import DATA_DIR, define_integer, define_path, path_of, required, take_run
-from gan_jax.cli.sample_flags import define_truncation, truncation_of
+from gan_jax.cli.sample_flags import define_sampler, define_truncation, truncation_of
 from gan_jax.config.config_flag import define_config
 from gan_jax.evaluation.names import (
     BORDERED,
@@ -112,6 +112,7 @@ def define_evaluate(values: flags.FlagValues, argv: list[str]) -> list[str]:
         flag_values=values,
     )
     define_truncation(values)
+    define_sampler(values)
     flags.DEFINE_bool("raw", False, "The trained weights instead of their average.", flag_values=values)
     return argv
 

@@ -33,6 +33,7 @@ class Request:
         direction: "a_to_b" (source to image) or "b_to_a", of a run that translates.
         border: rows and columns that metrics of pairs leave out on each side; None for their own.
         truncation, cutoff: of a run's styles, see `core.styles.Truncation`.
+        solver, steps, guidance: how a run that is a diffusion model samples, see `inference.samplers`.
         value_range, max_megapixels: how folders are read, as `folder_source` takes them.
     """
 
@@ -59,6 +60,9 @@ class Request:
     border: int | None = None
     truncation: float = 1.0
     cutoff: int | None = None
+    solver: str | None = None
+    steps: int | None = None
+    guidance: float | None = None
     direction: str = "a_to_b"
 
     @property

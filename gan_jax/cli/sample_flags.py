@@ -64,6 +64,30 @@ def truncation_of(values: flags.FlagValues) -> tuple[float, int | None]:
     return (1.0 if values.truncation is None else values.truncation), values.cutoff
 
 
+def define_sampler(values: flags.FlagValues) -> None:
+    """Adds the flags that choose how a diffusion model samples."""
+    flags.DEFINE_string(
+        "solver",
+        None,
+        "How a diffusion model makes examples of noise: ancestral, ddim or heun. Default: its config's.",
+        flag_values=values,
+    )
+    define_integer(
+        "steps",
+        None,
+        "Of a diffusion model, from noise to examples. Default: its config's; of another solver its own.",
+        lower_bound=1,
+        flag_values=values,
+    )
+    flags.DEFINE_float(
+        "guidance",
+        None,
+        "Of a diffusion model with labels: above 1 more typical examples of their class, and less variety. "
+        "Default: its config's, 1 is none.",
+        flag_values=values,
+    )
+
+
 def define_sample(values: flags.FlagValues, argv: list[str]) -> list[str]:
     """Adds the flags of `gan-jax sample`."""
     define_workdir(values)
@@ -86,6 +110,7 @@ def define_sample(values: flags.FlagValues, argv: list[str]) -> list[str]:
     define_scale(values)
     define_checkpoint(values)
     define_truncation(values)
+    define_sampler(values)
     define_path(
         values,
         "latents",
@@ -126,10 +151,14 @@ def sample(values: flags.FlagValues, rest: list[str]) -> None:
         step=values.step,
         best=values.best,
         truncation=truncation_of(values),
+        sampler=(values.solver, values.steps, values.guidance),
     )
 
 
 def _sample_of_file(values: flags.FlagValues, workdir: Path, latents: Path, out: str) -> None:
+    for name in ("solver", "steps", "guidance"):
+        if values[name].present:
+            raise flags.Error(f"--{name} is of diffusion models, which do not take --latents: leave it out")
     for name in ("num", "seed", "direction"):
         if values[name].present:
             raise flags.Error(

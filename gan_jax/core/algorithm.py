@@ -336,6 +336,13 @@ class Algorithm:
         styles = truncate(self.styles(state, latent, conditioning), self.mean_style(state), self.truncation)
         return self.synthesise(state, styles, conditioning)
 
+    @property
+    def drawing(self) -> str:
+        """How images are drawn, in words, where that is a choice: the truncation; "" for how they are."""
+        psi, cutoff = self.truncation
+        layers = "" if cutoff is None else f" of {cutoff} layers"
+        return "" if self.truncation == NO_TRUNCATION else f"truncation {psi:g}{layers}"
+
     # What a generator can do that maps latents to styles, which control its layers.
 
     @property

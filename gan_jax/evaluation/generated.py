@@ -12,11 +12,11 @@ import numpy as np
 from gan_jax.core.algorithm import Algorithm
 from gan_jax.core.randomness import Latent
 from gan_jax.core.state import TrainState
-from gan_jax.core.styles import NO_TRUNCATION
 from gan_jax.data.codecs import Pixels
 from gan_jax.data.dataset import Dataset
 from gan_jax.data.spec import DataSpec
 from gan_jax.evaluation.cycles import make_cycle
+from gan_jax.evaluation.protocol import WHILE_TRAINING
 from gan_jax.evaluation.sources.sources import ImageSource, dataset_source, generator_source
 from gan_jax.feature_networks.network import digest_of
 from gan_jax.inference.conditions import Conditions, turned_round
@@ -95,9 +95,7 @@ class GeneratedSetMaker:
         self._scale = scale_of(algorithm, direction)
         self._cycle = None if self._rows is None else make_cycle(algorithm, self._rows, direction)
         self._back = self._turned() if direction == "a_to_b" else None
-        psi, cutoff = algorithm.truncation
-        layers = "" if cutoff is None else f" of {cutoff} layers"
-        self._truncation = "" if algorithm.truncation == NO_TRUNCATION else f", truncation {psi:g}{layers}"
+        self._drawing = f", {algorithm.drawing}" if algorithm.drawing else ""
 
     def __call__(self, state: TrainState, *, seed: int, which: str, averaged: bool) -> GeneratedSet:
         """The images of a state. Where other processes hold parts of it, all must call this together.
@@ -125,9 +123,9 @@ class GeneratedSetMaker:
         plain = source.codec == Pixels() and algorithm.has_latent_path
         return GeneratedSet(
             source=source,
-            identity=digest_of(state.ema, f"generator{self._truncation}"),
+            identity=digest_of(state.ema, f"generator{self._drawing}"),
             step=int(state.step),
-            which=f"{which}{self._truncation}",
+            which=which if which == WHILE_TRAINING else f"{which}{self._drawing}",
             rows=self._rows,
             truth=self._truth,
             no_truth=self._no_truth(),

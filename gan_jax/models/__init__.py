@@ -2,7 +2,7 @@
 
 A generator takes (latent, label, train), a translator (image, label, train) and so does a discriminator; all
 ignore the label, which may be None, unless their field `condition` says how it enters. A pair takes
-(image of "a", image of "b", label, train), see `models.pair`, and a denoiser (noisy image, time, label, train),
+(image of "a", image of "b", label, train), see `models.pair`, a denoiser (noisy image, time, label, train),
 see `models.layers.denoiser`.
 """
 

@@ -17,7 +17,7 @@ Array = jax.Array
 
 
 class MLPDenoiser(Denoiser):
-    """Hidden layers, each of the one before plus a layer of the time's vector; the answer starts as nearly zero.
+    """Hidden layers, each of the one before plus a layer of the time's vector; at first it answers nearly 0.
 
     Attributes, beside those of `Denoiser`:
         widths: of the hidden layers.

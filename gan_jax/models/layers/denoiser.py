@@ -17,7 +17,7 @@ CONDITIONS = ("none", "one_hot")
 
 
 def nearly_zero(*args: Any) -> Array:
-    """Weights where a block, or the network, is to begin as nothing: 1e-5 of the usual, in both papers' codes."""
+    """Weights where a block, or the network, is to begin as nothing, as both papers' codes have them."""
     return 1e-5 * INITIALIZERS["glorot_uniform"](*args)
 
 
