@@ -51,19 +51,22 @@ def walk(level: np.ndarray) -> Walk:
     solid = np.isin(level, SOLID)
     width = solid.shape[1]
     came_from: dict[State, State | None] = dict.fromkeys(_starts(solid))
-    queue = [(width - 1 - state[1], 0, state) for state in came_from]
+    costs = dict.fromkeys(came_from, 0)
+    queue = [(width - 1 - state[1], -state[0], 0, state) for state in came_from]  # of equal ones the lower
     heapq.heapify(queue)
     farthest: State | None = None
     while queue:
-        _, cost, state = heapq.heappop(queue)
+        _, _, cost, state = heapq.heappop(queue)
+        if cost > costs[state]:
+            continue  # a shorter way there was found since
         if farthest is None or state[1] > farthest[1]:
             farthest = state
         if state[1] == width - 1:
             break
         for following in _moves(solid, state):
-            if following not in came_from:  # each move is at most a column, so the first way is a shortest
-                came_from[following] = state
-                heapq.heappush(queue, (cost + 1 + width - 1 - following[1], cost + 1, following))
+            if cost + 1 < costs.get(following, cost + 2):
+                came_from[following], costs[following] = state, cost + 1
+                heapq.heappush(queue, (cost + width - following[1], -following[0], cost + 1, following))
     if farthest is None:
         return Walk(False, 0.0, ())
     return Walk(farthest[1] == width - 1, (farthest[1] + 1) / width, _path(came_from, farthest))
