@@ -8,10 +8,12 @@ import pytest
 from PIL import Image
 
 from gan_jax.cli import level_commands
-from gan_jax.data.games import MARIO, ZELDA, Game
-from gan_jax.data.level_text import parse_level
+from gan_jax.data.games import GAMES, MARIO, ZELDA, Game
+from gan_jax.data.level_text import level_text, parse_level
 from gan_jax.data.spec import DataSpec, Field
 from gan_jax.main import main
+from tests.runs import run as run_training
+from tests.runs import tiny
 
 
 class Softly:
@@ -121,3 +123,33 @@ def test_what_is_refused(run, flags, code, said, tmp_path, capsys):
 def test_rooms_are_whole(run, tmp_path, capsys):
     assert main(["levels", "w", f"--out={tmp_path}", "--windows=2"]) == 1
     assert "zelda has rooms, which are whole levels" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["mario", "zelda"])
+def test_from_levels_of_ones_own_to_levels_and_scores(name, tmp_path, capsys):
+    game = GAMES[name]
+    folder, workdir, out = (tmp_path / part for part in ("mine", "run", "out"))
+    folder.mkdir()
+    draw = np.random.default_rng(0)
+    for number in range(30):
+        level = draw.integers(0, len(game.tiles), game.shape, dtype=np.uint8)
+        (folder / f"{number}.txt").write_text(level_text(level, game.alphabet))
+    config = tiny(tmp_path / "data", num_steps=2)
+    with config.unlocked():
+        for field in ("resolution", "channels", "num_examples", "seed"):
+            del config.data[field]
+        config.data.update(name="level_folder", folder=str(folder), game=name, flip=False)
+        config.generator = dict(
+            name="dcgan_generator", widths=(4, 4), kernel_size=4, output="softmax", condition="none"
+        )
+        config.discriminator = dict(name="dcgan_discriminator", widths=(4, 4), condition="none")
+    run_training(config, workdir)
+    assert main(["levels", str(workdir), "--num=3", f"--out={out}"]) == 0
+    assert f"3 levels of {name} from step 2" in capsys.readouterr().out
+    assert parse_level((out / "level_002.txt").read_text(), game.alphabet, "it").shape == game.shape
+    metrics = "tile_patterns,level_copies,playable"
+    assert main(["evaluate", str(workdir), f"--metrics={metrics}", "--num=20"]) == 0
+    said = capsys.readouterr().out
+    assert "pattern_kl_3" in said
+    assert "playable_real" in said
