@@ -315,6 +315,24 @@ CONFIGS: dict[str, dict[str, Any]] = {
             name="diffusion_unet", width=4, multipliers=(1, 2), depth=1, attention_sizes=(), block="ddpm++"
         ),
     ),
+    "vae": dict(
+        algorithm=dict(name="vae", latent_size=5, beta=linear(0.1, 1.0)),
+        likelihood=dict(name="discretised_logistic"),
+        generator=dict(name="conv_autoencoder", widths=(4, 6), hidden=8, condition="one_hot"),
+    ),
+    "vae_of_densities": dict(
+        algorithm=dict(name="vae", latent_size=5),
+        likelihood=dict(name="gaussian"),
+        generator=dict(name="mlp_autoencoder", widths=(8,)),
+    ),
+    "glow": dict(
+        algorithm=dict(name="flow", latent_size=96),
+        generator=dict(name="glow", levels=2, steps=1, width=4),
+    ),
+    "flow_of_densities": dict(
+        algorithm=dict(name="flow", latent_size=96),
+        generator=dict(name="mlp_flow", steps=1, widths=(4,)),
+    ),
     # Pictures of pictures
     "pix2pix": dict(
         algorithm=dict(name="translator", paired=True),

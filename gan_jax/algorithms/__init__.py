@@ -8,11 +8,13 @@ from gan_jax.algorithms.acgan import ACGAN
 from gan_jax.algorithms.cyclegan import CycleGAN
 from gan_jax.algorithms.diffusion import Diffusion
 from gan_jax.algorithms.feature_matching import FeatureMatching
+from gan_jax.algorithms.flow import Flow
 from gan_jax.algorithms.gan import GAN
 from gan_jax.algorithms.growing import Growing
 from gan_jax.algorithms.infogan import InfoGAN
 from gan_jax.algorithms.translator import Translator
 from gan_jax.algorithms.unrolled import UnrolledGAN
+from gan_jax.algorithms.vae import VAE
 from gan_jax.core.algorithm import Algorithm
 from gan_jax.utils.tables import Table
 
@@ -24,9 +26,11 @@ ALGORITHMS: Table[type[Algorithm]] = Table(
         "cyclegan": CycleGAN,
         "diffusion": Diffusion,
         "feature_matching": FeatureMatching,
+        "flow": Flow,
         "growing": Growing,
         "infogan": InfoGAN,
         "translator": Translator,
         "unrolled": UnrolledGAN,
+        "vae": VAE,
     },
 )

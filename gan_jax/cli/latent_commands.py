@@ -207,6 +207,8 @@ def project_pictures(
     field = generator.spec.fields["image"]
     targets = read_targets(given, field)
     distance = open_distance(network, weights, field, pixel_weight)
+    if label is None and generator.algorithm.has_encoder:
+        _labels(generator, label, len(targets.names))  # an encoder is told the class
     labels = None if label is None else np.asarray(_labels(generator, label, len(targets.names)), np.int32)
     found = project(
         generator, targets.pictures, distance, space=space, iterations=iterations, labels=labels, seed=seed
@@ -215,6 +217,12 @@ def project_pictures(
     seen = "pixels" if distance.network is None else f"pixels and {distance.network.name}"
     first, last = (np.median(found.distances[:, at]) for at in (0, -1))
     medians = " (medians)" if len(targets.names) > 1 else ""
+    if generator.algorithm.has_encoder:
+        _say(
+            f"{counted(len(targets.names), 'picture')} encoded: the distance in {seen} is "
+            f"{last:.4g}{medians}; in {out}"
+        )
+        return
     _say(
         f"{counted(len(targets.names), 'picture')} projected to {space} in {iterations} descents: the "
         f"distance in {seen} went from {first:.4g} to {last:.4g}{medians}; in {out}"

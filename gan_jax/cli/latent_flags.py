@@ -162,15 +162,22 @@ def define_project(values: flags.FlagValues, argv: list[str]) -> list[str]:
     """Adds the flags of `gan-jax project`."""
     _define_common(
         values,
-        "The folder to write: projected.png (each picture beside what was found), loss.png, latents.npz for "
-        "gan-jax interpolate and sample --latents.",
+        "The folder to write: projected.png (each picture beside what was found), latents.npz for gan-jax "
+        "interpolate and sample --latents, and loss.png where there are descents.",
         truncation=False,
     )
     define_path(
         values, "input", "A picture, or a folder with pictures in it and below it, projected as one batch."
     )
     _define_space(values)
-    define_integer("iterations", 1000, "Descents.", lower_bound=1, upper_bound=1_000_000, flag_values=values)
+    define_integer(
+        "iterations",
+        1000,
+        "Descents; none where the method encodes (vae, flow).",
+        lower_bound=1,
+        upper_bound=1_000_000,
+        flag_values=values,
+    )
     flags.DEFINE_string(
         "network",
         "",

@@ -30,12 +30,14 @@ def save_film(out: Path, frames: np.ndarray, fps: int, scale: int | None) -> Non
 
 
 def save_projection(folder: Path, targets: Targets, found: Projection, codec: Codec) -> None:
-    """Writes projected.png (the first targets beside what was found), loss.png and latents.npz."""
+    """Writes projected.png (first targets beside what was found), latents.npz, and loss.png of descents."""
     kinds = {"source": targets.pictures[:PICTURED], "made": found.images[:PICTURED]}
     picture, names = strips_picture({kind: codec.picture(images) for kind, images in kinds.items()})
     shown = {"source": "target", "made": "projected"}
     save_picture(folder / "projected.png", with_column_names(picture, [shown[name] for name in names]))
     save_latents(folder / "latents.npz", found.latents)
+    if found.distances.shape[1] == 1:
+        return
     figure = new_figure(6, 3.5)
     axes = figure.subplots()
     axes.plot(

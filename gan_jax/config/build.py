@@ -60,7 +60,14 @@ COUNTS = (
     "sample_every_steps",
 )
 GROUPS = ("data", "evaluation", "execution", "init_from")
-CONSTRUCTED = ("loss", "augment", "source", "process", "sampler")  # components that a method is given
+CONSTRUCTED = (
+    "loss",
+    "augment",
+    "source",
+    "process",
+    "sampler",
+    "likelihood",
+)  # components that a method is given
 FIELDS = ("seed", "phases", "plugins", *COUNTS)
 
 
@@ -407,6 +414,7 @@ def build_algorithm(config: ml_collections.ConfigDict, spec: DataSpec, first_ste
             image_shape=spec.image_shape,
             source_shape=source.shape if source else None,
             num_classes=spec.num_classes,
+            code_size=config.algorithm.get("latent_size", Algorithm.latent_size),
         ),
         "generator_tx": optimizer(config, "generator", penalties.get("generator_penalties", ()), 1),
         "ema_decay": component(config, "ema", batch_size=config.batch_size),

@@ -38,6 +38,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "process": {"name": "ddpm"},
     "sampler": {"name": "ddim"},
     "contents": {},
+    "likelihood": {"name": "gaussian"},
 }
 # The fields that `data` has whatever its name; the others are the options of the data set with that name.
 DATA: dict[str, Any] = {
@@ -74,6 +75,7 @@ INJECTED = frozenset(
         "source_codec",
         "image_codec",
         "num_classes",
+        "code_size",
         "batch_size",
         "lazy_regularization_scale",
     }

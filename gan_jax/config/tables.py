@@ -21,6 +21,7 @@ from gan_jax.evaluation.scores import METRICS
 from gan_jax.feature_networks.perceptual import CONTENTS
 from gan_jax.losses.adversarial import LOSSES
 from gan_jax.losses.generator_penalties import GENERATOR_PENALTIES
+from gan_jax.losses.likelihoods import LIKELIHOODS
 from gan_jax.losses.penalties import PENALTIES
 from gan_jax.models import MODELS
 from gan_jax.optim.optimizers import EMAS, OPTIMIZERS
@@ -36,6 +37,7 @@ TABLES: dict[str, Table[Any]] = {
     "source": SOURCES,
     "process": PROCESSES,
     "sampler": SAMPLERS,
+    "likelihood": LIKELIHOODS,
     "game": GAMES,
     "ema": EMAS,
     "generator": MODELS,

@@ -383,6 +383,33 @@ class Algorithm:
             self.generator, params, stats, x, conditioning, key=None, train=False, method=method
         )[0]
 
+    # What a method can do that knows how likely examples are, or what latents they have.
+
+    @property
+    def bits_kind(self) -> str | None:
+        """What `bits` gives, in words: "exact", a bound of what; None where a method has no likelihood."""
+        return None
+
+    def bits(self, state: TrainState, batch: Batch, key: Key) -> Array:
+        """Bits per dimension [B] of examples under the averaged generator, -log2 p / D or a bound of it.
+
+        Of pixels those of their 256 levels; of other data those of the density of what the networks see.
+
+        Args:
+            batch: with labels, where the method is conditional.
+            key: for what is drawn, by example.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no likelihood")
+
+    @property
+    def has_encoder(self) -> bool:
+        """Whether `encode` finds the latents of images."""
+        return type(self).encode is not Algorithm.encode
+
+    def encode(self, state: TrainState, image: Array, conditioning: PyTree) -> Array:
+        """Latents [B, L] of images [B, H, W, C], of which `draw` makes about the same images again."""
+        raise NotImplementedError(f"{type(self).__name__} encodes nothing")
+
     # What a method can do that makes pictures of pictures: of the field "source" the field "image", which is
     # the direction "a_to_b", or the other way.
 

@@ -19,7 +19,7 @@ from absl import logging
 from gan_jax.data import Dataset, load
 from gan_jax.evaluation.extract import BATCH, MOST_VALUES, PRECISION, VALUES, ExtractedSet, Extractor
 from gan_jax.evaluation.generated import Generate, GeneratedSet
-from gan_jax.evaluation.metric import ALL, Comparison, Metric, Need, Pairs, uses_network
+from gan_jax.evaluation.metric import ALL, OF_ROWS, Comparison, Metric, Need, Pairs, uses_network
 from gan_jax.evaluation.protocol import EIGHT_BITS, Record, Score, Setting
 from gan_jax.evaluation.requirements import Given, check, check_sides, chosen
 from gan_jax.evaluation.sources.image_source import class_numbers, like, relabelled, seen_by, subset
@@ -72,6 +72,7 @@ class Evaluator:
         self._images = _most(metric.images for metric in self.metrics.values())
         self._pairs = any("pairs" in metric.needs for metric in self.metrics.values())
         self._sets = any(metric.of_sets for metric in self.metrics.values())
+        self._fakes = any(metric.of_fakes for metric in self.metrics.values())
         available = real.size if num_reals is None else num_reals
         if available is None:
             raise UserError(f"{real.name} has no end: say how many images are the real ones (num_real)")
@@ -122,7 +123,9 @@ class Evaluator:
             return None
         source = self._in_classes_of_reals(source, frozenset({"labels", "held_out"}))
         assert source.size is not None
-        return self.extract.cached(source, source.size, images=_count(self._images, source.size))
+        every = any(metric.needs & OF_ROWS for metric in self.metrics.values())
+        images = ALL if every else self._images
+        return self.extract.cached(source, source.size, images=_count(images, source.size))
 
     @cached_property
     def _environment(self) -> dict[str, Any]:
@@ -146,9 +149,12 @@ class Evaluator:
                 found = dict.fromkeys(metric.scores, math.nan)
             own = self._setting_of(metric, fake)
             setting = None if own == self.setting else own
+            protocol = metric.protocol
+            if "bits" in metric.needs:
+                protocol = f"{protocol}, {fake.bits_kind}"
             for score, value in found.items():
                 better = metric.scores.get(score, "detail")
-                measured = Score(float(value), name, metric.version, metric.protocol, better, setting)
+                measured = Score(float(value), name, metric.version, protocol, better, setting)
                 scores[f"{score}{self._ending}"] = measured
         return scores
 
@@ -159,6 +165,17 @@ class Evaluator:
             setting = without_network(setting)
         if metric.of_sets:
             return setting
+        if not metric.of_fakes:
+            held_out = self._held_out_source
+            assert held_out is not None
+            return dataclasses.replace(
+                setting,
+                num_fakes=0,
+                num_reals=held_out.size or 0,
+                real=held_out.name,
+                real_fingerprint=held_out.fingerprint or "",
+                precision=PRECISION,
+            )
         own = fake.truth if "pairs" in metric.needs else fake.rows and dataset_source(fake.rows)
         assert own is not None
         return dataclasses.replace(
@@ -230,7 +247,7 @@ class Evaluator:
         if generate is not None and source is not seen:
             generate = _relabelled(generate, np.argsort(class_numbers(seen, self.real_source)[0]))
         kept = self.num_fakes if self._pairs else _count(self._images, self.num_fakes)
-        sample = self.extract(source, self.num_fakes, images=kept)
+        sample = self.extract(source, self.num_fakes, images=kept) if self._fakes else _nothing(source)
         comparison = Comparison(
             real=self.real,
             fake=sample,
@@ -243,6 +260,8 @@ class Evaluator:
             density=self.real_source.density,
             pairs=self._paired(sample, fake),
             cycle_errors=self._cycle_errors(fake),
+            bits=fake.bits,
+            errors=fake.errors,
             once=self._once,
         )
         return Record(
@@ -284,7 +303,7 @@ def without_network(setting: Setting) -> Setting:
 
 
 def _nothing(source: ImageSource) -> ExtractedSet:
-    """In the place of reals that no metric reads."""
+    """In the place of images that no metric reads."""
     shape = (0, *source.codec.stored_shape(source.image_shape))
     images = np.empty(shape, source.codec.dtype)
     return ExtractedSet(source.name, np.empty((0, 0), np.float32), None, None, images, None, None)

@@ -16,6 +16,7 @@ from gan_jax.data.codecs import Pixels
 from gan_jax.data.dataset import Dataset
 from gan_jax.data.spec import DataSpec
 from gan_jax.evaluation.cycles import make_cycle
+from gan_jax.evaluation.held_out import Judge, Judged, OfRows, bits_of, errors_of
 from gan_jax.evaluation.protocol import WHILE_TRAINING
 from gan_jax.evaluation.sources.sources import ImageSource, dataset_source, generator_source
 from gan_jax.feature_networks.network import digest_of
@@ -38,6 +39,8 @@ class GeneratedSet:
         no_truth: why that is so, in words.
         cycle: (seed, rows int64 [N]) -> for each kind of `pair_scores.CYCLES` the errors float64 [N] of these
             of the examples that the fakes are made of; None where nothing goes there and back.
+        bits, errors: as in `metric.Comparison`.
+        bits_kind: `Algorithm.bits_kind`.
         back: the images of the other direction; None where the method translates one way, or nothing.
         scale: how many times as large the fakes are as what they were made of.
         step, which, averaged, labels, seed: as in `protocol.Record`.
@@ -50,6 +53,9 @@ class GeneratedSet:
     truth: ImageSource | None = None
     no_truth: str = "nothing says which truth belongs to which image"
     cycle: CycleErrors | None = None
+    bits: OfRows | None = None
+    errors: OfRows | None = None
+    bits_kind: str = ""
     back: GeneratedSet | None = None
     scale: int = 1
     step: int | None = None
@@ -94,6 +100,7 @@ class GeneratedSetMaker:
         self._draw = jax.jit(algorithm.draw)
         self._scale = scale_of(algorithm, direction)
         self._cycle = None if self._rows is None else make_cycle(algorithm, self._rows, direction)
+        self._bits, self._errors = bits_of(algorithm, spec), errors_of(algorithm, spec)
         self._back = self._turned() if direction == "a_to_b" else None
         self._drawing = f", {algorithm.drawing}" if algorithm.drawing else ""
 
@@ -130,6 +137,9 @@ class GeneratedSetMaker:
             truth=self._truth,
             no_truth=self._no_truth(),
             cycle=None if self._cycle is None else partial(self._cycle, state),
+            bits=self._judged(self._bits, state),
+            errors=self._judged(self._errors, state),
+            bits_kind=algorithm.bits_kind or "",
             back=back,
             scale=self._scale,
             averaged=averaged,
@@ -138,6 +148,9 @@ class GeneratedSetMaker:
             generate=self._generate(state) if plain else None,
             latent=(algorithm.latent, algorithm.latent_size) if plain else None,
         )
+
+    def _judged(self, judge: Judge | None, state: TrainState) -> OfRows | None:
+        return None if judge is None else Judged(judge, state, self._spec, self._algorithm.num_classes)
 
     def _turned(self) -> GeneratedSetMaker | None:
         """What makes the fakes of the way back, where there is one."""

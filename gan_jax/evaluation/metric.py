@@ -17,8 +17,9 @@ ALL = -1  # images: every one
 Better = Literal["lower", "higher", "neither"]
 Need = (
     Literal["logits", "labels", "held_out", "generator", "maps", "density", "pairs", "cycle", "colour"]
-    | Literal["tiles", "game", "pipes"]
+    | Literal["tiles", "game", "pipes", "bits", "encoder"]
 )
+OF_ROWS: frozenset[Need] = frozenset({"bits", "encoder"})  # needs of metrics of all held-out examples
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,8 @@ class Comparison:
         density: the known density that the reals are drawn from; None where there is none.
         pairs: the fakes and their truths, where a metric needs them.
         cycle_errors: of each fake's source and by kind, float64 [N], where a metric needs them.
+        bits, errors: (seed, stored examples, labels) -> `Algorithm.bits` [N] of each, or mean absolute and
+            squared errors of what the method makes of their latents [N, 2]; None where it cannot say them.
         once: (name, make) -> make(), or what it gave before for the same reals and network: anything that is
             quicker made anew than kept on a disk.
     """
@@ -69,6 +72,8 @@ class Comparison:
     density: Density | None = None
     pairs: Pairs | None = None
     cycle_errors: Mapping[str, np.ndarray] | None = None
+    bits: Callable[..., np.ndarray] | None = None
+    errors: Callable[..., np.ndarray] | None = None
     once: Callable[[str, Callable[[], Any]], Any] = lambda name, make: make()
 
 
@@ -88,6 +93,7 @@ class Metric:
         least_side: height and width in pixels that pictures have at least.
         features: whether it reads features; one that reads none needs no network but for "maps".
         of_sets: whether it compares the fakes with the reals, and not each fake with something of its own.
+        of_fakes: whether it looks at the fakes, and not at what the method says of held-out examples.
         each: from pairs to a value for each, float64 [N] by score, where scores are means of such.
     """
 
@@ -101,6 +107,7 @@ class Metric:
     least_side: int = 1
     features: bool = True
     of_sets: bool = True
+    of_fakes: bool = True
     each: Callable[[Pairs], dict[str, np.ndarray]] | None = None
 
     @property

@@ -20,7 +20,7 @@ class Setting:
     """What must be equal for two scores to be comparable, besides the metric and its version.
 
     Attributes:
-        num_fakes: generated images.
+        num_fakes: generated images; 0 of what is said of the reals alone.
         num_reals: real images.
         real: the real side, such as "mnist:train".
         real_fingerprint: of its pixels.
@@ -51,6 +51,8 @@ class Setting:
         reals = f"{self.num_fakes:,} fakes against {self.num_reals:,} reals of {self.real}"
         if self.paired:
             reals = f"{self.num_fakes:,} fakes, each against its own of {self.real}"
+        if not self.num_fakes:
+            reals = f"{self.num_reals:,} held-out examples of {self.real}"
         network = f"network {self.network} ({self.network_digest}), resizer {self.resizer}"
         if not self.network_digest:
             network = "no network"

@@ -286,6 +286,14 @@ def _fakes(name: str, metric: Metric, given: Given) -> Problem | None:
             f"needs a method that translates there and back, and {fake.source.name} is no run of one",
             "leave it out",
         )
+    if "bits" in metric.needs and fake.bits is None:
+        return Problem(
+            f"needs a method with a likelihood, and {fake.source.name} is no run of one", "leave it out"
+        )
+    if "encoder" in metric.needs and fake.errors is None:
+        return Problem(
+            f"needs a method that encodes, and {fake.source.name} is no run of one", "leave it out"
+        )
     if "labels" not in metric.needs:
         return None
     if fake.source.num_classes is None:

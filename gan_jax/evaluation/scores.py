@@ -222,6 +222,22 @@ def _colourfulness(given: Comparison) -> dict[str, float]:
     return {name: float(colourfulness(side.images[:COLOURED]).mean()) for name, side in sides.items()}
 
 
+def _bits_per_dim(given: Comparison) -> dict[str, float]:
+    assert given.bits is not None
+    assert given.held_out is not None
+    bits = given.bits(given.seed, given.held_out.images, given.held_out.image_labels)
+    error = bits.std(ddof=1) / math.sqrt(len(bits))
+    return {"bits_per_dim": float(bits.mean()), "bits_per_dim_error": float(error)}
+
+
+def _reconstruction(given: Comparison) -> dict[str, float]:
+    assert given.errors is not None
+    assert given.held_out is not None
+    errors = given.errors(given.seed, given.held_out.images, given.held_out.image_labels)
+    absolute, squared = errors.mean(axis=0)
+    return {"reconstruction_l1": float(absolute), "reconstruction_mse": float(squared)}
+
+
 def _recipe_in_words() -> str:
     """Describes the classifiers that `_classification_accuracy` trains."""
     fields = ", ".join(f"{name} {value}" for name, value in asdict(Recipe()).items() if name != "flip")
@@ -353,5 +369,26 @@ METRICS: Table[Metric] = Table(
             features=False,
         ),
         **LEVEL_METRICS,
+        "bits_per_dim": Metric(
+            1,
+            "-log2 p / D",
+            {"bits_per_dim": "lower", "bits_per_dim_error": "neither"},
+            _bits_per_dim,
+            needs=frozenset({"held_out", "bits"}),
+            features=False,
+            of_sets=False,
+            of_fakes=False,
+        ),
+        "reconstruction": Metric(
+            1,
+            "of the latents that the method finds; values in [0, 1], points in their units",
+            {"reconstruction_l1": "lower", "reconstruction_mse": "lower"},
+            _reconstruction,
+            least=1,
+            needs=frozenset({"held_out", "encoder"}),
+            features=False,
+            of_sets=False,
+            of_fakes=False,
+        ),
     },
 )

@@ -150,6 +150,15 @@ class LatentGenerator:
             return self.algorithm.synthesise(state, values, told)
         return self.algorithm.draw(state, values, told)
 
+    def encoded(self, pictures: np.ndarray, labels: np.ndarray | None) -> Latents:
+        """The z that the method finds of pictures float32 [N, H, W, C] (`Algorithm.encode`)."""
+
+        @jax.jit
+        def encode(state: TrainState, pictures: Array, labels: Array | None) -> Array:
+            return self.algorithm.encode(state, pictures, self.told(pictures, labels, state))
+
+        return Latents("z", self._mapped(encode, Latents("z", pictures, labels)), labels)
+
     def told(self, latent: Array, labels: Array | None, state: TrainState) -> PyTree:
         """What the generator is told beside these latents [B, ...]."""
         count = latent.shape[0]

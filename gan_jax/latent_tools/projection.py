@@ -69,6 +69,8 @@ def project(
 ) -> Projection:
     """Latents whose images are near to the targets; what is found of a target does not depend on the others.
 
+    Of a method that encodes they are what it says, without a descent.
+
     Args:
         targets: float32 [N, H, W, C], as the networks see them.
         distance: what is made smaller.
@@ -85,6 +87,8 @@ def project(
             f"targets {targets.shape} for images {generator.spec.image_shape}, {iterations} descents"
         )
     space = generator.chosen_space(space)
+    if generator.algorithm.has_encoder:
+        return encoded(generator, targets, distance, labels)
     parts = []
     size = max(1, min(CHUNK, PIXELS // (targets.shape[1] * targets.shape[2])))
     for start in range(0, len(targets), size):
@@ -106,6 +110,20 @@ def project(
             "the distance to a target is not finite: the generator has diverged; use an earlier checkpoint"
         )
     return found
+
+
+def encoded(
+    generator: LatentGenerator, targets: np.ndarray, distance: Distance, labels: np.ndarray | None
+) -> Projection:
+    """The latents that the method itself finds of the targets, without any descent."""
+    latents = generator.encoded(targets, labels)
+    images = generator(latents)
+    found = []
+    for start in range(0, len(targets), CHUNK):
+        part = slice(start, start + CHUNK)
+        wanted = distance.seen(distance.weights, jnp.asarray(targets[part]))
+        found.append(distance.between(distance.seen(distance.weights, jnp.asarray(images[part])), wanted))
+    return Projection(latents, images, np.concatenate([np.asarray(one) for one in found])[:, None])
 
 
 def _project(

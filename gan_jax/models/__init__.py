@@ -8,8 +8,10 @@ see `models.layers.denoiser`.
 
 import flax.linen as nn
 
+from gan_jax.models.autoencoder import ConvAutoencoder, MLPAutoencoder
 from gan_jax.models.dcgan import DCGANDiscriminator, DCGANGenerator
 from gan_jax.models.diffusion_unet import DiffusionUNet
+from gan_jax.models.flow import Glow, MLPFlow
 from gan_jax.models.mlp import MLPDiscriminator, MLPGenerator
 from gan_jax.models.mlp_denoiser import MLPDenoiser
 from gan_jax.models.pair import PatchGANDiscriminatorPair, ResNetTranslatorPair, UNetGeneratorPair
@@ -41,6 +43,10 @@ MODELS: Table[type[nn.Module]] = Table(
         "stylegan2_discriminator": StyleGAN2Discriminator,
         "r3gan_generator": R3GANGenerator,
         "r3gan_discriminator": R3GANDiscriminator,
+        "conv_autoencoder": ConvAutoencoder,
+        "mlp_autoencoder": MLPAutoencoder,
+        "glow": Glow,
+        "mlp_flow": MLPFlow,
         "unet_generator": UNetGenerator,
         "resnet_translator": ResNetTranslator,
         "patchgan_discriminator": PatchGANDiscriminator,

@@ -32,9 +32,9 @@ RAMP = dict(name="cosine", start=1e-3, end=0.0, steps=10)
         # names, with the choices
         (
             {"algorithm__name": "gna"},
-            "algorithm.name='gna' is not one of acgan, cyclegan, feature_matching, gan, growi",
+            "algorithm.name='gna' is not one of acgan, cyclegan, feature_matching, flow, gan",
         ),
-        ({"generator__name": "unet"}, "generator.name='unet' is not one of dcgan_disc.*mlp_generator"),
+        ({"generator__name": "unet"}, "generator.name='unet' is not one of conv_auto.*mlp_generator"),
         ({"generator_optimizer__name": "adamm"}, "generator_optimizer.name='adamm' is not one of adam, opti"),
         ({"loss__name": "hinge?"}, "loss.name='hinge.' is not one of hinge, least_squares, minimax, non_sat"),
         ({"loss": {}}, "loss.name=None is not one of hinge"),

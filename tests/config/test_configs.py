@@ -38,7 +38,16 @@ LONG = ("stylegan2_fashion_mnist", "stylegan_fashion_mnist", "ddpm_fashion_mnist
 FILES = sorted(FOLDER.glob("*.py"), key=lambda path: (path.stem in LARGE, path.stem))
 EXAMPLES = 4  # that the discriminator judges at once
 # Fields that say how large a network is; all else stays as it is.
-SIZES = ("widths", "width", "width_max", "features", "embedding_size", "style_size", "minibatch_kernels")
+SIZES = (
+    "widths",
+    "width",
+    "width_max",
+    "hidden",
+    "features",
+    "embedding_size",
+    "style_size",
+    "minibatch_kernels",
+)
 # The discriminator's last bias shifts all logits alike, and these losses do not see it (hinge: until a logit
 # leaves [-1, 1]).
 BLIND_TO_SHIFTS = ("wasserstein", "hinge", "relativistic_average", "relativistic_paired")
@@ -140,6 +149,8 @@ def shrunk(config):
                 config[role].blocks = 1
             if "resolution" in config[role]:
                 config[role].resolution = 0
+            if "steps" in config[role]:
+                config[role].steps = 1
             if "downs" in config[role]:
                 config[role].downs = 2
         packing = config.algorithm.get("packing", 1)

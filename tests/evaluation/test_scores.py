@@ -561,6 +561,11 @@ def test_a_protocol_of_these_numbers_is_that_of_their_version():
             "translation as it is, rounded to 8 bits, and with noise of 2/255",
         ),
         "colourfulness": (1, "at most 10,000 images"),
+        "bits_per_dim": (1, "-log2 p / D"),
+        "reconstruction": (
+            1,
+            "of the latents that the method finds; values in [0, 1], points in their units",
+        ),
     }
 
 

@@ -10,6 +10,7 @@ blocks, which `remat_block` marks (on a CPU that takes `gan_jax.utils.compiler`'
 - `models.resnet`: a residual block with the attention that follows it. Inner convolutions are computed again.
 - `models.progan`, `models.stylegan`, `models.stylegan2`: the convolutions of a resolution, computed again.
 - `models.r3gan`: the blocks of a level, and what changes its resolution.
+- `models.autoencoder`: a convolution or dense layer and its activation; `models.flow`: a step.
 - `models.unet`, `models.patchgan`, `models.resnet_translator`, `models.srresnet`, `models.sr_discriminator`:
   a convolution and the norm that follows it, or a residual block. Convolutions are computed again.
 """
@@ -32,9 +33,10 @@ class Network(Protocol):
 
 
 N = TypeVar("N", bound=Network)
+T = TypeVar("T")
 
 
-def remat_block(network: N, function: Callable[..., Array], *xs: Array) -> Array:
+def remat_block(network: N, function: Callable[..., T], *xs: Array) -> T:
     """function(network, *xs), whose gradient (of any order) keeps no more than xs if `network.remat`.
 
     Args:
@@ -43,4 +45,5 @@ def remat_block(network: N, function: Callable[..., Array], *xs: Array) -> Array
     """
     if not network.remat:
         return function(network, *xs)
-    return nn.checkpoint(function)(network, *xs)
+    made: T = nn.checkpoint(function)(network, *xs)
+    return made
