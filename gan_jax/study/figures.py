@@ -232,7 +232,7 @@ def _logarithmic(centres: np.ndarray, every: np.ndarray, better: str) -> bool:
     return bool(better == "lower" and positive and centres.max() > _WIDE_RANGE * centres.min())
 
 
-def _plain(value: float, _: int) -> str:
+def _plain(value: float, _: float) -> str:
     """A tick's number in full, no power of ten."""
     return tick_label(value)
 
