@@ -79,7 +79,8 @@ def _samples(run: RunFacts) -> str:
     reals = {}
     for path in sorted(run.folder.glob("reals*.png")):
         if (picture := embedded(path)) is not None:
-            reals[path.stem.replace("reals", "real examples").replace("_", " ")] = picture
+            side = path.stem.removeprefix("reals").replace("_", " ").strip()
+            reals[f"real examples: {side}" if side else "real examples"] = picture
     return grown(series, reals)
 
 

@@ -78,7 +78,7 @@ def _show(axes: Axes, picture: np.ndarray, title: str, rows: Sequence[str], colu
 def _curves(loss: Axes, outputs: Axes, losses: np.ndarray) -> None:
     """Loss per batch, and the discriminator's outputs, against the step."""
     names = losses.dtype.names or ()
-    _panel(loss, losses, {name: name for name in names if name.endswith("_loss")})
+    _panel(loss, losses, {name: name.replace("_", " ") for name in names if name.endswith("_loss")})
     loss.set(ylabel="loss per batch", xlabel="step")
     labels = {
         name: label
@@ -95,14 +95,19 @@ def _curves(loss: Axes, outputs: Axes, losses: np.ndarray) -> None:
 
 
 def _panel(axes: Axes, losses: np.ndarray, labels: dict[str, str]) -> None:
-    """Each field twice: thin and pale as it is, thick and smoothed."""
+    """Each field twice: thin and pale as it is, and above all of these smoothed.
+
+    Later lines are thinner: where two are equal, the lower one is still seen.
+    """
     for n, (name, label) in enumerate(labels.items()):
         trained = np.flatnonzero(np.isfinite(losses[name]))
         values = losses[name][trained].astype(np.float64)
         steps = trained + 1
-        axes.plot(*thinned(steps, values, _POINTS), color=f"C{n}", linewidth=0.5, alpha=0.35)
-        axes.plot(*smoothed(steps, values, _POINTS), color=f"C{n}", linewidth=1.5, label=label)
+        axes.plot(*thinned(steps, values, _POINTS), color=f"C{n}", linewidth=0.5, alpha=0.35, zorder=1.5)
+        width = max(1.2, 2.4 - 0.8 * n)
+        axes.plot(*smoothed(steps, values, _POINTS), color=f"C{n}", linewidth=width, label=label, zorder=3)
     axes.grid(visible=True, alpha=0.3)
+    axes.xaxis.set_major_formatter("{x:,.0f}")
     if labels:
         # Above the panel, where it hides no line.
         axes.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=len(labels), frameon=False)
