@@ -29,7 +29,7 @@ def load_config(config: str | Path) -> ml_collections.ConfigDict:
     Raises:
         UserError: no such config, or an error in its file.
 
-    Example:
+    Examples:
         >>> import gan_jax
         >>> config = gan_jax.load_config("dcgan_shapes")
         >>> config.num_steps, config.loss.name, config.generator.widths

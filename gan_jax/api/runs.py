@@ -49,7 +49,7 @@ def load(workdir: str | Path, *, step: int | None = None, best: bool = False) ->
     Raises:
         UserError: no run there, or no such checkpoint.
 
-    Example:
+    Examples:
         >>> import gan_jax
         >>> run = gan_jax.load("runs/small")  # that of the example of gan_jax.train
         >>> run
@@ -136,7 +136,7 @@ class Run:
         Raises:
             UserError: no such class, a label for an unconditional run, or no truncation.
 
-        Example:
+        Examples:
             >>> import gan_jax
             >>> run = gan_jax.load("runs/small")
             >>> images = run.sample(6, label="1", seed=3)

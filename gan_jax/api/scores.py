@@ -71,7 +71,7 @@ def fid(fake: Images, real: Images, *, network: str | FeatureNetwork = "auto", s
     Raises:
         UserError: as `evaluate`.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> import gan_jax
         >>> images = np.random.default_rng(0).uniform(-1, 1, (50, 8, 8, 1))
@@ -115,7 +115,7 @@ def evaluate(
         UserError: an unknown metric or network, or something that one needs is missing; images of different
             sizes; too few of them.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> import gan_jax
         >>> real = np.random.default_rng(0).integers(0, 256, (50, 8, 8, 1), np.uint8)

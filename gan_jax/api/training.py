@@ -59,7 +59,7 @@ def train(
         Diverged: a loss became infinite or NaN.
         Interrupted: Ctrl-C, SIGTERM or SIGHUP came; the state was saved.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> import gan_jax
         >>> images = np.random.default_rng(0).integers(0, 256, (80, 8, 8, 1), np.uint8)

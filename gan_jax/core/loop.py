@@ -53,7 +53,7 @@ class Every:
         function: is called with the completed steps, the state, and the metrics of every step since it was
             last called, arrays [n] by name. The next steps write over the state: copy what is to be kept.
 
-    Example:
+    Examples:
         >>> import gan_jax
         >>> show = gan_jax.Every(100, lambda step, state, metrics: print(step, sorted(metrics)))
         >>> show.every_steps

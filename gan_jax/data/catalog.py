@@ -145,7 +145,7 @@ def load(
     Raises:
         UserError: not prepared (with the command that does it), unknown name, split or option, damage.
 
-    Example:
+    Examples:
         >>> import gan_jax
         >>> dataset = gan_jax.load_dataset("shapes", resolution=16, channels=1, num_examples=40)
         >>> len(dataset), dataset.num_classes, dataset.arrays()["image"].shape

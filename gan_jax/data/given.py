@@ -54,7 +54,7 @@ def as_dataset(examples: Any, labels: Any = None, *, class_names: Sequence[str] 
         UserError: other types, shapes or ranges, images of several sizes (the first one that differs is
             named), or labels without a name.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> import gan_jax
         >>> images = np.zeros((10, 28, 28, 1), np.uint8)

@@ -88,7 +88,7 @@ class WandbLogger(RunLogger):
         UserError: the package `wandb` is not installed.
         ValueError: every_steps is no positive integer.
 
-    Example:
+    Examples:
         >>> import gan_jax
         >>> logger = gan_jax.WandbLogger("runs/small", project="gans")  # doctest: +SKIP
         >>> gan_jax.train("dcgan_shapes", "runs/small", callbacks=[logger])  # doctest: +SKIP
@@ -130,7 +130,7 @@ class MLflowLogger(RunLogger):
         UserError: the package `mlflow` is not installed.
         ValueError: every_steps is no positive integer.
 
-    Example:
+    Examples:
         >>> import gan_jax
         >>> logger = gan_jax.MLflowLogger("runs/small", experiment="gans")  # doctest: +SKIP
         >>> gan_jax.train("dcgan_shapes", "runs/small", callbacks=[logger])  # doctest: +SKIP

@@ -8,6 +8,7 @@ import pytest
 from gan_jax.main import COMMANDS
 from tests.cli.test_advice import has
 from tests.runs import ROOT
+from tests.test_floors import FLOOR
 
 FILES = [
     ROOT / "README.md",
@@ -44,3 +45,16 @@ def test_tables_links_and_flags(path: Path):
             if command in COMMANDS:
                 for flag in re.findall(r"(?<![\w-])--(\w+(?:\.\w+)*)", arguments):
                     assert has(command, flag), f"gan-jax {command} has no --{flag}: {line[:100]}"
+
+
+def test_every_command_and_floor_is_on_its_page():
+    commands = (ROOT / "docs" / "commands.md").read_text()
+    assert [name for name in COMMANDS if f"`{name}`" not in commands.partition("## train")[0]] == []
+    built = (ROOT / "docs" / "how_it_is_built.md").read_text()
+    assert [name for name in FLOOR if f"`{name}/`" not in built and f"`{name}.py`" not in built] == []
+
+
+def test_every_page_is_in_the_navigation():
+    listed = (ROOT / "mkdocs.yml").read_text().partition("\nnav:")[2]
+    pages = [path.relative_to(ROOT / "docs").as_posix() for path in (ROOT / "docs").rglob("*.md")]
+    assert [page for page in pages if not re.search(rf"[ :-] {page}$", listed, re.MULTILINE)] == []
