@@ -10,7 +10,8 @@ by its code: 32 latents, generator 256-128-64 with kernels of 4, BatchNorm and a
 windows of twelve levels and 13 kinds of tiles where it has 173 of one level and ten kinds; maps of 14x28
 where it pads to 32x32 with sky; five critic steps to each of the generator throughout, where the code's
 epochs of six batches make it 5 and 1 in turn (and never the 100 that it asks for at the start), in as many
-generator steps: 5,000 epochs of two. Built and counted, not trained here.
+generator steps: 5,000 epochs of two. 735,117 and 671,553 parameters, where it has 797,568 and 670,464 with
+the padding and ten kinds; not trained here.
 """
 
 import ml_collections

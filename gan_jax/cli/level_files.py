@@ -11,6 +11,7 @@ import numpy as np
 
 from gan_jax.data.games import Game
 from gan_jax.data.level_text import level_text
+from gan_jax.evaluation.sources.level_texts import TABLE
 from gan_jax.latent_tools.generator import Latents
 from gan_jax.latent_tools.latent_files import save_latents
 from gan_jax.latent_tools.level_fitness import quantities
@@ -40,7 +41,7 @@ def save_levels(folder: Path, levels: Sequence[np.ndarray], game: Game) -> list[
         picture = game.codec.picture(one_hot[None])[0]
         save_picture(place.with_suffix(".png"), picture.repeat(SCALE, axis=0).repeat(SCALE, axis=1))
         rows.append({name: float(quantity(level[None])[0]) for name, quantity in known.items()})
-    _save_table(folder / "levels.csv", ["level", *known], [[n, *row.values()] for n, row in enumerate(rows)])
+    _save_table(folder / TABLE, ["level", *known], [[n, *row.values()] for n, row in enumerate(rows)])
     return rows
 
 

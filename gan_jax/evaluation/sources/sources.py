@@ -15,6 +15,7 @@ from gan_jax.data.prepared import data_root, find_folder
 from gan_jax.evaluation.sources.folder_images import folder_source
 from gan_jax.evaluation.sources.generated_images import generator_as_reals, generator_source
 from gan_jax.evaluation.sources.image_source import Batch, ImageSource, array_source
+from gan_jax.evaluation.sources.level_texts import holds_levels, levels_source
 from gan_jax.evaluation.sources.npz_images import npz_source
 from gan_jax.utils.errors import UserError
 from gan_jax.utils.paths import expanded
@@ -50,8 +51,8 @@ def open_source(text: str | Path, *, data_dir: str | Path | None = None, **readi
     """The images that a user named.
 
     Args:
-        text: a folder of pictures, flat or with a sub-folder per class; an .npz file; or a data set,
-            NAME, NAME:SPLIT or NAME:SPLIT[FROM:TO], its split "train" by default.
+        text: a folder of pictures, flat or with a sub-folder per class; one of levels as text; an .npz file;
+            or a data set, NAME, NAME:SPLIT or NAME:SPLIT[FROM:TO], its split "train" by default.
         data_dir: where the data sets are, as for `data.load`.
         **reading: how a folder is read, as `folder_source` takes it.
 
@@ -67,6 +68,8 @@ def open_source(text: str | Path, *, data_dir: str | Path | None = None, **readi
         raise UserError(
             f"{text!r} is a data set and also {path.absolute()}: write {text}:train or ./{text} to say which"
         )
+    if text and path.is_dir() and holds_levels(path):
+        return levels_source(path)
     if text and path.is_dir():
         return folder_source(path, **reading)
     if path.is_file():
