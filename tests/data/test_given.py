@@ -69,6 +69,16 @@ def test_labels_in_every_form(examples, names):
     assert as_dataset(dataset) is dataset
 
 
+def test_a_data_set_of_hugging_face():
+    datasets = pytest.importorskip("datasets")
+    features = datasets.Features({"image": datasets.Image(), "label": datasets.ClassLabel(names=list(NAMES))})
+    columns = {"image": [Image.fromarray(image) for image in IMAGES], "label": LABELS.tolist()}
+    dataset = as_dataset(datasets.Dataset.from_dict(columns, features=features))
+    np.testing.assert_array_equal(dataset.arrays()["image"], IMAGES)
+    np.testing.assert_array_equal(dataset.arrays()["label"], LABELS)
+    assert dataset.class_names == NAMES
+
+
 def test_pictures_of_pillow_become_grey_or_colour_as_the_first_is():
     grey = Image.new("L", (5, 4), 7)
     colour = Image.new("RGB", (5, 4), (255, 255, 255))
