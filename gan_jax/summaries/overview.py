@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,6 +31,7 @@ def overview(
     rows: Sequence[str] = (),
     columns: Sequence[str] = (),
     columns_of_reals: Sequence[str] = (),
+    baselines: Mapping[str, float] = MappingProxyType({}),
 ) -> None:
     """Draws samples on the left, reals on the right and the loss curves below, as a PNG.
 
@@ -43,6 +46,7 @@ def overview(
         rows: names of the classes, one for each row of the samples; empty without such rows.
         columns: names, one for each column of the samples; empty where they have none.
         columns_of_reals: likewise of the reals.
+        baselines: values by the name of a metric, or by what it begins with, that are drawn and named.
 
     Raises:
         UserError: the disk is full or the folder cannot be written to.
@@ -53,7 +57,7 @@ def overview(
     axes = figure.subplots(2, 2, height_ratios=[height + 0.5, 4.5])
     _show(axes[0, 0], samples, title, rows, columns)
     _show(axes[0, 1], reals, "real examples", (), columns_of_reals)
-    _curves(axes[1, 0], axes[1, 1], losses)
+    _curves(axes[1, 0], axes[1, 1], losses, baselines)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=_DPI)
     files.write_atomically(path, buffer.getvalue())
@@ -75,10 +79,11 @@ def _show(axes: Axes, picture: np.ndarray, title: str, rows: Sequence[str], colu
         spine.set_visible(False)
 
 
-def _curves(loss: Axes, outputs: Axes, losses: np.ndarray) -> None:
+def _curves(loss: Axes, outputs: Axes, losses: np.ndarray, baselines: Mapping[str, float]) -> None:
     """Loss per batch, and the discriminator's outputs, against the step."""
     names = losses.dtype.names or ()
-    _panel(loss, losses, {name: name.replace("_", " ") for name in names if name.endswith("_loss")})
+    own = {name: name.replace("_", " ") for name in names if name.endswith("_loss")}
+    _panel(loss, losses, own, baselines)
     loss.set(ylabel="loss per batch", xlabel="step")
     labels = {
         name: label
@@ -87,27 +92,49 @@ def _curves(loss: Axes, outputs: Axes, losses: np.ndarray) -> None:
         for name in names
         if name.startswith(start)
     }
-    _panel(outputs, losses, labels)
+    _panel(outputs, losses, labels, baselines)
     outputs.set(ylabel="mean output of D", xlabel="step")
     drawn = [losses[name] for name in labels]
     if all(np.nanmin(x, initial=0.0) >= 0.0 and np.nanmax(x, initial=1.0) <= 1.0 for x in drawn):
         outputs.set_ylim(-0.02, 1.02)  # probabilities
 
 
-def _panel(axes: Axes, losses: np.ndarray, labels: dict[str, str]) -> None:
-    """Each field twice: thin and pale as it is, and above all of these smoothed.
+def _panel(axes: Axes, losses: np.ndarray, labels: dict[str, str], baselines: Mapping[str, float]) -> None:
+    """Each field twice: thin and pale as it is, and above all of these smoothed; with the fields' baselines.
 
     Later lines are thinner: where two are equal, the lower one is still seen.
     """
+    values_drawn: dict[float, str] = {}
     for n, (name, label) in enumerate(labels.items()):
         trained = np.flatnonzero(np.isfinite(losses[name]))
         values = losses[name][trained].astype(np.float64)
-        steps = trained + 1
-        axes.plot(*thinned(steps, values, _POINTS), color=f"C{n}", linewidth=0.5, alpha=0.35, zorder=1.5)
+        steps, color = trained + 1, f"C{n}"
+        axes.plot(*thinned(steps, values, _POINTS), color=color, linewidth=0.5, alpha=0.35, zorder=1.5)
         width = max(1.2, 2.4 - 0.8 * n)
-        axes.plot(*smoothed(steps, values, _POINTS), color=f"C{n}", linewidth=width, label=label, zorder=3)
+        axes.plot(*smoothed(steps, values, _POINTS), color=color, linewidth=width, label=label, zorder=3)
+        for start, value in baselines.items():
+            if name.startswith(start):
+                values_drawn[value] = "0.35" if value in values_drawn else color
+    for value, color in values_drawn.items():
+        axes.axhline(value, color=color, linewidth=1.0, linestyle=":", zorder=2)
+        axes.annotate(
+            *(_in_words(value), (1.0, value)),
+            xycoords=("axes fraction", "data"),
+            xytext=(4, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize="small",
+            color=color,
+        )
     axes.grid(visible=True, alpha=0.3)
     axes.xaxis.set_major_formatter("{x:,.0f}")
+    axes.ticklabel_format(axis="y", style="plain", useOffset=False)
     if labels:
         # Above the panel, where it hides no line.
         axes.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=len(labels), frameon=False)
+
+
+def _in_words(value: float) -> str:
+    """A baseline as formulas write it."""
+    known = {2 * math.log(2): "2 log 2", math.log(2): "log 2", -math.log(2): "-log 2", 0.5: "1/2"}
+    return next((words for exact, words in known.items() if abs(value - exact) < 1e-5), f"{value:g}")

@@ -29,6 +29,7 @@ from gan_jax.inference.sample import ImageSampler, compared_kind
 from gan_jax.summaries.logs import NoLog, RunLog, read_losses, read_metrics
 from gan_jax.summaries.overview import overview
 from gan_jax.summaries.pictures import save_png
+from gan_jax.training.baselines import baselines
 from gan_jax.training.best import BestCheckpoint, Note
 from gan_jax.training.checkpoint import Checkpoints
 from gan_jax.training.divergence import check_finite, check_state
@@ -97,6 +98,7 @@ class SamplePictures:
             samples.rows,
             samples.columns,
             self._reals.columns,
+            baselines(self._plan.algorithm),
         )
 
     def draw(self, step: int, state: TrainState) -> Any:

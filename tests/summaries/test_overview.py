@@ -9,6 +9,7 @@ from PIL import Image
 
 from gan_jax.summaries import overview as module
 from gan_jax.summaries.pictures import grid
+from gan_jax.summaries.plotting import new_figure
 
 
 def losses(n, names=("generator_loss", "discriminator_loss", "discriminator_real", "discriminator_fake")):
@@ -59,6 +60,46 @@ def test_columns_are_named(tmp_path):
     middle = (left + right) // 2
     for part in (named[:top, left:middle], named[:top, middle:right]):
         assert (part < 100).any()  # the letters
+
+
+def panels(array, baselines):
+    """The axes of the losses and of the outputs."""
+    figure = new_figure(10, 4)
+    axes = figure.subplots(1, 2)
+    module._curves(*axes, array, baselines)
+    return axes
+
+
+def test_no_line_hides_another():
+    array = losses(400)
+    for name in array.dtype.names:
+        array[name] = 0.3  # all are equal
+    for axes in panels(array, {}):
+        below, above = [line for line in axes.lines if line.get_label()[0] != "_"]
+        pale = [line for line in axes.lines if line.get_label()[0] == "_"]
+        assert max(line.get_zorder() for line in pale) < below.get_zorder()
+        assert below.get_linewidth() > above.get_linewidth()
+        legend = axes.get_legend().get_window_extent(axes.figure.canvas.get_renderer())
+        assert legend.y0 >= axes.get_window_extent().y1
+
+
+def test_baselines_are_named_and_axes_are_in_plain_numbers():
+    array = losses(40_000)
+    baselines = {"discriminator_loss": 2 * np.log(2), "generator_loss": np.log(2)}
+    baselines |= {"discriminator_real": 0.5, "discriminator_fake": 0.5}
+    loss, outputs = panels(array, baselines)
+    assert {text.get_text() for text in loss.texts} == {"2 log 2", "log 2"}
+    assert [text.get_text() for text in outputs.texts] == ["1/2"]
+    for axes in (loss, outputs):
+        axes.figure.canvas.draw()
+        assert "20,000" in [label.get_text() for label in axes.get_xticklabels()]
+        assert axes.yaxis.get_offset_text().get_text() == ""
+    array["generator_loss"][:] = 12_345_678
+    array["discriminator_loss"][:] = 12_345_679
+    loss = panels(array, {})[0]
+    loss.figure.canvas.draw()
+    assert loss.yaxis.get_offset_text().get_text() == ""
+    assert loss.get_yticklabels()[0].get_text().startswith("1234567")
 
 
 def test_matplotlib_is_imported_only_to_draw():
