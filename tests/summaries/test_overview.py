@@ -65,9 +65,9 @@ def test_columns_are_named(tmp_path):
 def panels(array, baselines):
     """The axes of the losses and of the outputs."""
     figure = new_figure(10, 4)
-    axes = figure.subplots(1, 2)
-    module._curves(*axes, array, baselines)
-    return axes
+    loss, outputs = figure.subplots(1, 2)
+    module._curves(loss, outputs, array, baselines)
+    return loss, outputs
 
 
 def test_no_line_hides_another():
