@@ -17,7 +17,7 @@ from gan_jax.config.build import base_config
 def get_config() -> ml_collections.ConfigDict:
     config = base_config()
     config.batch_size = 64
-    config.num_steps = 3_000
+    config.num_steps = 2_500
     config.steps_per_call = 10
     config.log_every_steps = 50
     config.checkpoint_every_steps = 500

@@ -72,7 +72,7 @@ class Diffusion(Algorithm):
 
     @property
     def evaluations(self) -> int:
-        """How often the network is asked for one example."""
+        """The sampler's, twice with guidance."""
         return self.sampler.evaluations * (1 if self.sampler.guidance == 1.0 else 2)
 
     def examples(self, batch: Batch) -> dict[Role, tuple[Any, ...]]:

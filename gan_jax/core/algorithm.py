@@ -179,6 +179,11 @@ class Algorithm:
         """Whether `draw` makes images of latents and labels alone: one can walk between two latents."""
         return not self.conditions and type(self).sample is Algorithm.sample
 
+    @property
+    def evaluations(self) -> int:
+        """How often `sample` asks a network for one example."""
+        return 1
+
     def with_axis(self, axis_name: str) -> Self:
         """The same algorithm for a step that is mapped over `axis_name`."""
         return dataclasses.replace(

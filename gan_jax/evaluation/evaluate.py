@@ -163,6 +163,8 @@ class Evaluator:
         setting = self.setting
         if not metric.uses_network:
             setting = without_network(setting)
+        if "sampler" in metric.needs:  # which asks for no fakes of this set, and looks at no reals
+            return dataclasses.replace(setting, num_fakes=0, num_reals=0, real_fingerprint="")
         if metric.of_sets:
             return setting
         if not metric.of_fakes:
@@ -262,6 +264,7 @@ class Evaluator:
             cycle_errors=self._cycle_errors(fake),
             bits=fake.bits,
             errors=fake.errors,
+            sampling_cost=fake.sampling_cost,
             once=self._once,
         )
         return Record(

@@ -18,6 +18,7 @@ from gan_jax.data.spec import DataSpec
 from gan_jax.evaluation.cycles import make_cycle
 from gan_jax.evaluation.held_out import Judge, Judged, OfRows, bits_of, errors_of
 from gan_jax.evaluation.protocol import WHILE_TRAINING
+from gan_jax.evaluation.sampling_cost import SamplingCost, sampling_cost
 from gan_jax.evaluation.sources.sources import ImageSource, dataset_source, generator_source
 from gan_jax.feature_networks.network import digest_of
 from gan_jax.inference.conditions import Conditions, turned_round
@@ -44,6 +45,7 @@ class GeneratedSet:
         back: the images of the other direction; None where the method translates one way, or nothing.
         scale: how many times as large the fakes are as what they were made of.
         step, which, averaged, labels, seed: as in `protocol.Record`.
+        sampling_cost: measures what drawing such images costs; None where no run made them.
         generate, latent: as in `metric.Comparison`; None where no generator makes pixels of latents alone.
     """
 
@@ -64,6 +66,7 @@ class GeneratedSet:
     labels: str = "none"
     seed: int = 0
     generate: Generate | None = None
+    sampling_cost: Callable[[], SamplingCost] | None = None
     latent: tuple[Latent, int] | None = None
 
 
@@ -145,6 +148,7 @@ class GeneratedSetMaker:
             averaged=averaged,
             labels=self._labels(),
             seed=seed,
+            sampling_cost=partial(sampling_cost, algorithm, self._spec, state, self._conditions),
             generate=self._generate(state) if plain else None,
             latent=(algorithm.latent, algorithm.latent_size) if plain else None,
         )

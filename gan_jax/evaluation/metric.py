@@ -17,7 +17,7 @@ ALL = -1  # images: every one
 Better = Literal["lower", "higher", "neither"]
 Need = (
     Literal["logits", "labels", "held_out", "generator", "maps", "density", "pairs", "cycle", "colour"]
-    | Literal["tiles", "game", "pipes", "bits", "encoder"]
+    | Literal["tiles", "game", "pipes", "bits", "encoder", "sampler"]
 )
 OF_ROWS: frozenset[Need] = frozenset({"bits", "encoder"})  # needs of metrics of all held-out examples
 
@@ -57,6 +57,7 @@ class Comparison:
         cycle_errors: of each fake's source and by kind, float64 [N], where a metric needs them.
         bits, errors: (seed, stored examples, labels) -> `Algorithm.bits` [N] of each, or mean absolute and
             squared errors of what the method makes of their latents [N, 2]; None where it cannot say them.
+        sampling_cost: () -> `sampling_cost.SamplingCost`; None where the fakes are files.
         once: (name, make) -> make(), or what it gave before for the same reals and network: anything that is
             quicker made anew than kept on a disk.
     """
@@ -74,6 +75,7 @@ class Comparison:
     cycle_errors: Mapping[str, np.ndarray] | None = None
     bits: Callable[..., np.ndarray] | None = None
     errors: Callable[..., np.ndarray] | None = None
+    sampling_cost: Callable[[], Any] | None = None
     once: Callable[[str, Callable[[], Any]], Any] = lambda name, make: make()
 
 

@@ -5,7 +5,7 @@ METRICS = (
     *("sliced_wasserstein", "ms_ssim", "path_length", "memorisation", "duplicates", "density"),
     *("l1", "psnr", "ssim", "psnr_luma", "ssim_luma", "lpips_paired", "cycle_error", "colourfulness"),
     *("tile_patterns", "level_copies", "broken_pipes", "playable"),
-    *("bits_per_dim", "reconstruction"),
+    *("bits_per_dim", "reconstruction", "sampling"),
 )
 BACK = "_b_to_a"  # what stands behind a metric of the way back, of a method that translates both ways
 BORDERED = ("l1", "psnr", "ssim", "psnr_luma", "ssim_luma")  # those that can leave a border out

@@ -51,6 +51,8 @@ class Setting:
         reals = f"{self.num_fakes:,} fakes against {self.num_reals:,} reals of {self.real}"
         if self.paired:
             reals = f"{self.num_fakes:,} fakes, each against its own of {self.real}"
+        if not (self.num_fakes or self.num_reals):
+            return f"images like those of {self.real}"
         if not self.num_fakes:
             reals = f"{self.num_reals:,} held-out examples of {self.real}"
         network = f"network {self.network} ({self.network_digest}), resizer {self.resizer}"

@@ -14,6 +14,7 @@ from gan_jax.evaluation.level_scores import OF_LEVELS
 from gan_jax.evaluation.metric import Metric
 from gan_jax.evaluation.names import BACK, BORDERED
 from gan_jax.evaluation.pair_scores import pair_metrics
+from gan_jax.evaluation.sampling_cost import sampling_here
 from gan_jax.evaluation.scores import METRICS, kid_of_subsets
 from gan_jax.evaluation.sources.image_source import ImageSource, class_numbers, spelled
 from gan_jax.feature_networks.network import FeatureNetwork
@@ -82,6 +83,8 @@ def chosen(
         if "kid" not in found:
             raise UserError(f"kid_subset_size={kid_subset_size} is of use to kid alone: leave it out")
         found["kid"] = kid_of_subsets(kid_subset_size)
+    if "sampling" in found:
+        found["sampling"] = sampling_here()
     if border is not None and not found.keys() & set(BORDERED):
         raise UserError(f"border={border} is of use to {', '.join(BORDERED)} alone: leave it out")
     return found | {name: metric for name, metric in pair_metrics(border, scale).items() if name in found}
@@ -281,6 +284,8 @@ def _fakes(name: str, metric: Metric, given: Given) -> Problem | None:
         )
     if "pairs" in metric.needs and fake.truth is None:
         return Problem(f"needs pairs, and {fake.no_truth}", "leave it out")
+    if "sampler" in metric.needs and fake.sampling_cost is None:
+        return Problem(f"needs a run that draws images, and {fake.source.name} is none", "leave it out")
     if "cycle" in metric.needs and fake.cycle is None:
         return Problem(
             f"needs a method that translates there and back, and {fake.source.name} is no run of one",

@@ -16,6 +16,7 @@ from gan_jax.evaluation.extract import ExtractedSet
 from gan_jax.evaluation.level_scores import LEVEL_METRICS
 from gan_jax.evaluation.metric import ALL, Better, Comparison, Metric
 from gan_jax.evaluation.pair_scores import CYCLE_ERROR, pair_metrics
+from gan_jax.evaluation.sampling_cost import SAMPLING as SAMPLING_COST
 from gan_jax.evaluation.sources.image_source import subset
 from gan_jax.feature_networks.classifier import VERSION
 from gan_jax.feature_networks.classifier_cache import MIRRORED, default_recipe
@@ -368,6 +369,7 @@ METRICS: Table[Metric] = Table(
             needs=frozenset({"colour"}),
             features=False,
         ),
+        "sampling": SAMPLING_COST,
         **LEVEL_METRICS,
         "bits_per_dim": Metric(
             1,

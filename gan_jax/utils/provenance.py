@@ -39,6 +39,18 @@ def describe_environment() -> dict[str, Any]:
     }
 
 
+def hardware() -> str:
+    """One device of this process in words: "NVIDIA H200", "2 cores of AMD EPYC 7763 64-Core Processor"."""
+    device = jax.local_devices()[0]
+    if device.platform != "cpu":
+        return str(device.device_kind)
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.is_file() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return f"{cores} cores of {next(filter(None, names), platform.machine())}"
+
+
 def git_revision(folder: Path) -> str | None:
     """The commit that `folder` is checked out at, or None; "-dirty" is added if its files differ."""
     if not _git(folder, "ls-files", "."):

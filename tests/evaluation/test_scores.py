@@ -566,6 +566,7 @@ def test_a_protocol_of_these_numbers_is_that_of_their_version():
             1,
             "of the latents that the method finds; values in [0, 1], points in their units",
         ),
+        "sampling": (1, "medians of 5 calls for 64 images and 15 for one, after one that compiles"),
     }
 
 
