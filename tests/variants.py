@@ -333,6 +333,12 @@ CONFIGS: dict[str, dict[str, Any]] = {
         algorithm=dict(name="flow", latent_size=96),
         generator=dict(name="mlp_flow", steps=1, widths=(4,)),
     ),
+    "pixelcnn": dict(
+        algorithm=dict(name="autoregressive"),
+        generator=dict(
+            name="pixelcnn", width=4, layers=2, kernel_size=3, components=2, condition="embedding"
+        ),
+    ),
     # Pictures of pictures
     "pix2pix": dict(
         algorithm=dict(name="translator", paired=True),

@@ -5,6 +5,7 @@ LSGAN, SNGAN, conditional GANs, ...) is a config of `gan`.
 """
 
 from gan_jax.algorithms.acgan import ACGAN
+from gan_jax.algorithms.autoregressive import Autoregressive
 from gan_jax.algorithms.cyclegan import CycleGAN
 from gan_jax.algorithms.diffusion import Diffusion
 from gan_jax.algorithms.feature_matching import FeatureMatching
@@ -23,6 +24,7 @@ ALGORITHMS: Table[type[Algorithm]] = Table(
     {
         "gan": GAN,
         "acgan": ACGAN,
+        "autoregressive": Autoregressive,
         "cyclegan": CycleGAN,
         "diffusion": Diffusion,
         "feature_matching": FeatureMatching,

@@ -16,6 +16,7 @@ from gan_jax.models.mlp import MLPDiscriminator, MLPGenerator
 from gan_jax.models.mlp_denoiser import MLPDenoiser
 from gan_jax.models.pair import PatchGANDiscriminatorPair, ResNetTranslatorPair, UNetGeneratorPair
 from gan_jax.models.patchgan import PatchGANDiscriminator
+from gan_jax.models.pixelcnn import PixelCNN
 from gan_jax.models.progan import ProGANDiscriminator, ProGANGenerator
 from gan_jax.models.r3gan import R3GANDiscriminator, R3GANGenerator
 from gan_jax.models.resnet import ResNetDiscriminator, ResNetGenerator
@@ -47,6 +48,7 @@ MODELS: Table[type[nn.Module]] = Table(
         "mlp_autoencoder": MLPAutoencoder,
         "glow": Glow,
         "mlp_flow": MLPFlow,
+        "pixelcnn": PixelCNN,
         "unet_generator": UNetGenerator,
         "resnet_translator": ResNetTranslator,
         "patchgan_discriminator": PatchGANDiscriminator,

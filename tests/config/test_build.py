@@ -32,7 +32,7 @@ RAMP = dict(name="cosine", start=1e-3, end=0.0, steps=10)
         # names, with the choices
         (
             {"algorithm__name": "gna"},
-            "algorithm.name='gna' is not one of acgan, cyclegan, feature_matching, flow, gan",
+            "algorithm.name='gna' is not one of acgan, autoregressive, cyclegan, diffusion, feature_ma",
         ),
         ({"generator__name": "unet"}, "generator.name='unet' is not one of conv_auto.*mlp_generator"),
         ({"generator_optimizer__name": "adamm"}, "generator_optimizer.name='adamm' is not one of adam, opti"),

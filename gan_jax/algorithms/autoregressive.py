@@ -1,0 +1,135 @@
+"""Autoregressive models of images: the exact likelihood, pixel by pixel.
+
+Van den Oord et al. 2016, "Conditional image generation with PixelCNN decoders", arXiv:1606.05328; Salimans et
+al. 2017, "PixelCNN++", arXiv:1701.05517. All pixels are learned from at once and drawn one after the other.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import jax
+import jax.numpy as jnp
+
+from gan_jax.core.algorithm import Algorithm, Array, Batch, Key
+from gan_jax.core.randomness import example_keys
+from gan_jax.core.state import Role, TrainState
+from gan_jax.core.update import LossOut, Update
+from gan_jax.data.codecs import Codec, Pixels
+from gan_jax.losses import mixtures
+from gan_jax.losses.likelihoods import bits_per_dim
+from gan_jax.utils.tree import PyTree
+
+
+@dataclass(frozen=True, kw_only=True)
+class Autoregressive(Algorithm):
+    """A network that says of each pixel what those before it leave open, such as `pixelcnn`.
+
+    Attributes:
+        image_codec: of the data.
+    """
+
+    roles: ClassVar[tuple[Role, ...]] = ("generator",)
+
+    image_codec: Codec = dataclasses.field(default_factory=Pixels)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not all(hasattr(self.generator, method) for method in ("row", "pixel")):
+            raise ValueError("the generator has no methods row and pixel: autoregressive takes pixelcnn")
+
+    def check_fields(self, fields: Mapping[str, Any]) -> None:
+        """The mixtures are of the levels of pixels."""
+        if self.image_codec != Pixels():
+            raise ValueError(
+                f"the likelihood is of the 256 levels of pixels, and the data are {self.image_codec.noun}: "
+                "use another method, such as flow or vae"
+            )
+
+    @property
+    def bits_kind(self) -> str:
+        return "exact"
+
+    def examples(self, batch: Batch) -> dict[Role, tuple[Any, ...]]:
+        return {"generator": (batch["image"], self.conditioning(batch, None))}
+
+    def updates(self) -> tuple[Update, ...]:
+        return (Update("generator", self.negative_log_likelihood),)
+
+    def negative_log_likelihood(
+        self, params: PyTree, state: TrainState, batch: Batch, key: Key
+    ) -> tuple[Array, LossOut]:
+        """In bits per dimension."""
+        loss = jnp.mean(self._bits(params, state.generator.stats, state, batch, key))
+        return loss, LossOut(metrics={"bits_per_dim": loss})
+
+    def _bits(self, params: PyTree, stats: PyTree, state: TrainState, batch: Batch, key: Key | None) -> Array:
+        image, told = batch["image"], self.conditioning(batch, state)
+        said, _ = self.apply(self.generator, params, stats, image, told, key=key, train=key is not None)
+        found = mixtures.mixture(said, self.generator.components, image.shape[-1])
+        each = mixtures.log_prob(found, image)
+        return bits_per_dim(jnp.sum(each, axis=(1, 2)), math.prod(image.shape[1:]), dequantised=False)
+
+    def bits(self, state: TrainState, batch: Batch, key: Key) -> Array:
+        return self._bits(state.ema["params"], state.ema["stats"], state, batch, None)
+
+    def sample(self, state: TrainState, batch: Batch, key: Key) -> Array | dict[str, Array]:
+        """Images pixel by pixel; each layer is computed once for each pixel, from what it computed before."""
+        count, _, width, channels = batch["image"].shape
+        told = self.conditioning(batch, state)
+        gumbel, logistic = self.noise(key, batch)
+        net, dtype = self.generator, jnp.float32
+        widths = [channels + 1, *[net.width] * (net.layers - 1)]
+        params, stats = state.ema["params"], state.ema["stats"]
+
+        def asked(method: str, x: Array, *others: Any) -> Any:
+            return self.apply(net, params, stats, x, *others, key=None, train=False, method=method)[0]
+
+        def draw_pixel(carry: PyTree, here: PyTree) -> tuple[PyTree, Array]:
+            seen, left = carry
+            links, *noise = here
+            said, left = asked("pixel", seen, left, links)
+            pixel = mixtures.draw(mixtures.mixture(said, net.components, channels), *noise)
+            return (_with_ones(pixel)[:, None, None], left), pixel
+
+        def draw_row(carry: PyTree, noise: tuple[Array, ...]) -> tuple[PyTree, Array]:
+            seen, above = carry
+            links, above = asked("row", seen, above, told)
+            left = [jnp.zeros((count, 1, net.kept, n), dtype) for n in widths]
+            first = jnp.zeros((count, 1, 1, channels + 1), dtype)
+            by_pixel = [jnp.moveaxis(link, 2, 0)[:, :, :, None] for link in links]
+            _, row = jax.lax.scan(draw_pixel, (first, left), (by_pixel, *noise))
+            row = jnp.moveaxis(row, 0, 1)
+            return (_with_ones(row)[:, None], above), row
+
+        above = [jnp.zeros((count, net.kept, width, n), dtype) for n in widths]
+        first = jnp.zeros((count, 1, width, channels + 1), dtype)
+        drawn = tuple(jnp.moveaxis(x, 0, 2) for x in (gumbel, logistic))  # [H, W, B, ...]
+        _, rows = jax.lax.scan(draw_row, (first, above), drawn)
+        return jnp.moveaxis(rows, 0, 1)
+
+    def noise(self, key: Key, batch: Batch) -> tuple[Array, Array]:
+        """All that is random in images, by example: as `mixtures.noise`, [B, H, W, ...]."""
+        count, height, width, channels = batch["image"].shape
+        components = self.generator.components
+        keys = example_keys(key, count, self.axis_name)
+        one = lambda key: mixtures.noise(key, (height, width), components, channels)
+        gumbel, logistic = jax.vmap(one)(keys)
+        return self.split(gumbel), self.split(logistic)
+
+    def draw(self, state: TrainState, latent: Array, conditioning: PyTree) -> Array:
+        """There are no latents.
+
+        Raises:
+            ValueError: always.
+        """
+        raise ValueError("autoregressive models draw pixel by pixel and have no latents: use sample")
+
+
+def _with_ones(pixels: Array) -> Array:
+    """As `models.pixelcnn.with_ones`, of pixels that were drawn."""
+    return jnp.concatenate([pixels, jnp.ones((*pixels.shape[:-1], 1))], axis=-1)
