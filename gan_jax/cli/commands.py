@@ -167,8 +167,9 @@ def sample(
     if own is not None and names and class_columns and columns in (None, class_columns):
         rows = tuple(names[label] for label in own[::class_columns])
     shown = "" if chosen is None or not names else f" of {listed([names[label] for label in chosen], 10)}"
+    advice = "; gan-jax interpolate leads from one to the next" if to.form == "film" else ""
     for file in to.write(drawn, codec, own, rows, beside=conditions is not None):
-        _say(f"{num} {codec.noun}{shown} from step {int(state.step)} in {file}")
+        _say(f"{num} {codec.noun}{shown} from step {int(state.step)} in {file}{advice}")
 
 
 def of_each(classes: int, columns: int | None) -> int:

@@ -42,10 +42,15 @@ def save_animation(path: Path | str, frames: np.ndarray, fps: int, scale: int | 
     """
     path = expanded(path)
     suffix = files.checked_suffix(path, ANIMATIONS)
-    scale = scale or max(1, round(_COMFORTABLE / max(frames.shape[1:3])))
+    scale = scale or comfortable_scale(*frames.shape[1:3])
     frames = on_white(frames).repeat(scale, axis=1).repeat(scale, axis=2)
     content = _gif(frames, fps) if suffix == ".gif" else _mp4(path, frames, fps)
     files.write_atomically(path, content)
+
+
+def comfortable_scale(height: int, width: int) -> int:
+    """How many times larger frames of this size are shown."""
+    return max(1, round(_COMFORTABLE / max(height, width)))
 
 
 def on_white(frames: np.ndarray) -> np.ndarray:

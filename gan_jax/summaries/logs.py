@@ -1,7 +1,7 @@
 """Logs of a training run.
 
     metrics.jsonl   a row per logged interval: step, time (UTC, seconds since 1970), steps_per_second
-                    (over the interval, so the first one includes compiling), the metrics' means over
+                    (over the interval, without what is compiled), the metrics' means over
                     the interval; null where a value is not finite. And a row for each evaluation:
                     step, evaluation (scores and protocol, see evaluation/protocol.py)
     losses.npy      every step's metrics: a structured float32 array, row i is step i + 1, NaN where

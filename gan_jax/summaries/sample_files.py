@@ -1,4 +1,4 @@
-"""Generated examples as files: one picture of all, a folder with a picture of each, or an .npz of arrays."""
+"""Generated examples as files: a picture of all, a folder with one of each, a film of them, or arrays."""
 
 from __future__ import annotations
 
@@ -12,15 +12,30 @@ import numpy as np
 
 from gan_jax.data.classes import folder_names
 from gan_jax.data.codecs import Codec
-from gan_jax.summaries.columns import examples_beside, strips_picture, with_column_names
-from gan_jax.summaries.pictures import FORMATS, PAD, check_format, grid, layout, save_picture, with_row_names
+from gan_jax.summaries.animations import ANIMATIONS, check_animation, comfortable_scale, save_animation
+from gan_jax.summaries.columns import examples_beside, strips, strips_picture, with_column_names
+from gan_jax.summaries.pictures import (
+    FORMATS,
+    MOST_PIXELS,
+    PAD,
+    check_format,
+    grid,
+    layout,
+    save_picture,
+    with_row_names,
+)
 from gan_jax.summaries.point_pictures import points_picture
 from gan_jax.utils import files
 from gan_jax.utils.errors import UserError
 from gan_jax.utils.paths import expanded
 
 ARRAYS = ".npz"
-CHOICES = f"{', '.join(FORMATS)} (one picture of all), {ARRAYS} (the arrays), or end in / (a picture of each)"
+FILM_FPS = 2  # of a film: time to look at each picture
+Form = Literal["grid", "singles", "arrays", "film"]
+CHOICES = (
+    f"{', '.join(FORMATS)} (one picture of all), {ARRAYS} (the arrays), {', '.join(ANIMATIONS)} (one "
+    "after the other), or end in / (a picture of each)"
+)
 
 
 @dataclass(frozen=True)
@@ -29,14 +44,15 @@ class SampleFiles:
 
     Attributes:
         path: the file or the folder.
-        form: "grid" for one picture of all, "singles" for a folder with a picture of each, "arrays".
+        form: "grid" for one picture of all, "singles" for a folder with a picture of each, "arrays", "film"
+            for one after the other.
         columns: pictures in a row of a grid; None for as near to a square as can be.
-        scale: how many times larger a grid's pictures are; None for comfortable to look at.
+        scale: how many times larger a grid's or a film's pictures are; None for comfortable to look at.
         class_names: of the labels, for the sub-folders; empty where there are none.
     """
 
     path: Path
-    form: Literal["grid", "singles", "arrays"]
+    form: Form
     columns: int | None = None
     scale: int | None = None
     class_names: Sequence[str] = ()
@@ -54,11 +70,20 @@ class SampleFiles:
             check_format(self.path, channels)
             columns = self.columns or (examples_beside(count, kinds) if kinds > 1 else None)
             layout(count, height + PAD, kinds * (width + PAD), columns, self.scale)
+        elif self.form == "film":
+            height, width = codec.picture(np.zeros((1, *image_shape), np.float32)).shape[1:3]
+            pixels = count * height * kinds * width * (self.scale or comfortable_scale(height, width)) ** 2
+            if pixels > MOST_PIXELS:
+                raise UserError(
+                    f"{self.path}: a film of {count} would have {pixels / 1e6:,.0f} million pixels, and "
+                    f"{MOST_PIXELS / 1e6:,.0f} are the most: show fewer, or smaller ones"
+                )
 
     def _check_unpictured(self, codec: Codec) -> None:
-        if self.form == "singles":
+        if self.form in ("singles", "film"):
+            name = f"{self.path}{'/' * (self.form == 'singles')}"
             raise UserError(
-                f"{self.path}/: {codec.noun} have no picture each; write a file that ends in .png or {ARRAYS}"
+                f"{name}: {codec.noun} have no picture each; write a file that ends in .png or {ARRAYS}"
             )
         if self.form == "grid" and (self.columns or self.scale):
             raise UserError(f"{codec.noun} are drawn all in one: leave out columns and scale")
@@ -79,7 +104,8 @@ class SampleFiles:
                 decoded. A kind's name becomes part of the file's.
             codec: what the examples are.
             rows: names of a grid's rows.
-            beside: a grid shows all kinds of an example beside each other, in named columns.
+            beside: a grid shows all kinds of an example beside each other, in named columns, and a film so
+                too, without names.
             labels: int32 [N]; a folder then has a sub-folder for each class, and an .npz the arrays `labels`
                 and, where the classes have names, `class_names`.
 
@@ -93,8 +119,11 @@ class SampleFiles:
         for chunk in chunks:
             for kind, examples in chunk.items():
                 parts.setdefault(kind, []).append(self._kept(examples, codec))
-        if beside and self.form == "grid" and codec.pictured:
+        if beside and self.form in ("grid", "film") and codec.pictured:
             kinds = {kind: np.concatenate(found) for kind, found in parts.items()}
+            if self.form == "film":
+                save_animation(self.path, strips(kinds), FILM_FPS, self.scale)
+                return [self.path]
             picture, names = strips_picture(kinds, self.columns, self.scale)
             save_picture(self.path, with_column_names(picture, names))
             return [self.path]
@@ -110,6 +139,8 @@ class SampleFiles:
                     arrays |= {"class_names": np.array(self.class_names)} if self.class_names else {}
                 np.savez(buffer, **arrays)
                 files.write_atomically(path, buffer.getvalue())
+            elif self.form == "film":
+                save_animation(path, together, FILM_FPS, self.scale)
             elif codec.pictured:
                 save_picture(path, with_row_names(grid(together, self.columns, scale=self.scale), rows))
             else:
@@ -158,22 +189,24 @@ def sample_files(
     """Where `out` says that examples go: by its ending, or a folder if it ends in "/" or is one.
 
     Raises:
-        UserError: another ending, with the choices; columns or scale for what is no grid.
+        UserError: another ending, with the choices; columns or scale for what has none; MP4 without the
+            package that it needs.
     """
     path, text = expanded(out), str(out)
     suffix = path.suffix.lower()
     if text.endswith("/") or path.is_dir():
-        form: Literal["grid", "singles", "arrays"] = "singles"
+        form: Form = "singles"
     elif suffix == ARRAYS:
         form = "arrays"
     elif suffix in FORMATS:
         form = "grid"
+    elif suffix in ANIMATIONS:
+        form = "film"
+        check_animation(path)
     else:
         what = f"{path.suffix!r} is no ending that is known" if suffix else "it has no ending"
-        if suffix in (".gif", ".mp4"):
-            raise UserError(f"{text}: a film leads from picture to picture: gan-jax interpolate makes one")
         raise UserError(f"{text}: {what}: the name must end in {CHOICES}")
-    for name, value in (("columns", columns), ("scale", scale)):
-        if value is not None and form != "grid":
+    for name, value, forms in (("columns", columns, ("grid",)), ("scale", scale, ("grid", "film"))):
+        if value is not None and form not in forms:
             raise UserError(f"{name}={value} is for one picture of all, and {text} is none: leave it out")
     return SampleFiles(path, form, columns, scale, class_names)

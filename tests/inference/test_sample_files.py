@@ -2,6 +2,7 @@
 
 import gc
 import shutil
+import sys
 import time
 
 import jax
@@ -68,14 +69,35 @@ def test_a_picture_is_what_its_name_says(suffix, kind, trained, tmp_path):
 def test_another_ending_is_refused_with_the_choices(name, trained, tmp_path, capsys):
     assert sample(trained[1], tmp_path / name) == 1
     err = capsys.readouterr().err
-    assert "must end in .png, .jpg, .jpeg, .webp (one picture of all), .npz (the arrays), or end in /" in err
+    assert (
+        "must end in .png, .jpg, .jpeg, .webp (one picture of all), .npz (the arrays), .gif, .mp4 (one "
+        in err
+    )
     assert not any(tmp_path.glob("*"))
 
 
-@pytest.mark.parametrize("ending", ["gif", "mp4"])
-def test_a_film_is_the_business_of_another_command(ending, tmp_path):
-    with pytest.raises(UserError, match="gan-jax interpolate makes one"):
-        sample_files(tmp_path / f"s.{ending}")
+def test_a_film_shows_one_after_the_other(trained, tmp_path, capsys):
+    images, workdir = trained
+    assert sample(workdir, tmp_path / "s.gif", "--num=70", "--scale=2") == 0
+    said = capsys.readouterr().out
+    assert said.startswith(f"70 images from step 16 in {tmp_path / 's.gif'}; gan-jax interpolate leads from")
+    with Image.open(tmp_path / "s.gif") as film:
+        assert (film.n_frames, film.info["duration"], film.size) == (70, 500, (32, 32))
+        film.seek(69)
+        last = np.asarray(film.convert("L")).astype(int)[::2, ::2]
+    assert np.abs(last - images[69, ..., 0]).mean() < 2  # 256 colours for all
+
+
+def test_what_is_no_film(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
+    with pytest.raises(UserError, match="MP4 needs the package imageio-ffmpeg"):
+        sample_files(tmp_path / "s.mp4")
+    with pytest.raises(UserError, match="columns=3 is for one picture of all"):
+        sample_files(tmp_path / "s.gif", columns=3)
+    with pytest.raises(UserError, match=r"a film of 9000 would have .* million pixels"):
+        sample_files(tmp_path / "s.gif").check(9_000, Pixels(), (64, 64, 1))
+    with pytest.raises(UserError, match="points have no picture each"):
+        sample_files(tmp_path / "s.gif").check(9, Points(None), (1, 1, 2))
 
 
 def test_columns_and_scale(trained, tmp_path):
@@ -272,3 +294,7 @@ def test_kinds_beside_each_other_are_one_picture_with_names(tmp_path):
     folder = sample_files(f"{tmp_path}/folder/")
     folder.write(iter([kinds, kinds]), Pixels(), beside=True)
     assert len(list((tmp_path / "folder" / "truth").iterdir())) == 8
+    film = sample_files(tmp_path / "a.gif", scale=1)
+    assert film.write(iter([kinds, kinds]), Pixels(), beside=True) == [tmp_path / "a.gif"]
+    with Image.open(tmp_path / "a.gif") as found:
+        assert found.size == (34, 16)
