@@ -27,8 +27,8 @@ def define_scale(values: flags.FlagValues) -> None:
     define_integer(
         "scale",
         None,
-        "How many times larger the pictures are in one of all; 1 is their own size. Default: what is "
-        "comfortable to look at.",
+        "How many times larger the pictures are in one of all, or in a film; 1 is their own size. Default: "
+        "what is comfortable to look at.",
         lower_bound=1,
         upper_bound=64,
         flag_values=values,
