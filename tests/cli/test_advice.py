@@ -28,6 +28,7 @@ READERS = {
     "gan_jax/utils/determinism.py": {"train", "study"},
     "gan_jax/utils/provenance.py": set(),  # of git
     "gan_jax/data/prepared.py": {"data"},  # a part of "gan-jax data prepare"
+    "gan_jax/inference/samplers.py": {"sample", "evaluate"},
     "gan_jax/data/classes.py": {"sample", "interpolate", "mix", "project", "walk"},
 }
 
