@@ -1,4 +1,4 @@
-"""The MLP GAN on procedural shapes, 28x28x1: the quickest run of all.
+"""The MLP GAN on procedural shapes, 28x28x1: the quickest run that makes pictures.
 
     gan-jax train --config gan_shapes --workdir runs/gan_shapes
 
