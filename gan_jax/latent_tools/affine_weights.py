@@ -61,7 +61,7 @@ def _reading_z(generator: LatentGenerator, z: Array, label: Array | None) -> lis
             raise _Found
 
     with nn.intercept_methods(_looking(look)), contextlib.suppress(_Found):
-        jax.jvp(lambda z: generator.image(generator.state, "z", z, label), (z,), (z,))
+        jax.vjp(lambda z: generator.image(generator.state, "z", z, label), z)
     return paths
 
 

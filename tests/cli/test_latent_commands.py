@@ -1,6 +1,8 @@
 """The commands about latents, on a run of z and on one of styles, none of them trained."""
 
 import re
+import signal
+import socket
 import sys
 
 import numpy as np
@@ -10,9 +12,11 @@ from PIL import Image
 from gan_jax.data.codecs import Pixels
 from gan_jax.data.spec import Field
 from gan_jax.evaluation.protocol import from_row
+from gan_jax.explorer.server import Server
 from gan_jax.main import main
 from gan_jax.summaries.logs import read_rows
 from gan_jax.training.train import train
+from gan_jax.utils.interrupt import Interrupted
 from tests.latent_tools.toys import SHAPE, Styled
 from tests.toys.common import Toy, ToyData, ToyDiscriminator, register, squares, toy_config
 
@@ -121,6 +125,27 @@ def test_the_tools_of_styles(run, tmp_path):
         out = tmp_path / "drawn.npz"
         assert run("w", "sample", "--num=8", f"--truncation={psi}", f"--out={out}")[0] == 0
         assert len(np.unique(np.load(out)["images"], axis=0)) == kinds
+
+
+@pytest.mark.parametrize("kind", ["z", "w"])
+def test_explore_listens_until_a_signal_ends_it(run, runs, monkeypatch, kind):
+    seen = []
+
+    def serve(server):
+        seen.append(server)
+        raise Interrupted(signal.SIGINT, "stopped")
+
+    monkeypatch.setattr(Server, "serve_forever", serve)
+    code, said = run(kind, "explore", "--port=0")
+    assert code == 130
+    assert re.fullmatch(rf"http://127\.0\.0\.1:\d+/ shows {runs / kind}; Ctrl-C ends it\n", said)
+    page = seen[0].explored.page
+    assert ('id="label"' in page, 'id="psi"' in page) == (kind == "z", kind == "w")
+    assert seen[0].socket.fileno() == -1  # closed
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        said = f"gan-jax: port {port} is in use: choose another, or 0\n"
+        assert run(kind, "explore", f"--port={port}") == (1, said)
 
 
 def test_scores_of_truncated_styles_stand_in_a_row_of_their_own(run, runs, tmp_path):

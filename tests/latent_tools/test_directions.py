@@ -1,12 +1,16 @@
 """Directions against NumPy's decompositions, and the weights that they are read from."""
 
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from gan_jax.latent_tools.affine_weights import first_weights
 from gan_jax.latent_tools.directions import factorised, find_directions, principal_components, walked
+from gan_jax.latent_tools.generator import LatentGenerator
 from gan_jax.utils.errors import UserError
-from tests.latent_tools.toys import LATENT, LAYERS, SIZE, plain, styled
+from tests.latent_tools.toys import LATENT, LAYERS, SHAPE, SIZE, opened, plain, styled
 
 RNG = np.random.default_rng(0)
 
@@ -43,6 +47,33 @@ def test_of_a_layer_that_is_told_the_class_the_rows_of_the_latents_count(conditi
     generator = plain(condition=condition, embedding_size=9)
     (found,) = first_weights(generator, "z")
     np.testing.assert_array_equal(found, generator.state.ema["params"]["dense_0"]["kernel"][:LATENT])
+
+
+@jax.custom_vjp
+def doubled(x):
+    """As layers of flows are, whose backward pass is written by hand."""
+    return 2 * x
+
+
+doubled.defvjp(lambda x: (2 * x, None), lambda _, g: (2 * g,))
+
+
+class AfterOwnGradient(nn.Module):
+    """A dense layer that reads z through such a function, after one that reads something else."""
+
+    conditional = False
+
+    @nn.compact
+    def __call__(self, latent, told, train):
+        other = nn.Dense(7, name="other")(jnp.ones((1, LATENT)))
+        made = nn.Dense(int(np.prod(SHAPE)), name="reads_z")(doubled(latent))
+        return jnp.tanh(made + other.sum()).reshape(-1, *SHAPE)
+
+
+def test_a_function_with_its_own_gradient_may_stand_before_the_layer():
+    generator = LatentGenerator(*opened(AfterOwnGradient()))
+    (found,) = first_weights(generator, "z")
+    np.testing.assert_array_equal(found, generator.state.ema["params"]["reads_z"]["kernel"])
 
 
 def test_ganspace_is_of_the_mapping_and_its_spread_that_of_w():
