@@ -57,7 +57,8 @@ def chart(panel: Panel, last: int) -> str:
         last: the step at which the axis ends.
     """
     behind = [line.every[1] for line in panel.lines if line.every is not None]
-    low, high, logarithmic = value_range([line.values for line in panel.lines], behind, linear=panel.linear)
+    lines = [line.values for line in panel.lines]
+    low, high, logarithmic = value_range(lines, behind, linear=panel.linear, shares=panel.shares)
 
     def across(steps: np.ndarray) -> np.ndarray:
         return _LEFT + np.asarray(steps, np.float64) / max(1, last) * (_WIDTH - _LEFT - _RIGHT)

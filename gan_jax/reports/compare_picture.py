@@ -117,7 +117,8 @@ def _panel(axes: Axes, panel: Panel, last: int) -> None:
             markersize=3,
             label=line.label,
         )
-    low, high, logarithmic = value_range([line.values for line in panel.lines], linear=panel.linear)
+    values = [line.values for line in panel.lines]
+    low, high, logarithmic = value_range(values, linear=panel.linear, shares=panel.shares)
     if logarithmic:
         axes.set_yscale("log")
         axes.minorticks_off()

@@ -52,12 +52,14 @@ class Panel:
         lines: at least one.
         about: what else must be known to read them, such as a protocol.
         linear: whether the axis of the values is never logarithmic.
+        shares: whether values in [0, 1] are shares or probabilities, whose axis is all of that.
     """
 
     title: str
     lines: tuple[Line, ...]
     about: str = ""
     linear: bool = False
+    shares: bool = False
 
 
 def loss_panels(runs: Sequence[RunFacts]) -> list[Panel]:
@@ -80,7 +82,8 @@ def loss_panels(runs: Sequence[RunFacts]) -> list[Panel]:
             lines = [line for number, run in chosen for line in _lines(run, fields, number, len(runs))]
             if lines:
                 full = f"{title}: {objective}" if objective else title
-                panels.append(Panel(full, tuple(lines), linear=own[fields[0]] is not None))
+                output = own[fields[0]] is not None
+                panels.append(Panel(full, tuple(lines), linear=output, shares=output))
     return panels
 
 
@@ -152,7 +155,7 @@ def score_panels(runs: Sequence[RunFacts]) -> list[Panel]:
             label = title if len(runs) == 1 else runs[number].name
             lines.append(Line(label, steps, np.array([values[s] for s in steps]), number, dots=True))
         if any(len(line.steps) >= least[key] for line in lines):
-            panels.append(Panel(title, tuple(lines), about))
+            panels.append(Panel(title, tuple(lines), about, shares=True))
     return panels
 
 

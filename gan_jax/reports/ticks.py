@@ -13,7 +13,11 @@ _WIDE = 100.0  # from this ratio on an axis of positive values is logarithmic
 
 
 def value_range(
-    lines: Iterable[np.ndarray], behind: Iterable[np.ndarray] = (), *, linear: bool = False
+    lines: Iterable[np.ndarray],
+    behind: Iterable[np.ndarray] = (),
+    *,
+    linear: bool = False,
+    shares: bool = False,
 ) -> tuple[float, float, bool]:
     """The least and greatest value of an axis, and whether it is logarithmic.
 
@@ -21,6 +25,7 @@ def value_range(
         lines: the values to be seen, all of them.
         behind: what is drawn behind them; its outermost hundredths may lie outside.
         linear: never logarithmic.
+        shares: values that all lie in [0, 1] and fill much of it have an axis from 0 to 1.
     """
     seen = _finite(lines)
     if not len(seen):
@@ -36,7 +41,7 @@ def value_range(
         room = (most / least) ** _ROOM
         return float(least / room), float(most * room), True
     room = _ROOM * (most - least) or abs(most) * 0.1 or 1.0
-    if least >= 0.0 and most <= 1.0 and most - least > 0.3:  # probabilities and shares
+    if shares and least >= 0.0 and most <= 1.0 and most - least > 0.3:
         return -0.02, 1.02, False
     return float(least - room), float(most + room), False
 

@@ -59,3 +59,10 @@ def test_a_range_is_never_empty(values):
     low, high, logarithmic = value_range(values)
     assert low < high
     assert ticks(low, high, logarithmic)
+
+
+def test_only_shares_have_the_axis_of_shares():
+    values = [np.array([0.1, 0.5])]
+    assert value_range(values, shares=True)[:2] == (-0.02, 1.02)
+    assert value_range(values)[1] < 0.6
+    assert value_range([np.array([0.1, 5.0])], shares=True)[1] > 5.0
