@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
 
 from gan_jax.explorer.asked import Choices, name_of, safe_name, settings_of, view_of
+from gan_jax.explorer.named import Named, header
 from gan_jax.explorer.pictures import Pictures
 from gan_jax.explorer.site import PNG, Answer
 from gan_jax.reports.page import escaped, page, paragraph, resource
@@ -16,23 +15,6 @@ from gan_jax.summaries.pictures import encode_png
 GALLERY = 12  # pictures of seeds to begin with
 _EXTENT, _PSI = 4.0, 1.5  # ends of the sliders
 _COMFORTABLE = 448  # pixels: smaller pictures are enlarged with their pixels seen
-
-
-@dataclass(frozen=True)
-class Named:
-    """What the page says of a run.
-
-    Attributes:
-        name: of the run.
-        step: of the checkpoint.
-        about: a line.
-        class_names: in order; () where there are none.
-    """
-
-    name: str
-    step: int
-    about: str = ""
-    class_names: Sequence[str] = ()
 
 
 class LatentsPage:
@@ -52,7 +34,7 @@ class LatentsPage:
         height, width = pictures(view_of(first, self._choices)).shape[:2]
         self.page = page(
             f"{named.name}: gan_jax explore",
-            _header(named),
+            header(named),
             self._body(height, width),
             style=resource("gan_jax.explorer", "explore.css"),
             script=resource("gan_jax.explorer", "explore.js"),
@@ -143,11 +125,6 @@ class LatentsPage:
             for number, share in enumerate(pictures.directions.share, 1)
         )
         return f"<h2>Directions</h2>\n{bands}{sliders}\n{paragraph(about, 'pale')}"
-
-
-def _header(named: Named) -> str:
-    about = paragraph(named.about, "pale") if named.about else ""
-    return f"<header>\n<h1>{escaped(named.name)}</h1>\n{about}\n</header>"
 
 
 def _slot(name: str) -> str:

@@ -14,7 +14,7 @@ from importlib.resources import files as resources
 
 NOTHING = "\u2013"  # a dash, in a cell without a value
 _BREAKS = re.compile(r"(?<=[._/,=])(?=[^\W\d_])")  # where a long name may go on in the next line
-_NUMBER = re.compile(rf"[-+]?[\d.,]+(e[-+]?\d+)?%?( ± .*)?|nan|inf|{NOTHING}|")
+_NUMBER = re.compile(rf"[-+]?[\d.,]+(e[-+]?\d+)?%?( ± .*| \[.*\])?( \(.*\))?|nan|inf|{NOTHING}|")
 
 
 def escaped(text: object) -> str:

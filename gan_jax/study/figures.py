@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gan_jax.reports.ticks import tick_label
 from gan_jax.study.result import Result
 from gan_jax.study.statistics import quantiles
 from gan_jax.study.summary import Summary, direction, in_order, over_training, ranking
@@ -98,7 +99,8 @@ def score_curves(
         axes = figure.subplots()
         for index, name in enumerate(variants):
             _draw_bands(axes, *bands[name], f"C{index}", _labelled(results, name))
-        axes.legend(fontsize=9)
+        # Above the panel, where it hides no line.
+        axes.legend(fontsize=9, frameon=False, loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=2)
         panels = [axes]
     else:
         figure, panels = _small_panels(len(variants))
@@ -114,6 +116,8 @@ def score_curves(
         axes.grid(visible=True, alpha=0.3)
         if _logarithmic(medians, every, direction(results, score)):
             axes.set_yscale("log")
+            axes.yaxis.set_major_formatter(_plain)
+        axes.xaxis.set_major_formatter(_plain)
     text = "median, 25-75 % (band) and 10-90 % (thin) over training seeds"
     grey = f"; grey: {compare_to}" if len(variants) > _TOGETHER and compare_to in bands else ""
     figure.suptitle(f"{score}{_arrow(direction(results, score))}: {text}{grey}", fontsize=10)
@@ -152,7 +156,10 @@ def ranking_plot(
     means = np.array([summary.last.mean for summary in summaries])
     if _logarithmic(means, every, summaries[0].better):
         axes.set_xscale("log")
-    axes.set_xlabel(f"{score}{_arrow(summaries[0].better)} at the end: mean, 95 % interval, dots: seeds")
+        axes.xaxis.set_major_formatter(_plain)
+    dashed = f"; dashed: {compare_to}" if any(summary.variant == compare_to for summary in summaries) else ""
+    text = f"{score}{_arrow(summaries[0].better)} at the end: mean, 95 % interval, dots: seeds{dashed}"
+    axes.set_xlabel(textwrap.fill(text, 2 * _LETTERS + 16))
     save_figure(figure, path)
 
 
@@ -223,6 +230,11 @@ def _logarithmic(centres: np.ndarray, every: np.ndarray, better: str) -> bool:
     centres, every = centres[np.isfinite(centres)], every[np.isfinite(every)]
     positive = len(centres) > 0 and every.min() > 0
     return bool(better == "lower" and positive and centres.max() > _WIDE_RANGE * centres.min())
+
+
+def _plain(value: float, _: float) -> str:
+    """A tick's number in full, no power of ten."""
+    return tick_label(value)
 
 
 def _arrow(better: str) -> str:

@@ -7,10 +7,15 @@ import threading
 import pytest
 from PIL import Image
 
-from gan_jax.explorer.latents_page import GALLERY, LatentsPage, Named
+from gan_jax.explorer.latents_page import GALLERY, LatentsPage
+from gan_jax.explorer.named import Named
 from gan_jax.explorer.pictures import Pictures
 from gan_jax.explorer.server import Server
+from gan_jax.explorer.site import Explored
+from gan_jax.explorer.translation_page import TranslationPage
+from gan_jax.summaries.pictures import save_png
 from tests.browser.browser import PHONE, WIDE, until
+from tests.inference.test_translate import picture, toy, translator
 from tests.latent_tools.toys import plain, styled
 from tests.runs import run as train_run
 from tests.runs import start, tiny
@@ -27,9 +32,10 @@ return canvas.toDataURL();
 
 @pytest.fixture(scope="module")
 def addresses():
-    """The pages of a generator of styles, "w", and of a conditional one of z, "z"."""
-    pages = {
+    """The pages of a generator of styles, "w", of a conditional one of z, "z", and of a translator."""
+    pages: dict[str, Explored] = {
         "w": LatentsPage(Pictures(styled()), Named("styled", 1)),
+        "translator": TranslationPage({"a_to_b": lambda: translator(*toy(noise=0.5))}, Named("toy", 1)),
         "z": LatentsPage(
             Pictures(plain(condition="one_hot")), Named("plain", 1, "", ("boot", "bag", "coat"))
         ),
@@ -154,6 +160,25 @@ def test_a_picture_is_saved_with_its_settings(browser, page):
             **{"moves": [2, 0, 0, 0], "layers": "all"},
         }
     browser.check()
+
+
+@pytest.mark.parametrize("width", [WIDE, PHONE])
+def test_a_picture_is_translated(browser, addresses, tmp_path, width):
+    browser.open(addresses["translator"], width)
+    save_png(tmp_path / "mine.png", picture(40, 60))
+    chosen = browser.driver.find_element("css selector", "#file")
+    chosen.send_keys(str(tmp_path / "mine.png"))
+    browser.until("return document.querySelector('#picture').naturalWidth === 60")
+    assert browser.run(PIXELS, "#picture") != browser.run(PIXELS, "#given")
+    browser.check()
+    browser.click("#save")
+    file = browser.downloads / "toy_mine.png"
+    until(file.exists, lambda: str(list(browser.downloads.iterdir())))
+    file.unlink()
+    (tmp_path / "bad.png").write_bytes(b"no picture")
+    chosen.send_keys(str(tmp_path / "bad.png"))
+    assert "no format" in browser.until("return document.querySelector('#said.bad')?.textContent")
+    browser.complaints()
 
 
 def test_a_wrong_number_is_said_on_the_page(browser, page):

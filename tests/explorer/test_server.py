@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 
 from gan_jax.explorer import server as servers
-from gan_jax.explorer.latents_page import LatentsPage, Named
+from gan_jax.explorer.latents_page import LatentsPage
+from gan_jax.explorer.named import Named
 from gan_jax.explorer.pictures import Pictures, Point, View
 from gan_jax.explorer.server import HOST, Server
 from gan_jax.explorer.site import answer
