@@ -306,7 +306,7 @@ CONFIGS: dict[str, dict[str, Any]] = {
         algorithm=dict(name="diffusion"),
         process=dict(name="edm"),
         sampler=dict(name="heun", steps=3),
-        generator=dict(name="mlp_denoiser", widths=(6, 4), embedding_size=8),
+        generator=dict(name="mlp_denoiser", widths=(6, 5, 4, 4), embedding_size=8),
     ),
     "ddim": dict(
         algorithm=dict(name="diffusion"),

@@ -24,6 +24,7 @@ from gan_jax.data.given import in_8_bits
 from gan_jax.data.spec import DataSpec
 from gan_jax.inference.conditions import Conditions
 from gan_jax.inference.sample import ImageSampler, class_rows, compared_kind, make_sampler
+from gan_jax.inference.samplers import SamplerChoice, with_sampler
 from gan_jax.inference.translate import UNTILED, PictureTranslator, what_it_translates
 from gan_jax.inference.truncation import truncated
 from gan_jax.summaries.logs import read_losses
@@ -115,7 +116,15 @@ class Run:
         return {} if found is None else {name: found[name][: self.step] for name in found.dtype.names or ()}
 
     def sample(
-        self, num: int = 64, label: Label | None = None, *, seed: int = 0, truncation: float = 1.0
+        self,
+        num: int = 64,
+        label: Label | None = None,
+        *,
+        seed: int = 0,
+        truncation: float = 1.0,
+        solver: str | None = None,
+        steps: int | None = None,
+        guidance: float | None = None,
     ) -> np.ndarray:
         """Images from the generator: those of `gan-jax sample` with this number, label and seed.
 
@@ -128,13 +137,14 @@ class Run:
                 equally often, one after the other. None: of all classes likewise, where there are some.
             seed: of the latents.
             truncation: psi of style generators: below 1 less variety and fewer bad images.
+            solver, steps, guidance: how a diffusion model samples; None is as its config says.
 
         Returns:
             float32 [num, H, W, C]; images are in [-1, 1], points in the units of their density. `to_uint8`
             makes pictures of them.
 
         Raises:
-            UserError: no such class, a label for an unconditional run, or no truncation.
+            UserError: no such class, a label for an unconditional run, no truncation, or no steps.
 
         Examples:
             >>> import gan_jax
@@ -155,7 +165,8 @@ class Run:
             labels = class_rows(self.algorithm, num, chosen)[0]
         elif self._conditions is None:
             labels = class_rows(self.algorithm, num)[0]
-        drawn = self._sampler(float(truncation))(self.state, num, jax.random.key(seed), labels)
+        choice = SamplerChoice(solver, steps, guidance)
+        drawn = self._sampler(float(truncation), choice)(self.state, num, jax.random.key(seed), labels)
         return np.asarray(compared_kind(drawn))
 
     def translate(self, images: Any, *, seed: int = 0, direction: str | None = None) -> np.ndarray:
@@ -252,16 +263,17 @@ class Run:
         return run_conditions(self.workdir, self.algorithm)
 
     @cached_property
-    def _samplers(self) -> dict[float, ImageSampler]:
+    def _samplers(self) -> dict[tuple[float, SamplerChoice], ImageSampler]:
         return {}
 
     @cached_property
     def _translators(self) -> dict[tuple[str, int], PictureTranslator]:
         return {}
 
-    def _sampler(self, truncation: float) -> Any:
-        """Compiled once for each truncation."""
-        if truncation not in self._samplers:
+    def _sampler(self, truncation: float, choice: SamplerChoice) -> Any:
+        """Compiled once for each truncation and way to sample."""
+        if (truncation, choice) not in self._samplers:
             algorithm = truncated(self.algorithm, self.spec, self.state, truncation, None)
-            self._samplers[truncation] = make_sampler(algorithm, self.spec, self._conditions)
-        return self._samplers[truncation]
+            algorithm = with_sampler(algorithm, choice)
+            self._samplers[truncation, choice] = make_sampler(algorithm, self.spec, self._conditions)
+        return self._samplers[truncation, choice]

@@ -36,7 +36,7 @@ def of_codecs(config: ml_collections.ConfigDict, algorithm: Algorithm, spec: Dat
             f"augment={config.augment.name} is for images, and {name} holds {image.noun}: "
             "set augment.name=none"
         )
-    if getattr(algorithm.generator, "output", "tanh") == "tanh" and not image.bounded:
+    if trait(algorithm.generator, "output") == "tanh" and not image.bounded:
         found.append(
             f"generator ({config.generator.name}) ends in tanh and reaches no point beyond 1, as those of "
             f"{name} can be: use mlp_generator with generator.output=linear"

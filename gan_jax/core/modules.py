@@ -45,6 +45,7 @@ TRAITS: dict[str, Any] = {
     "conditional": False,  # whether it looks at the labels
     "num_classes": None,  # how many labels it knows
     "auxiliary": None,  # further outputs of a discriminator beside its logits; None: their shapes say it
+    "output": "tanh",  # how a generator ends; "linear" where it reaches any number
     "norm": "none",  # "batch" mixes the examples of a mini-batch
     "minibatch": "none",  # what else compares them
     "of_batch": "",  # what else looks at all of them, in words

@@ -11,12 +11,13 @@ import pytest
 from gan_jax.algorithms.diffusion import NO_LABEL
 from gan_jax.algorithms.solvers import DDIM, Ancestral, Heun
 from gan_jax.config.build import build_algorithm
+from gan_jax.core.execution import Execution
 from gan_jax.core.randomness import example_keys
 from gan_jax.data.spec import DataSpec, Field
 from gan_jax.inference.sample import make_sampler
 from gan_jax.inference.samplers import SamplerChoice, with_sampler
 from gan_jax.utils.errors import UserError
-from tests.variants import CLASSES, KEY, SHAPE, VARIANTS, config_of, first_state
+from tests.variants import CLASSES, KEY, SHAPE, VARIANTS, config_of, first_state, steps_of
 
 SPEC = DataSpec({"image": Field(SHAPE)}, CLASSES)
 
@@ -82,6 +83,16 @@ def test_samples_on_eight_devices_are_those_of_one():
     whole = jax.device_put(state, jax.NamedSharding(mesh, jax.P()))
     eight = jax.jit(algorithm.sample, out_shardings=split)(whole, jax.device_put(batch, split), KEY)
     np.testing.assert_allclose(eight, one, atol=1e-3)
+
+
+def test_a_step_in_parts_is_the_step():
+    algorithm = variant("edm")
+    batches = jax.tree.map(lambda x: x[0], steps_of(algorithm))
+    parts = dataclasses.replace(algorithm, execution=Execution(accumulation=4))
+    one, other = (jax.jit(a.step)(first_state("edm"), batches) for a in (algorithm, parts))
+    assert one[1]["generator_loss"] == pytest.approx(other[1]["generator_loss"], rel=1e-5)
+    for a, b in zip(*(jax.tree.leaves(s.generator.params) for s, _ in (one, other)), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-6)
 
 
 def test_another_sampler():

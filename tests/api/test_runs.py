@@ -51,6 +51,7 @@ def test_pictures_of_images(run):
         ({"label": 2}, "label=2: the classes are 0 to 1"),
         ({"label": ["0", "1"], "num": 1}, "are 2 classes, and num=1"),
         ({"truncation": 0.7}, "has no mean style"),
+        ({"steps": 20}, "steps=20: only diffusion models make their examples in steps"),
     ],
     ids=str,
 )

@@ -7,7 +7,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.flatten_util import ravel_pytree
 
+from gan_jax.core.algorithm import apply_network
 from gan_jax.models.diffusion_unet import DiffusionUNet
 from gan_jax.models.layers.denoiser import sinusoids
 
@@ -72,6 +74,31 @@ def test_bad_fields_are_refused(fields, says):
 def test_auto_is_conditional_where_there_are_classes():
     assert not DiffusionUNet((8, 8, 1), "auto").conditional
     assert DiffusionUNet((8, 8, 1), "auto", 3).conditional
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("block", ["ddpm", "ddpm++"])
+def test_gradients_are_those_with_checkpointing_and_near_those_in_bfloat16(block):
+    network = DiffusionUNet(
+        (8, 12, 1), width=8, multipliers=(1, 2), depth=1, attention_sizes=(4,), block=block
+    )
+    x = jax.random.normal(jax.random.key(0), (4, 8, 12, 1))
+    time = jnp.arange(4.0)
+    numbers = np.random.default_rng(0)
+    draw = lambda s: jnp.asarray(0.2 * numbers.normal(size=s.shape), jnp.float32)
+    params = jax.tree.map(draw, shapes(network, None)["params"])
+
+    def gradient(**options):
+        def loss(params):
+            made, _ = apply_network(network, params, {}, x, time, None, key=None, train=True, **options)
+            assert made.dtype == jnp.float32
+            return jnp.mean((made - 1) ** 2)
+
+        return ravel_pytree(jax.jit(jax.grad(loss))(params))[0]
+
+    whole, again, low = gradient(), gradient(remat=True), gradient(precision="bfloat16")
+    np.testing.assert_allclose(again, whole, rtol=1e-4, atol=1e-5 * np.abs(whole).max())
+    assert whole @ low / (jnp.linalg.norm(whole) * jnp.linalg.norm(low)) > 0.99
 
 
 def test_waves_of_the_time():
