@@ -11,6 +11,7 @@ DEMANDED = {
 }
 ASKED = {
     "JAX_SKIP_CUDA_CONSTRAINTS_CHECK": "1",
+    "ALLOW_MULTIPLE_LIBTPU_LOAD": "1",  # no lock: it is for processes that share a TPU
     "TPU_SKIP_MDS_QUERY": "1",  # no question to Google's metadata server
     "TPU_WORKER_HOSTNAMES": "localhost",
     "TPU_ACCELERATOR_TYPE": "v5litepod-4",

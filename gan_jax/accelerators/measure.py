@@ -18,6 +18,7 @@ from gan_jax.accelerators.targets import Target, compiler_options
 from gan_jax.utils.errors import UserError
 from gan_jax.utils.memory import is_out_of_memory
 
+_CYCLES = re.compile(r'"estimated_cycles":"(\d+)"')
 _BACK_TO_HOST = ("callback", "infeed", "outfeed", "SendToHost", "RecvFromHost")
 
 
@@ -36,6 +37,8 @@ class Measured:
         moved: bytes of main memory that they read and write.
         collectives: of a step.
         launches: command buffers and what is in none; None but on a GPU.
+        flops: that XLA counts in a step, loops in it once; 0 where the back end does not say it.
+        cycles: that XLA:TPU estimates for a step's fusions, one after the other; 0 on a GPU.
         seconds: that it took to compile.
         text: the optimised HLO.
     """
@@ -50,6 +53,8 @@ class Measured:
     moved: float
     collectives: tuple[hlo.Collective, ...]
     launches: thunks.Launches | None
+    flops: float
+    cycles: int
     seconds: float
     text: str
 
@@ -110,9 +115,11 @@ def _read(compiled: jax.stages.Compiled, launched: thunks.Launches | None, secon
     module = hlo.parsed(text)
     run = module.step()
     kinds: Counter[str] = Counter()
-    moved = 0.0
+    moved, cycles = 0.0, 0
     for computation, one, times in run:
         moved += times * module.moved_bytes(computation, one)
+        estimated = _CYCLES.search(one.line)
+        cycles += times * int(estimated[1]) if estimated else 0
         if one.kind not in ("copy-start", "slice-start", "custom-call") or _is_kernel(one):
             kinds[_kind(one)] += times
     return Measured(
@@ -126,6 +133,8 @@ def _read(compiled: jax.stages.Compiled, launched: thunks.Launches | None, secon
         moved=moved,
         collectives=tuple(hlo.exchanged(run)),
         launches=launched,
+        flops=float((compiled.cost_analysis() or {}).get("flops", 0.0)),
+        cycles=cycles,
         seconds=seconds,
         text=text,
     )

@@ -75,14 +75,13 @@ def _is_outermost(lines: list[tuple[int, str]], index: int) -> bool:
 
 
 def _inside(lines: list[tuple[int, str]], index: int) -> list[tuple[int, str]]:
-    """What comes under the heading "body" of a loop."""
-    found, is_body = [], False
-    depth = lines[index][0]
-    for other, kind in lines[index + 1 :]:
-        if kind.startswith("k") and other <= depth:
-            break
-        if not kind.startswith("k") and other <= depth + 2:
-            is_body = kind == "body"
-        elif is_body:
-            found.append((other, kind))
+    """What the body of a loop runs, with the bodies of loops in it, without their conditions."""
+    found, in_condition = [], False
+    for depth, kind in lines[index + 1 :]:
+        if kind in ("condition", "body"):  # the heading "condition" is never indented
+            in_condition = kind == "condition"
+        elif not in_condition:
+            if depth <= lines[index][0]:
+                break
+            found.append((depth, kind))
     return found

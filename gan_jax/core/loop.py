@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from gan_jax.core.launches import are_costly
 from gan_jax.core.update import Metrics
 from gan_jax.utils.checks import is_count
 from gan_jax.utils.tree import PyTree
@@ -187,11 +188,18 @@ def repeat_step(
         def body(index: Array, carry: tuple[PyTree, Metrics]) -> tuple[PyTree, Metrics]:
             state, metrics = carry
             state, new = numbered(state, constants, items, index)
-            return state, jax.tree.map(lambda all_, x: all_.at[index].set(x), metrics, new)
+            return state, jax.tree.map(lambda all_, x: _put(all_, x, index), metrics, new)
 
         return jax.lax.fori_loop(0, count, body, (state, metrics))
 
     return call
+
+
+def _put(all_: jax.Array, x: jax.Array, index: jax.Array) -> jax.Array:
+    """The row written, which is there; on an accelerator without a kernel that looks whether it is."""
+    if are_costly():
+        return jax.lax.dynamic_update_index_in_dim(all_, x, index, 0)
+    return all_.at[index].set(x)
 
 
 def _joined(parts: list[StepMetrics]) -> StepMetrics:

@@ -19,13 +19,15 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
+from gan_jax.core import draws
 from gan_jax.core.algorithm import Algorithm, Batch, Metrics
 from gan_jax.core.execution import Sharding
+from gan_jax.core.launches import are_costly, on
 from gan_jax.core.loop import repeat_step
 from gan_jax.core.randomness import INPUT
 from gan_jax.core.state import TrainState
 from gan_jax.distributed.sharding import SplitGame, lay_out, split_tree
-from gan_jax.models.layers.conv_cpu import batch_split_over
+from gan_jax.models.layers.conv_cpu import batch_split_over, split_over
 from gan_jax.utils import compiler
 from gan_jax.utils.errors import UserError
 from gan_jax.utils.tree import PyTree, tree_bytes
@@ -213,9 +215,10 @@ def compile_step(
         # Which leaves are split depends on their shapes: they come as they lie, and go as `lay_out` says.
         lies, kept = None, partial(lay_out, mesh=mesh)
     several = several_steps(algorithm, fetch, steps_per_call, kept)
+    platform = mesh.devices.flat[0].platform
 
     def call(state: TrainState, constants: PyTree, items: PyTree, count: Array) -> tuple[TrainState, Metrics]:
-        with batch_split_over(mesh.size):
+        with batch_split_over(mesh.size), on(platform):
             return several(state, constants, items, count)
 
     return jax.jit(
@@ -223,7 +226,7 @@ def compile_step(
         donate_argnums=0,
         in_shardings=(lies, whole, split_on(mesh, 2), whole),
         out_shardings=(lies, whole),
-        compiler_options=compiler.options(mesh.devices.flat[0].platform),
+        compiler_options=compiler.options(platform),
     )
 
 
@@ -240,7 +243,47 @@ def several_steps(
         state, metrics = algorithm.step(state, fetch(constants, item, key))
         return kept(state) if kept else state, metrics
 
-    return repeat_step(step, steps_per_call)
+    def call(state: TrainState, constants: PyTree, items: PyTree, count: Array) -> tuple[TrainState, Metrics]:
+        if are_costly():
+            return _drawn_ahead(step, steps_per_call, state, constants, items, count)
+        return repeat_step(step, steps_per_call)(state, constants, items, count)
+
+    return call
+
+
+def _drawn_ahead(
+    step: Callable[..., tuple[TrainState, Metrics]],
+    steps_per_call: int,
+    state: TrainState,
+    constants: PyTree,
+    items: PyTree,
+    count: Array,
+) -> tuple[TrainState, Metrics]:
+    """The call of `several_steps` with the draws of all its steps before the first; the same numbers."""
+    item = jax.tree.map(lambda x: x[0], items)
+    names = sorted(jax.eval_shape(step, state, constants, item)[1])
+
+    def listed(state: TrainState, constants: PyTree, item: PyTree) -> tuple[TrainState, Array]:
+        state, metrics = step(state, constants, item)
+        return state, jnp.stack([metrics[name] for name in names])  # written in one kernel
+
+    draw, rest = draws.ahead(
+        listed,
+        lambda state, *_: (state.key, state.step),
+        state,
+        constants,
+        item,
+        steps=steps_per_call,
+        largest=draws.LARGEST // split_over(),  # every device may come to hold all of it
+    )
+    drawn = jax.vmap(draw, in_axes=(None, 0))(state.key, state.step + jnp.arange(steps_per_call))
+
+    def drawn_step(state: TrainState, constants: PyTree, item: PyTree) -> tuple[TrainState, Metrics]:
+        state, metrics = rest(item[0], state, constants, item[1])
+        return state, {"all": metrics}
+
+    state, metrics = repeat_step(drawn_step, steps_per_call)(state, constants, (drawn, items), count)
+    return state, {name: metrics["all"][:, index] for index, name in enumerate(names)}
 
 
 def place(tree: PyTree, sharding: NamedSharding) -> PyTree:

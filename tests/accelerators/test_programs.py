@@ -71,7 +71,12 @@ condition:
         005: kCustomKernel [source       | sink        ] loop_add_fusion grid: [1, 1, 1]
         006: kCustomKernel [source       | sink        ] loop_broadcast_fusion grid: [1, 1, 1]
     016: kConvolution   [prev=000 (1) | sink        ] kConvolution
-    017: kCustomKernel [source       | sink        ] loop_add_fusion grid: [1, 1, 1]
+    017: kWhile [prev=016 (1) | sink        ]
+condition:
+        018: kCustomKernel [source | sink] wrapped_compare grid: [1, 1, 1]
+      body:
+        019: kCustomKernel [source       | sink        ] loop_add_fusion grid: [1, 1, 1]
+020: kCopy  [source       | sink] kCopy
 """
 
 
@@ -118,6 +123,8 @@ def measured(**changes):
         moved=3350e9 / 1e6,
         collectives=(),
         launches=thunks.Launches(1, 2, {"Convolution": 1, "CustomKernel": 1}),
+        flops=0.0,
+        cycles=0,
         seconds=1.0,
         text="f32[2]",
     )

@@ -31,6 +31,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from gan_jax.core import launches
 from gan_jax.models.layers import conv_cpu
 from gan_jax.models.layers.geometry import LAYOUT, Geometry, Padding, Pair, geometry
 
@@ -67,6 +68,24 @@ def _conv(x: Array, w: Array, g: Geometry) -> Array:
     return lax.conv_general_dilated(x, w, g.stride, g.padding, dimension_numbers=LAYOUT)
 
 
+def _padded(x: Array, g: Geometry) -> tuple[Array, Geometry]:
+    """The input with its padding, and the geometry without, where that saves kernels; else both as they are.
+
+    cuDNN pads both ends of a dimension alike. What differs is padded in a kernel before, for the convolution
+    and for its gradient in the weights each time; so they share it. A barrier keeps XLA from undoing it.
+    """
+    if not launches.are_costly("gpu") or all(low == high for low, high in g.padding):
+        return x, g
+    padded = lax.optimization_barrier(jnp.pad(x, ((0, 0), *g.padding, (0, 0))))
+    large = tuple(n + low + high for n, (low, high) in zip(g.large, g.padding, strict=True))
+    return padded, g._replace(large=(large[0], large[1]), padding=((0, 0), (0, 0)))
+
+
+def _convolve_default(x: Array, w: Array, g: Geometry) -> Array:
+    padded, inside = _padded(x, g)
+    return _conv(padded, w, inside)
+
+
 def _transpose_default(y: Array, w: Array, g: Geometry) -> Array:
     # Where to linearise does not matter; made of y, so that it varies over the same mapped axes.
     x = jnp.broadcast_to(y[0, 0, 0, 0], (y.shape[0], *g.large, w.shape[2]))
@@ -74,6 +93,7 @@ def _transpose_default(y: Array, w: Array, g: Geometry) -> Array:
 
 
 def _weights_default(x: Array, y: Array, g: Geometry) -> Array:
+    x, g = _padded(x, g)
     w = jnp.broadcast_to(x[0, 0, 0, 0], (*g.kernel, x.shape[3], y.shape[3]))
     return jax.vjp(lambda w: _conv(x, w, g), w)[1](y)[0]
 
@@ -96,7 +116,7 @@ def _per_platform(cpu: Callable, default: Callable, a: Array, b: Array, g: Geome
 @partial(jax.custom_vjp, nondiff_argnums=(2,))
 def convolve(x: Array, w: Array, g: Geometry) -> Array:
     """x [B, *large, I], w [kh, kw, I, O] -> y [B, *small, O]."""
-    return _per_platform(conv_cpu.convolve, _conv, x, w, g)
+    return _per_platform(conv_cpu.convolve, _convolve_default, x, w, g)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2,))

@@ -192,6 +192,11 @@ def batch_split_over(devices: int) -> Iterator[None]:
         _DEVICES.reset(token)
 
 
+def split_over() -> int:
+    """How many devices the compiler splits each batch over, in the program that is traced."""
+    return _DEVICES.get()
+
+
 def _by_fourier(a: Array, g: Geometry, inputs: int, outputs: int) -> bool:
     """Whether transforms are faster, for images a [B, ...] on either side."""
     examples = a.shape[0]
