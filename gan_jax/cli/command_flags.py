@@ -137,7 +137,9 @@ def define_train(values: flags.FlagValues, argv: list[str]) -> list[str]:
 def train(values: flags.FlagValues, rest: list[str]) -> None:
     """Runs `gan-jax train`."""
     take_run(values, rest)
-    config = required(values, "config")
+    config = values.config
+    if not config:
+        raise flags.Error("--config is missing, or --data and a folder of pictures")
     if values.target is not None and not values.dry_run:
         raise flags.Error(f"--target={values.target}: nothing can be trained there; add --dry_run")
     if values.target is not None and values.devices:
