@@ -173,7 +173,7 @@ def test_no_command_is_wrong_usage(capsys):
     ("arguments", "words"),
     [
         (["tain"], "unknown command 'tain' (did you mean train?); the commands are train, sample, translate"),
-        (["train", "--workdir", "w"], "--config is missing, or --data and a folder of pictures; see gan-jax train"),
+        (["train", "--workdir", "w"], "--config is missing, or --data and a folder of pictures; see"),
         (["train", "--config=", "--workdir", "w"], "--config is missing"),
         (["train", "--config.seed=1", "--workdir", "w"], "--config is missing"),
         ([*CONFIG], "--workdir is missing"),
