@@ -325,6 +325,16 @@ CONFIGS: dict[str, dict[str, Any]] = {
         likelihood=dict(name="gaussian"),
         generator=dict(name="mlp_autoencoder", widths=(8,)),
     ),
+    "vae_gan": dict(
+        algorithm=dict(
+            name="vae_gan",
+            latent_size=5,
+            layer="dropout_0",
+            feature_weight=0.5,
+            beta=linear(0.1, 1.0),
+        ),
+        generator=dict(name="conv_autoencoder", widths=(4, 6), hidden=8, condition="embedding"),
+    ),
     "glow": dict(
         algorithm=dict(name="flow", latent_size=96),
         generator=dict(name="glow", levels=2, steps=1, width=4),

@@ -16,6 +16,7 @@ from gan_jax.algorithms.infogan import InfoGAN
 from gan_jax.algorithms.translator import Translator
 from gan_jax.algorithms.unrolled import UnrolledGAN
 from gan_jax.algorithms.vae import VAE
+from gan_jax.algorithms.vae_gan import VAEGAN
 from gan_jax.core.algorithm import Algorithm
 from gan_jax.utils.tables import Table
 
@@ -34,5 +35,6 @@ ALGORITHMS: Table[type[Algorithm]] = Table(
         "translator": Translator,
         "unrolled": UnrolledGAN,
         "vae": VAE,
+        "vae_gan": VAEGAN,
     },
 )

@@ -54,6 +54,11 @@ class Autoregressive(Algorithm):
     def bits_kind(self) -> str:
         return "exact"
 
+    @property
+    def evaluations(self) -> int:
+        """One for each pixel; together they are one pass of the network."""
+        return math.prod(self.generator.image_shape[:2])
+
     def examples(self, batch: Batch) -> dict[Role, tuple[Any, ...]]:
         return {"generator": (batch["image"], self.conditioning(batch, None))}
 

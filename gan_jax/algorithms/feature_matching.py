@@ -66,19 +66,30 @@ class FeatureMatching(GAN):
         self, state: TrainState, view: Array, told: PyTree, key: Key
     ) -> tuple[Array, dict[str, Array]]:
         """The logits, and what the chosen layers say, both of the global batch."""
-        d = state.discriminator
-        logits, changed = self.apply(
-            self.discriminator, d.params, d.stats, view, told, key=key, train=True, capture=True
-        )
-        found: dict[str, Any] = {
-            name: said["__call__"][0]
-            for name, said in changed["intermediates"].items()
-            if isinstance(said, dict) and "__call__" in said
+        logits, found = layer_outputs(self, state, view, told, key, self.layers)
+        return gather_batch(logits, self.axis_name), {
+            name: gather_batch(said, self.axis_name) for name, said in found.items()
         }
-        absent = [name for name in self.layers if name not in found]
-        if absent:
-            raise ValueError(
-                f"layers: the discriminator has no {', '.join(absent)}; it has {', '.join(found)}"
-            )
-        chosen = {name: gather_batch(found[name], self.axis_name) for name in self.layers}
-        return gather_batch(logits, self.axis_name), chosen
+
+
+def layer_outputs(
+    algorithm: GAN, state: TrainState, view: Array, told: PyTree, key: Key, layers: tuple[str, ...]
+) -> tuple[Array, dict[str, Array]]:
+    """The discriminator's logits, and what these of its layers say, on this device.
+
+    Raises:
+        ValueError: it has no layer with one of these names.
+    """
+    d = state.discriminator
+    logits, changed = algorithm.apply(
+        algorithm.discriminator, d.params, d.stats, view, told, key=key, train=True, capture=True
+    )
+    found: dict[str, Any] = {
+        name: said["__call__"][0]
+        for name, said in changed["intermediates"].items()
+        if isinstance(said, dict) and "__call__" in said
+    }
+    absent = [name for name in layers if name not in found]
+    if absent:
+        raise ValueError(f"layers: the discriminator has no {', '.join(absent)}; it has {', '.join(found)}")
+    return logits, {name: found[name] for name in layers}

@@ -54,7 +54,7 @@ class Flow(nn.Module):
     def setup(self) -> None:
         check_count(self.levels, "levels")
         check_count(self.steps, "steps")
-        height, width, channels = self.image_shape
+        height, width, channels = self._grid()
         if self.squeezes and (height % 2**self.levels or width % 2**self.levels):
             raise ValueError(
                 f"levels={self.levels} halves both sides {self.levels} times, and images of {height}x{width} "
@@ -82,6 +82,7 @@ class Flow(nn.Module):
         return self._forward(image, True)
 
     def _forward(self, x: Array, start: bool) -> tuple[Array, Array]:
+        x = x.reshape(-1, *self._grid())
         log_det = jnp.zeros(x.shape[0])
         left = []
         for level in range(self.levels):
@@ -113,11 +114,15 @@ class Flow(nn.Module):
                 x = self.leave[level].inverse(jnp.concatenate([x, parts.pop()], axis=-1))
             x, _ = self.flow[level].backward(x)
             x = unsqueeze(x) if self.squeezes else x
-        return x
+        return x.reshape(-1, *self.image_shape)
+
+    def _grid(self) -> tuple[int, int, int]:
+        """The image's shape, or all of its values as channels of one place where nothing is squeezed."""
+        return self.image_shape if self.squeezes else (1, 1, math.prod(self.image_shape))
 
     def _shapes(self) -> list[tuple[int, int, int]]:
         """Of what leaves at each split, and of what is left at the end."""
-        height, width, channels = self.image_shape
+        height, width, channels = self._grid()
         shapes = []
         for level in range(self.levels):
             if self.squeezes:
@@ -144,7 +149,7 @@ class Glow(Flow):
 
 
 class MLPFlow(Flow):
-    """For points [B, 1, 1, D], D at least 2; one level.
+    """For points [B, 1, 1, D], or other examples of at least two values without regard to their grid.
 
     Attributes, beside those of `Flow`:
         widths: of the hidden layers of each coupling.

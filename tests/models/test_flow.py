@@ -17,7 +17,7 @@ NETWORKS: dict[str, Any] = {
     "images": Glow((4, 4, 1), levels=2, steps=2, width=4),
     "odd_channels": Glow((4, 8, 3), levels=1, steps=1, width=4),
     "points": MLPFlow((1, 1, 3), steps=3, widths=(5,)),
-    "several_levels": MLPFlow((1, 1, 5), levels=2, steps=1, widths=(5, 4)),
+    "several_levels": MLPFlow((1, 5, 1), levels=2, steps=1, widths=(5, 4)),
 }
 
 
