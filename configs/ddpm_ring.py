@@ -2,7 +2,10 @@
 
     gan-jax train --config ddpm_ring --workdir runs/ddpm_ring
 
-DDPM's process (arXiv:2006.11239) with a fully connected network, on the data of `gan_ring`. Not trained yet.
+DDPM's process (arXiv:2006.11239) with a fully connected network, on the data of `gan_ring`. 30 seconds on
+one x86 core. With seed 0 each of the 8 modes has 11 to 14 % of the points, and 88 % of all lie within three
+standard deviations of one (99 % of the true ones do), 92 % with eta 1. EDM's process is nearer, 97 % (seed 0
+again): `--config.process.name=edm --config.process.data_std=1.4 --config.sampler.name=heun`.
 """
 
 import ml_collections
