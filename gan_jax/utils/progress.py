@@ -13,6 +13,8 @@ from tqdm import tqdm
 
 from gan_jax.utils.streams import Unfailing
 
+# Beside a bar there is room for so much where a terminal has 80 columns.
+_PLAYERS = {"discriminator_loss": "loss of D", "generator_loss": "of G"}
 _LINE_SECONDS = 10.0  # at least so long between two plain lines
 
 
@@ -43,11 +45,12 @@ class Progress:
 
     def update(self, step: int, losses: Mapping[str, float], rate: float) -> None:
         """Shows that `step` steps are done, at `rate` steps per second."""
-        shown = "  ".join(f"{name} {value:.3g}" for name, value in losses.items())
         if self._bar is not None:
-            self._bar.set_postfix_str(shown, refresh=False)
+            short = (f"{_PLAYERS.get(name, name)} {value:.3g}" for name, value in losses.items())
+            self._bar.set_postfix_str(" ".join(short), refresh=False)
             self._bar.update(step - self._bar.n)
             return
+        shown = "  ".join(f"{name} {value:.3g}" for name, value in losses.items())
         left = datetime.timedelta(seconds=round((self._num_steps - step) / rate))
         parts = [f"step {step}/{self._num_steps}", shown, f"{rate:.3g} steps/s", f"{left} left"]
         self._line = "  ".join(part for part in parts if part)

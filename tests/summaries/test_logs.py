@@ -306,14 +306,14 @@ def test_last_line_is_shown_when_a_run_ends_early(capsys):
     assert [line.split()[1] for line in capsys.readouterr().err.splitlines()] == ["1/10", "3/10"]
 
 
-@pytest.mark.parametrize("columns", [100, 0])  # 0: it does not say how wide it is, as in many containers
+@pytest.mark.parametrize("columns", [100, 80, 0])  # 0: it does not say how wide it is, as in many containers
 def test_bar_on_a_terminal(monkeypatch, columns):
     reader, writer = pty.openpty()
     termios.tcsetwinsize(writer, (24, columns))
     with os.fdopen(writer, "w") as terminal:
         monkeypatch.setattr(sys, "stderr", terminal)
-        shown = progress.Progress(num_steps=100, first_step=40)
-        shown.update(50, {"generator_loss": 0.5}, 10.0)
+        shown = progress.Progress(num_steps=20_000, first_step=13_000)
+        shown.update(13_100, {"discriminator_loss": 1.3712, "generator_loss": 0.69123}, 10.0)
         shown.say("a line of its own")
         shown.close()
     chunks = []
@@ -322,8 +322,8 @@ def test_bar_on_a_terminal(monkeypatch, columns):
             chunks.append(chunk)
     os.close(reader)
     text = b"".join(chunks).decode()
-    assert "50/100" in text
-    assert "generator_loss 0.5" in text
+    assert "13100/20000" in text
+    assert "loss of D 1.37 of G 0.691]" in text
     assert "a line of its own\r\n" in text
 
 
