@@ -51,8 +51,22 @@ NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
     "patchgans": ("patchgan_discriminator_pair", dict(width=4, layers=1)),
     "srresnet": ("srresnet_generator", dict(width=16, blocks=1, scale=2, skip="bicubic")),
     "sr critic": ("sr_discriminator", dict(width=4)),
+    "denoiser": ("diffusion_unet", dict(width=4, multipliers=(1, 2), depth=1, attention_sizes=(4,))),
+    "mlp denoiser": ("mlp_denoiser", dict(widths=(6, 4), embedding_size=8)),
+    "autoencoder": (
+        "conv_autoencoder",
+        dict(widths=(4, 6), hidden=8, code_size=3, condition="one_hot", **LABELS),
+    ),
+    "mlp autoencoder": ("mlp_autoencoder", dict(widths=(8,), code_size=3)),
+    "glow": ("glow", dict(levels=2, steps=2, width=4)),
+    "mlp flow": ("mlp_flow", dict(steps=1, widths=(4,))),
+    "pixelcnn": ("pixelcnn", dict(width=4, layers=2, condition="embedding", **LABELS)),
 }
-TRANSLATORS = ("unet_generator", "resnet_translator", "srresnet_generator")
+DENOISERS = ("diffusion_unet", "mlp_denoiser")  # which are told a time besides
+TRANSLATORS = (
+    *("unet_generator", "resnet_translator", "srresnet_generator", "conv_autoencoder", "mlp_autoencoder"),
+    *("glow", "mlp_flow", "pixelcnn", *DENOISERS),
+)
 
 
 def build(name: str, **more: Any) -> Any:
@@ -61,6 +75,7 @@ def build(name: str, **more: Any) -> Any:
     makes_images = "discriminator" not in kind
     network = MODELS[kind](**({"image_shape": SHAPE} if makes_images else {}), **fields, **more)
     x: Any = LATENT if makes_images and not kind.startswith(TRANSLATORS) else IMAGE
+    x = (x, jnp.zeros(1)) if kind in DENOISERS else x
     return network, (x, x) if "pair" in kind else x, jnp.zeros(1, jnp.int32) if network.conditional else None
 
 
