@@ -6,7 +6,8 @@
 
 Gulrajani et al. 2017, arXiv:1704.00028: lambda 10, five critic steps, Adam at 1e-4, no BatchNorm in the
 critic. The generator ends in a softmax over the 13 kinds of tiles, so that what the critic sees of fakes lies
-between the one-hot reals.
+between the one-hot reals. Expect windows of which a walker passes 97 %, and two fifths of the pipes' tiles
+broken (`experiments/levels`); 79 minutes on one of two x86 cores with much beside it.
 """
 
 import ml_collections
@@ -17,7 +18,7 @@ from gan_jax.config.build import base_config
 def get_config() -> ml_collections.ConfigDict:
     config = base_config()
     config.batch_size = 32
-    config.num_steps = 4_000
+    config.num_steps = 7_000
     config.steps_per_call = 10
     config.log_every_steps = 100
     config.checkpoint_every_steps = 500

@@ -37,11 +37,12 @@ PICTURED = 5
 HELD_OUT, AGAINST = "held-out levels", "pattern_kl_3 to the held-out ones"
 
 
-def drawn(workdir: str, count: int) -> np.ndarray:
-    """Windows of a run, uint8 [count, 14, 28]."""
+def drawn(workdir: str, count: int) -> tuple[str, np.ndarray]:
+    """A name and windows of a run, uint8 [count, 14, 28]."""
     algorithm, spec, state = restored_run(workdir)
     chunks = first_of(make_chunks(algorithm, spec)(state, count, jax.random.key(0)), count)
-    return np.concatenate([MARIO.codec.encode(chunk[""]) for chunk in chunks])
+    levels = np.concatenate([MARIO.codec.encode(chunk[""]) for chunk in chunks])
+    return f"WGAN-GP, {int(state.step):,} steps", levels
 
 
 def table(sides: dict[str, np.ndarray], real: np.ndarray) -> str:
@@ -74,8 +75,8 @@ def pictured(levels: np.ndarray) -> np.ndarray:
 
 def main() -> None:
     """Writes scores.md and levels.png."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("workdir")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("workdir", nargs="+", help="runs, each a row; the last one is in the picture")
     parser.add_argument("--out", type=Path, default=FOLDER)
     given = parser.parse_args()
     real = data.load("vglc_mario").arrays()["image"]
@@ -86,11 +87,12 @@ def main() -> None:
         "training windows, drawn again": real[np.random.default_rng(0).choice(len(real), count)],
         "Markov chain of columns": ColumnChain(real, 1).sample(count),
         "Markov chain of pairs of columns": ColumnChain(real, 2).sample(count),
-        "WGAN-GP": drawn(given.workdir, count),
+        **dict(drawn(workdir, count) for workdir in given.workdir),
     }
     given.out.mkdir(parents=True, exist_ok=True)
     (given.out / "scores.md").write_text(table(sides, real))
-    shown = {name: levels for name, levels in sides.items() if "again" not in name and "pairs" not in name}
+    pictured_names = (HELD_OUT, "Markov chain of columns", list(sides)[-1])
+    shown = {name: sides[name] for name in pictured_names}
     rows = np.concatenate([pictured(levels[:: count // PICTURED][:PICTURED]) for levels in shown.values()])
     save_picture(given.out / "levels.png", with_row_names(grid(rows, PICTURED, scale=1), list(shown)))
 

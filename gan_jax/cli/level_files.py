@@ -65,8 +65,8 @@ def save_search(folder: Path, curves: Sequence[np.ndarray], latents: Latents, fi
     for curve in curves:
         axes.plot(curve[:, 0], curve[:, 1], color="tab:blue", alpha=0.3, linewidth=0.8)
         axes.plot(curve[:, 0], curve[:, 2], color="black", linewidth=1.2)
-    axes.set(xlabel="levels looked at", ylabel=f"distance from {fitness}", ylim=(0, None))
-    axes.set_title("each generation's best (blue), and the best so far", fontsize=9)
+    axes.set(xlabel="levels looked at", ylabel="distance from what is wanted", ylim=(0, None))
+    axes.set_title(f"{fitness}\neach generation's best (blue), and the best so far", fontsize=9)
     save_figure(figure, folder / "fitness.png")
 
 
