@@ -146,7 +146,6 @@ def test_the_real_rooms_of_zelda():
     assert sum(zelda.is_playable(level, ladder=True) for level in rooms) == 395
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(not REAL.is_dir(), reason="the levels of the VGLC are not in ../shared/data/vglc")
 def test_the_real_levels_of_lode_runner():
     """The corpus has neither hidden ladders nor trap doors, which some of them need."""
