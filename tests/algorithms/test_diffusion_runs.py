@@ -96,10 +96,10 @@ def test_on_eight_devices_and_in_a_study(monkeypatch, tmp_path):
 )
 def test_it_learns_a_ring(process, sampler, tmp_path):
     """All eight modes, and most points near one."""
-    config = config_with("ddpm_ring", process=process, sampler=sampler, num_steps=1500, batch_size=256)
+    config = config_with("ddpm_ring", process=process, sampler=sampler, num_steps=4000, batch_size=256)
     config.data.num_examples = 20_000
-    config.checkpoint_every_steps = config.sample_every_steps = 1500
-    config.evaluation.update(metrics="density", every_steps=1500, num=2000)
+    config.checkpoint_every_steps = config.sample_every_steps = 4000
+    config.evaluation.update(metrics="density", every_steps=4000, num=2000)
     train(config, tmp_path / "run", devices=1)
     (record,) = filter(None, map(from_row, read_metrics(tmp_path / "run")))
     assert record.scores["modes_reached"].value == 8
