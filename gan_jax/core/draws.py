@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 from jax.extend import core
 
 from gan_jax.utils.tree import PyTree
@@ -33,7 +34,7 @@ class Cut:
         jaxpr: the whole.
         known: its inputs that are known ahead.
         ahead: its equations that are computed ahead; the rest computes those of `repeated` again.
-        repeated: what is made of no input at all, such as an iota, and numbers like step + 1.
+        repeated: what is made of no input at all, such as an iota, and counts like step + 1.
         kept: what the rest reads of it, in order.
         loops: by the index of an equation, the cut of a loop's body of which draws are made ahead too.
     """
@@ -68,7 +69,7 @@ def cut_jaxpr(jaxpr: Any, known: Sequence[bool], largest: int = LARGEST) -> Cut:
         ):
             found |= set(one.outvars)
             ahead.append(one)
-            if all(var in cheap or var in fixed for var in variables) and all(map(_is_number, one.outvars)):
+            if all(var in cheap or var in fixed for var in variables) and all(map(_is_count, one.outvars)):
                 cheap |= set(one.outvars)
             else:
                 made |= set(one.outvars)
@@ -250,8 +251,9 @@ def _known_variables(one: Any, inner: Cut) -> list[Any]:
     return [outer for outer, var in zip(one.invars, body.invars, strict=True) if var in inner.known]
 
 
-def _is_number(var: Any) -> bool:
-    return var.aval.shape == () and not jax.dtypes.issubdtype(var.aval.dtype, jax.dtypes.prng_key)
+def _is_count(var: Any) -> bool:
+    # A whole number costs an instruction in a kernel that is there anyway; a schedule's value costs a kernel.
+    return var.aval.shape == () and jnp.issubdtype(var.aval.dtype, jnp.integer)
 
 
 def _fits(one: Any, largest: int) -> bool:

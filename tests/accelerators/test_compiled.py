@@ -58,10 +58,10 @@ def test_neither_doubles_nor_callbacks(name, target):
 
 def test_kernels_of_a_dcgan_on_an_h100():
     row = compiled("dcgan_fashion_mnist", "h100")
-    assert row["kernels"] <= 80  # 115 without what `launches.are_costly` asks for
+    assert row["kernels"] <= 78  # 115 without what `launches.are_costly` asks for
     buffers, captured, _ = row["buffers"]
     assert buffers > 0
-    assert captured > row["kernels"] / 2
+    assert captured > row["kernels"] / 3  # XLA:GPU takes no convolution into one
     assert row["collectives"] == {}
 
 

@@ -44,7 +44,8 @@ def test_nothing_is_drawn_in_the_rest():
     text = str(jax.make_jaxpr(rest)(drawn, STATE, jnp.float32(1.0)))
     assert "random_bits" not in text
     assert "threefry" not in text
-    assert [x.shape for x in jax.tree.leaves(drawn)] == [(), (4,), (3, 4)]  # a key, the noise, the loop's
+    # A key, the noise, 1 + step as a float; the loop's. Not step + 1.
+    assert [x.shape for x in jax.tree.leaves(drawn)] == [(), (4,), (), (3, 4)]
 
 
 def test_what_is_large_is_drawn_where_it_is_used():
