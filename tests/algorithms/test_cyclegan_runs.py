@@ -53,6 +53,7 @@ TOY = Toy(
 )
 
 
+@pytest.mark.slow
 def test_it_trains_resumes_and_is_scored(monkeypatch, tmp_path):
     state = check_alone(TOY, monkeypatch, tmp_path, [1, 2])
     assert int(state.extra["pools"]["a"]["count"]) == BATCH

@@ -34,6 +34,7 @@ def random_state(name):
     return state.replace(ema=moved)
 
 
+@pytest.mark.slow
 def test_loss_of_a_network_that_says_nothing_is_the_variance_of_the_target():
     algorithm, state = variant("ddpm"), first_state("ddpm")
     batch = {"image": jnp.zeros((256, *SHAPE)), "label": jnp.zeros(256, jnp.int32)}
@@ -49,6 +50,7 @@ def test_a_share_of_the_labels_is_dropped():
     assert algorithm.dropped(None, example_keys(KEY, 2)) is None
 
 
+@pytest.mark.slow
 def test_guidance_of_1_is_none_and_of_0_needs_no_label():
     algorithm, state = variant("ddpm"), random_state("ddpm")
     x, sigma = jax.random.normal(KEY, (4, *SHAPE)), jnp.float32(1.0)

@@ -29,6 +29,7 @@ TOY = Toy(
 )
 
 
+@pytest.mark.slow
 def test_it_trains_resumes_is_scored_and_sampled(monkeypatch, tmp_path, capsys):
     state = check_alone(TOY, monkeypatch, tmp_path, [2])
     assert state.discriminator is None

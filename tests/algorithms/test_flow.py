@@ -46,6 +46,7 @@ def test_bits_are_those_of_a_standard_normal_where_nothing_was_learned():
     assert "dequantised" in flow(Glow((4, 4, 1))).bits_kind
 
 
+@pytest.mark.slow
 def test_the_first_step_starts_actnorm_from_the_data_also_in_the_average():
     algorithm = VARIANTS["glow"]()
     batches = jax.tree.map(lambda x: x[0], steps_of(algorithm))

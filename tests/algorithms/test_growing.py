@@ -254,6 +254,7 @@ def test_a_run_says_which_phase_cannot_be(sizes, words, tmp_path):
         build(complete(small_config(tmp_path, sizes)))
 
 
+@pytest.mark.slow
 def test_it_goes_with_every_component_of_a_gan(tmp_path):
     """Adaptive augmentation, another loss, lazy penalties, packing, noise and a pool, in a fade."""
     config = small_config(tmp_path)

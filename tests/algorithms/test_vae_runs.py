@@ -47,6 +47,7 @@ TOY = Toy(
 TOY.config.evaluation.metrics = "bits_per_dim,reconstruction,fid"
 
 
+@pytest.mark.slow
 def test_it_trains_resumes_is_scored_and_encodes(monkeypatch, tmp_path, capsys):
     state = check_alone(TOY, monkeypatch, tmp_path, [1])
     assert state.discriminator is None

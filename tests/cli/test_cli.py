@@ -388,6 +388,7 @@ runpy.run_module("gan_jax.main", run_name="__main__")
 """
 
 
+@pytest.mark.slow
 def test_a_full_disk_stops_the_run_and_harms_nothing(finished, data_dir, tmp_path):
     """A limit on the size of a file stands for the disk: what does not fit is refused by the system."""
     workdir = tmp_path / "run"

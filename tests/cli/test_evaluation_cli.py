@@ -449,7 +449,7 @@ def test_memorisation_with_held_out_pictures(pictures, capsys):
         (["--metrics=memorisation", "--held_out={}/a"], "needs at least 20 fakes"),
         (["--metrics=memorisation", "--held_out={}/small"], "the images of folder small are 8 x 8 x 3"),
         (["--metrics=fid", "--held_out={}/fresh"], "no metric of fid reads the held-out images"),
-        (["--held_out={}/fresh"], "name one of classification_accuracy, memorisation, or leave them out"),
+        (["--held_out={}/fresh"], "name one of classification_accuracy, memorisation, bits_per_dim, "),
         (
             ["--metrics=kid"],
             "kid needs at least 1000 fakes, and there are 8: give more, take smaller subsets",

@@ -23,6 +23,7 @@ def unpacked(folder, name):
     return gzip.decompress((folder / f"{name}.gz").read_bytes())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "builder", "mean", "std"),
     [("mnist", Mnist, 0.1307, 0.3081), ("fashion_mnist", FashionMnist, 0.2860, 0.3530)],

@@ -120,7 +120,7 @@ def test_initial_state_has_the_same_bits_in_any_layout(how, devices):
 # The same numbers
 
 
-@pytest.mark.parametrize("name", ["sagan", "wgan_gp", "unrolled"])
+@pytest.mark.parametrize("name", ["sagan", "wgan_gp", pytest.param("unrolled", marks=pytest.mark.slow)])
 def test_split_states_train_alike(name):
     """Spectral norms and attention; second order, and a lazy penalty; through steps of the other player."""
     algorithm, mesh = VARIANTS[name](), parallel.make_mesh(jax.devices()[:2])

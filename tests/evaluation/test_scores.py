@@ -567,6 +567,18 @@ def test_a_protocol_of_these_numbers_is_that_of_their_version():
             "of the latents that the method finds; values in [0, 1], points in their units",
         ),
         "sampling": (1, "medians of 5 calls for 64 images and 15 for one, after one that compiles"),
+        "tile_patterns": (
+            1,
+            "all patterns of 2x2, 3x3 and 4x4 tiles, smoothed by 1e-06; the mean of both ways",
+        ),
+        "level_copies": (1, "equal in all tiles"),
+        "broken_pipes": (1, "tiles <>[] without their other part"),
+        "playable": (
+            1,
+            "mario: from the left edge to the right one, jumps of 4 rows and 8 columns; zelda: each door and "
+            "stair from the others, without ladder; lode_runner: each heap of gold from the runner, holes "
+            "stay open",
+        ),
     }
 
 

@@ -421,7 +421,7 @@ def test_initializers():
         ("dcgan_discriminator", dict(minibatch="std"), "minibatch='std' is not one of none, discrim"),
         ("mlp_discriminator", dict(minibatch="discrimination", minibatch_kernels=0), "kernels=0"),
         ("dcgan_generator", dict(upsampling="cubic"), "upsampling='cubic' is not one of"),
-        ("mlp_generator", dict(output="sigmoid"), "output='sigmoid' is not one of linear, tanh"),
+        ("mlp_generator", dict(output="sigmoid"), "output='sigmoid' is not one of linear, relu"),
         ("mlp_generator", dict(activation="reul"), "activation='reul' is not one of"),
         ("mlp_discriminator", dict(initializer="he"), "initializer='he' is not one of"),
     ],

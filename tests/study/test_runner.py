@@ -220,6 +220,7 @@ def test_a_history_that_is_damaged_is_never_reported(stopped, tmp_path):
     assert history.read_bytes() == b"".join(lines)
 
 
+@pytest.mark.slow
 def test_shards_merge_into_the_study(whole, tmp_path):
     out, _ = whole
     for index in (1, 2):

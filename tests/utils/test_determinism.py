@@ -90,6 +90,7 @@ def test_the_command_refuses_it_in_a_process_that_computes(command, capsys, monk
     assert os.environ.get("XLA_FLAGS") == before
 
 
+@pytest.mark.slow
 def test_a_run_with_it_says_so_and_records_it(tmp_path):
     """XLA ends a process whose XLA_FLAGS it does not know, so this also shows that it knows the flag."""
     fields = (

@@ -78,8 +78,9 @@ def test_a_command_without_a_home_folder(nobody, tmp_path, capsys):
     assert "no home folder is known" in capsys.readouterr().err
 
 
-# Flags that hold text and no path.
+# Flags that hold text and no path; `data`, a folder or the name of a data set, takes ~ when it is opened.
 TEXTS = {"coordinator", "label", "metrics", "network", "shard", "only", "layers", "seeds", "rows", "columns"}
+TEXTS |= {"data", "target", "solver", "fitness"}
 
 
 @pytest.mark.parametrize("command", COMMANDS)

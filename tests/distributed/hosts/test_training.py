@@ -44,6 +44,7 @@ def arguments(workdir, data_dir, **fields):
     return (*command, "--workdir", str(workdir), *set_)
 
 
+@pytest.mark.slow
 def test_a_signal_to_one_of_two_stops_both_at_the_same_step_with_the_bits_of_one_process(
     programs, data_dir, tmp_path
 ):
