@@ -6,7 +6,8 @@
 486 tiles of 128x128 from photographs 1 to 18 at a third of their size; 19 to 24 are held out
 (`experiments/kodak`). A U-Net of six halvings with half the paper's widths, with BatchNorm because instance
 normalisation takes away how light a tile is; PatchGAN of 34 pixels. 18 photographs do not say what colours
-things have: held-out L1 0.056 (grey 0.054, one colour for all 0.045); see `experiments/translators`.
+things have: held-out L1 0.056 (grey 0.054, one colour for all 0.045); see `experiments/translators`. It took
+8 minutes on two x86 cores beside tests.
 """
 
 import ml_collections

@@ -11,6 +11,7 @@ batch is 4 instead of 1, the pools hold 48 pictures instead of 50. There is no i
 but for paintings: with it the translators keep Twemoji's size. Without it another seed may find the colours
 inverted: look at the first samples. Nothing is enlarged and cropped: a crop hides the margins. Held out: FID
 2.61 (Twemoji itself 3.65, other Noto pictures 2.35), L1 0.172 (Twemoji 0.173): `experiments/translators`.
+It took 27 minutes on two x86 cores beside tests.
 """
 
 import ml_collections

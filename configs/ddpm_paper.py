@@ -4,7 +4,8 @@
 
 Ho et al. 2020, arXiv:2006.11239, appendix B, of CIFAR-10 (the pictures are yours: any folder): Adam with 2e-4
 after 5,000 steps of warm-up, dropout 0.1, half of the examples mirrored, averages of 0.9999, 1,000 steps of
-ancestral sampling. Not here: gradients clipped to a norm of 1.
+ancestral sampling. Not here: gradients clipped to a norm of 1, and the larger of the two variances of
+ancestral steps, which the official code takes for CIFAR-10.
 """
 
 import ml_collections

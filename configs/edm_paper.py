@@ -5,7 +5,8 @@
 Karras et al. 2022, arXiv:2206.00364, table 7, of CIFAR-10 without labels; the pictures are yours: any folder.
 The DDPM++ network, batches of 512, 200 million images, Adam with 1e-3 after 10 million images of warm-up,
 dropout 0.13, an average with a half-life of 500,000 images, Heun's sampler in 18 steps. Not here: the
-augmentation of the examples and its labels' layer, 1,152 of the paper's 55,733,891 parameters.
+augmentation of the examples and its labels' layer, 1,152 of the paper's 55,733,891 parameters; half of the
+examples are mirrored in its place.
 """
 
 import ml_collections

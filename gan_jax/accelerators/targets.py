@@ -23,7 +23,7 @@ from gan_jax.utils.determinism import is_demanded
 from gan_jax.utils.errors import UserError
 from gan_jax.utils.names import did_you_mean
 
-EXTRA = "pip install 'gan-jax[accelerators]'"
+EXTRA = "in a clone, make install EXTRAS=accelerators"
 PACKAGES = {"tpu": ("libtpu",), "gpu": ("jax_cuda12_plugin", "jax_plugins.xla_cuda12")}
 
 

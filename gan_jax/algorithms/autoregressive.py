@@ -47,7 +47,7 @@ class Autoregressive(Algorithm):
         if self.image_codec != Pixels():
             raise ValueError(
                 f"the likelihood is of the 256 levels of pixels, and the data are {self.image_codec.noun}: "
-                "use another method, such as flow or vae"
+                "use another method, such as vae"
             )
 
     @property

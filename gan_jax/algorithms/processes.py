@@ -78,7 +78,8 @@ class DDPM(Process):
     sigma^2 = (1 - a) / a; the network sees the paper's variable, and t from 0.
 
     Attributes:
-        noise_steps: T.
+        noise_steps: T. The betas are not rescaled with it: with the defaults and 100 steps sigma ends at 1.3,
+            and noise never covers the examples.
         first_beta, last_beta: beta grows between them in equal steps.
     """
 
@@ -135,7 +136,7 @@ class EDM(Process):
         data_std: of an element of the examples; 0.5 is the paper's for images in [-1, 1].
         mean, std: of the normal distribution of ln sigma in training.
         least, most: sigma of the last step but one, and of the first, where examples are made.
-        rho: how the levels between are spread, see `spread`.
+        rho: how the levels between are spread, see `spread`; the sampler heun has its own.
     """
 
     data_std: float = 0.5

@@ -8,7 +8,8 @@ Deviations:
 - Of the fakes half, drawn by example, are reconstructions and half come from the prior, as many as the reals;
   there all reals have one of each kind.
 - The features' Gaussian has a learned scale, not 1: the distance does not change with the size of features.
-- Divergence and distance are divided by the number of features, which Adam does not see.
+- Divergence and distance are divided by the number of features. The encoder's Adam does not see it; of the
+  decoder's loss the adversarial part is not divided, so the paper's gamma is `feature_weight` by that number.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ class VAEGAN(GAN):
 
     Attributes:
         layer: of the discriminator, in whose features pictures are compared (as in `feature_matching`).
-        feature_weight: the paper's gamma: of their distance, beside the adversarial loss of the decoder.
+        feature_weight: of their distance, a mean over features, beside the adversarial loss of the decoder.
         beta: weight of the divergence of the latents from their prior; a number or a schedule.
         image_codec: of the data.
     """
@@ -69,10 +70,10 @@ class VAEGAN(GAN):
     def inputs(self, key: Key, batch: Batch, state: TrainState) -> tuple[Array, PyTree]:
         """Latents of the batch's reals, or of the prior, for each example by chance."""
         g, count = state.generator, batch["image"].shape[0]
-        found = self._posterior(g.params, g.stats, state, batch, jax.random.fold_in(key, POSTERIOR))
+        found, _, _ = self._posterior(g.params, g.stats, state, batch, jax.random.fold_in(key, POSTERIOR))
         keys = example_keys(jax.random.fold_in(key, KIND), count, self.axis_name)
         is_found = jax.vmap(jax.random.bernoulli)(keys)
-        latent = jnp.where(is_found[:, None], found[0], self.latents(key, count))
+        latent = jnp.where(is_found[:, None], found, self.latents(key, count))
         return latent, self.conditioning(batch, state)
 
     def generate(
@@ -88,9 +89,12 @@ class VAEGAN(GAN):
         self, params: PyTree, state: TrainState, batch: Batch, key: Key
     ) -> tuple[Array, LossOut]:
         """The sum of the losses of encoder and decoder, each with the gradient of its own part alone."""
-        adversarial, out = super().generator_loss(params, state, batch, key)
         stats, told = state.generator.stats, self.conditioning(batch, state)
-        latent, divergence = self._posterior(params, stats, state, batch, jax.random.fold_in(key, POSTERIOR))
+        key_of_posterior = jax.random.fold_in(key, POSTERIOR)
+        latent, divergence, encoded = self._posterior(params, stats, state, batch, key_of_posterior)
+        # What the encoder's pass has changed of the statistics, and then what the decoder's has.
+        moved = state.replace(generator=state.generator.replace(stats=encoded))
+        adversarial, out = super().generator_loss(params, moved, batch, key)
         fixed = jax.lax.stop_gradient
         # The same pictures twice: gradients of the first reach the encoder, of the second the decoder.
         of_encoder = self.generate(fixed(params), stats, latent, told, key=key, train=True)[0]
@@ -107,19 +111,20 @@ class VAEGAN(GAN):
         encoder = beta * jnp.mean(divergence) / size + distance(of_encoder, fixed(log_scale))
         decoder = self.feature_weight * distance(of_decoder, log_scale)
         apart = jnp.mean(jnp.abs(of_decoder - batch["image"]))
-        metrics = {"kl": jnp.mean(divergence), "feature_nll": decoder, "reconstruction_l1": apart / 2}
+        unit = 0.5 if self.image_codec.bounded else 1.0
+        metrics = {"kl": jnp.mean(divergence), "feature_nll": decoder, "reconstruction_l1": unit * apart}
         return adversarial + encoder + decoder, out.replace(metrics=out.metrics | metrics)
 
     def _posterior(
         self, params: PyTree, stats: PyTree, state: TrainState, batch: Batch, key: Key
-    ) -> tuple[Array, Array]:
-        """A latent of each real [B, L], and the divergence of its distribution [B]."""
+    ) -> tuple[Array, Array, PyTree]:
+        """A latent of each real [B, L], the divergence of its distribution [B], the statistics afterwards."""
         image, told = batch["image"], self.conditioning(batch, state)
-        (mean, log_variance), _ = self.apply(
+        (mean, log_variance), stats = self.apply(
             self.generator, params, stats, image, told, key=key, train=True, method="encode"
         )
         noise = self.latents(key, image.shape[0])
-        return mean + jnp.exp(log_variance / 2) * noise, normal_divergence(mean, log_variance)
+        return mean + jnp.exp(log_variance / 2) * noise, normal_divergence(mean, log_variance), stats
 
     def _features(self, state: TrainState, image: Array, told: PyTree, key: Key) -> Array:
         """What the layer says of images, all of them augmented and dropped alike."""

@@ -16,7 +16,7 @@ from gan_jax.cli.command_flags import (
     take_run,
 )
 
-EXAMPLE = "gan-jax levels runs/x --search cmaes --fitness ground=0.5,enemies=0.1 --out found"
+EXAMPLE = "gan-jax levels runs/x --search cmaes --fitness ground=0.5,enemies=0.1 --out found\n\n"
 
 
 def define_levels(values: flags.FlagValues, argv: list[str]) -> list[str]:

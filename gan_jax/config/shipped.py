@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _DURATION = re.compile(
-    r"(?:about )?[\w,]+(?: to \d+)? (?:s|seconds|minutes|hours) on [^.;,:()]*\b(?:x86|GPU)\b[^.;,:()]*"
+    r"(?:about )?(?:[Hh]alf )?[\w,]+(?: to \d+)? (?:s|seconds|minutes|hours?) "
+    r"on [^.;,:()]*\b(?:x86|GPU)\b[^.;,:()]*"
 )
 _UNTRAINED = re.compile(r"not trained[^.;,:()]*|needs \w+ GPUs?\b[^.;,:()]*", re.IGNORECASE)
 _TRAIN = "gan-jax train "

@@ -199,7 +199,7 @@ def prepare(
     """Gets a data set ready for `load`: downloads or reads its files, verifies them, writes array_record.
 
     Args:
-        name: one of DATASETS, or any tfds name (these need TensorFlow: the extra gan-jax[tf]).
+        name: one of DATASETS, or any tfds name (these need TensorFlow: the extra tf).
         data_dir: as for `load`.
         source: a folder in which the files of a set lie that would be downloaded; None: download them.
         **options: the data set's own.
@@ -303,7 +303,7 @@ def _missing_stock(name: str, root: Path, data_dir: str | Path | None) -> str:
     return (
         f"The data set {name} is neither one of {own} nor prepared by tfds: "
         f"{root / name.partition(':')[0]}/VERSION/{INFO_FILE} is not there. Any tfds data set works once it "
-        f"is prepared with file_format='array_record'; with TensorFlow (pip install 'gan-jax[tf]'): "
+        f"is prepared with file_format='array_record'; with TensorFlow (pip install tensorflow): "
         f"gan-jax data prepare {name}{data_dir_flag(data_dir)}"
     )
 
@@ -314,7 +314,7 @@ def _prepare_stock(name: str, root: Path) -> Path:
         raise UserError(
             f"{name} is not one of gan_jax's own data sets ({', '.join(DATASETS)})"
             f"{did_you_mean(name, DATASETS)}. tfds prepares its own sets only with TensorFlow: pip install "
-            "'gan-jax[tf]' and run this again."
+            "tensorflow and run this again."
         )
     try:
         builder = tfds.builder(name, data_dir=root, file_format="array_record")

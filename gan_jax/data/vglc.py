@@ -84,7 +84,8 @@ class VglcBuilder(LevelBuilder):
         return level in self.HELD_OUT
 
     def wanted_files(self) -> str:
-        return f"{self.LEVELS[0]}.txt to {self.LEVELS[-1]}.txt of {self.FOLDER}"
+        levels = natural_order(self.LEVELS)
+        return f"{levels[0]}.txt to {levels[-1]}.txt of {self.FOLDER}"
 
     def collect(self, source: Path | None) -> None:
         contents = {name: self._content(name, source) for name in self.LEVELS}

@@ -29,11 +29,12 @@ def quantities(game: Game) -> dict[str, Quantity]:
     """
     found = {name: _per_tile(game, characters) for name, characters in _COUNTED[game.name].items()}
     if game is MARIO:
-        width = game.shape[1]
         found = {name: _scaled(quantity, game.shape[0]) for name, quantity in found.items()}
         (ground,) = game.numbers("X")
         found["ground"] = lambda levels: (levels[:, -1] == ground).mean(axis=1)
-        found["broken_pipes"] = lambda levels: np.array([broken_pipes(one).sum() / width for one in levels])
+        found["broken_pipes"] = lambda levels: np.array(
+            [broken_pipes(one).sum() / one.shape[1] for one in levels]
+        )
         found["progress"] = lambda levels: np.array([walk(one).progress for one in levels])
     found["playable"] = lambda levels: playable(levels, game).astype(float)
     return found

@@ -51,7 +51,7 @@ def search(
     try:
         cma = importlib.import_module("cma")
     except ImportError:
-        raise UserError("a search by CMA-ES needs the package cma: pip install 'gan-jax[levels]'") from None
+        raise UserError("a search by CMA-ES needs the package cma: pip install cma") from None
     random = np.random.default_rng(seed)
     options = {
         "popsize": POPULATION,

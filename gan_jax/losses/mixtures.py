@@ -52,7 +52,7 @@ def mixture(said: Array, components: int, channels: int) -> Mixture:
 
 def log_prob(found: Mixture, pixels: Array) -> Array:
     """ln p of pixels [..., C] with values in [-1, 1], [...]."""
-    mean = found.mean + jnp.einsum("...kcb,...b->...kc", found.coupling, pixels)
+    mean = found.mean + jnp.einsum("...kcb,...b->...kc", found.coupling, pixels, precision="highest")
     each = DiscretisedLogistic().log_prob(pixels[..., None, :], mean, found.log_scale)
     return jax.nn.logsumexp(jax.nn.log_softmax(found.logits) + jnp.sum(each, axis=-1), axis=-1)
 

@@ -65,7 +65,10 @@ class Flow(nn.Module):
         for level in range(self.levels):
             channels = 4 * channels if self.squeezes else channels
             if channels < 2:
-                raise ValueError(f"a flow couples two halves, and {self.image_shape} is a single value")
+                raise ValueError(
+                    f"a flow couples two halves, and of {self.image_shape} level {level} has a single value "
+                    "left: set fewer generator.levels"
+                )
             own = dict(channels=channels, remat=self.remat, axis_name=self.axis_name)
             flow.append(steps(self.steps, **shared, **own))
             if level + 1 < self.levels:

@@ -40,7 +40,7 @@ def test_wrong_names(name, words):
 def test_what_is_missing_is_said_in_a_line(name, monkeypatch):
     monkeypatch.setattr(targets, "missing", lambda platform: ["libtpu"])
     with pytest.raises(
-        UserError, match=r"libtpu is not installed: pip install 'gan-jax\[accelerators\]'"
+        UserError, match="libtpu is not installed: in a clone, make install EXTRAS=accelerators"
     ) as error:
         targets.devices(targets.parsed(name))
     assert "\n" not in str(error.value)

@@ -60,7 +60,7 @@ def error_at_the_least(sampler):
     return abs(float(clean[0]) / said(process.least) - exact)
 
 
-def test_heuns_error_falls_fourfold_and_eulers_by_half_where_steps_are_halved():
+def test_heuns_error_falls_fourfold_and_eulers_by_half_with_twice_the_steps():
     heun = [error_at_the_least(Heun(steps=n + 1)) for n in (20, 40, 80)]
     euler = [error_at_the_least(DDIM(steps=n + 1)) for n in (20, 40, 80)]
     assert heun[0] / heun[1] == pytest.approx(4, rel=0.15)

@@ -10,7 +10,7 @@ import optax
 import pytest
 
 from gan_jax.algorithms.vae_gan import VAEGAN
-from gan_jax.data.codecs import Pixels
+from gan_jax.data.codecs import Pixels, Points
 from gan_jax.data.spec import Field
 from gan_jax.evaluation.protocol import from_row
 from gan_jax.models import MODELS
@@ -54,7 +54,7 @@ def test_each_part_has_the_gradient_of_its_own_objective():
 
     def found(params):
         """The very latents that the loss draws, and their divergence."""
-        latent, divergence = algorithm._posterior(params, {}, state, batch, jax.random.fold_in(KEY, 20))
+        latent, divergence, _ = algorithm._posterior(params, {}, state, batch, jax.random.fold_in(KEY, 20))
         return latent, jnp.mean(divergence)
 
     def negative_log_density(made, log_scale):
@@ -94,6 +94,19 @@ def test_each_part_has_the_gradient_of_its_own_objective():
         assert np.abs(a).max() > 0
 
 
+def test_spectral_norms_of_encoder_and_decoder_move():
+    algorithm = vae_gan(generator=MLPAutoencoder(SHAPE, code_size=LATENTS, widths=(5,), spectral_norm=True))
+    batch = {"image": jax.random.uniform(KEY, (COUNT, *SHAPE), minval=-1)}
+    state = jax.jit(algorithm.init)(KEY, batch)
+    _, out = jax.jit(algorithm.generator_loss)(state.generator.params, state, batch, KEY)
+    pairs = zip(
+        jax.tree_util.tree_leaves_with_path(out.stats), jax.tree.leaves(state.generator.stats), strict=True
+    )
+    moved = {jax.tree_util.keystr(path): np.abs(a - b).max() > 0 for (path, a), b in pairs}
+    assert {"encoder" in name for name in moved} == {True, False}
+    assert all(moved.values())
+
+
 def test_half_of_the_fakes_are_reconstructions():
     algorithm = vae_gan()
     batch = {"image": jax.random.uniform(KEY, (1000, *SHAPE), minval=-1)}
@@ -115,6 +128,8 @@ def test_images_are_within_their_range_and_points_anywhere():
     state = jax.jit(algorithm.init)(KEY, batch)
     latent = 100 * jnp.ones((COUNT, LATENTS))
     assert np.abs(algorithm.draw(state, latent, None)).max() <= 1
+    points = vae_gan(image_codec=Points())
+    assert np.abs(points.draw(state, 100 * latent, None)).max() > 1
     assert algorithm.encode(state, batch["image"], None).shape == (COUNT, LATENTS)
     assert algorithm.has_encoder
     assert algorithm.bits_kind is None

@@ -52,5 +52,16 @@ def test_what_is_large_is_drawn_where_it_is_used():
     def large(key, x):
         return x + jax.random.normal(key, (2**19,)).sum()
 
-    draw, _ = draws.ahead(large, lambda key, _: (key,), STATE["key"], jnp.float32(0.0), steps=2)
-    assert all(x.size * 4 <= draws.LARGEST for x in jax.tree.leaves(jax.eval_shape(draw, STATE["key"])))
+    def parts(**limit):
+        draw, rest = draws.ahead(
+            large, lambda key, _: (key,), STATE["key"], jnp.float32(0.0), steps=2, **limit
+        )
+        drawn = jax.eval_shape(draw, STATE["key"])
+        return drawn, str(jax.make_jaxpr(rest)(drawn, STATE["key"], jnp.float32(0.0)))
+
+    drawn, rest = parts()
+    assert not jax.tree.leaves(drawn)
+    assert "random_bits" in rest
+    drawn, rest = parts(largest=2**40)
+    assert [x.shape for x in jax.tree.leaves(drawn)] == [()]
+    assert "random_bits" not in rest

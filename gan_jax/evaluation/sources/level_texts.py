@@ -19,9 +19,9 @@ PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 
 def holds_levels(folder: Path) -> bool:
     """Whether a folder is one of levels: it has texts, and a table of them or nothing but texts."""
-    names = [path.name.lower() for path in folder.iterdir()]
-    plain = not any(name.endswith(PICTURES) or (folder / name).is_dir() for name in names)
-    return any(name.endswith(".txt") for name in names) and (TABLE in names or plain)
+    paths = list(folder.iterdir())
+    plain = not any(path.suffix.lower() in PICTURES or path.is_dir() for path in paths)
+    return any(map(_is_text, paths)) and ((folder / TABLE).is_file() or plain)
 
 
 def levels_source(folder: Path) -> ImageSource:
@@ -30,7 +30,7 @@ def levels_source(folder: Path) -> ImageSource:
     Raises:
         UserError: they are levels of none of the games; with what one of the games lacks.
     """
-    paths = {path.name: path for path in folder.glob("*.txt")}
+    paths = {path.name: path for path in folder.iterdir() if _is_text(path)}
     with disk_errors(f"read {printable(folder)}"):
         texts = {name: paths[name].read_text(errors="replace") for name in natural_order(paths)}
     problems = []
@@ -42,6 +42,10 @@ def levels_source(folder: Path) -> ImageSource:
     raise UserError(
         f"{printable(folder)} has texts that are levels of none of the games ({'; '.join(problems)})"
     )
+
+
+def _is_text(path: Path) -> bool:
+    return path.suffix.lower() == ".txt"
 
 
 def _windows(texts: dict[str, str], game: Game) -> np.ndarray:

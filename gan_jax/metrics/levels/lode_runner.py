@@ -1,8 +1,8 @@
 """A walker through levels of Lode Runner: whether each heap of gold can be reached from the runner.
 
 It walks on ground and on the tops of ladders, climbs ladders, moves along ropes and lets go of them, and
-falls where nothing holds it. Standing, it digs the soft brick diagonally below it, if nothing lies above
-that brick but air or a hole that it dug before, and drops into the hole. Holes stay open, each heap is looked
+falls where nothing holds it. Standing, it digs the soft brick diagonally below it, if nothing solid lies
+above that brick, and drops into the hole. Holes stay open, each heap is looked
 for by itself, and enemies are air: that all heaps can be taken in one round, before the holes close, is not
 said.
 """
