@@ -59,6 +59,18 @@ def few_programs(events):
         events.clear()
 
 
+@pytest.fixture(autouse=True)
+def own_environment():
+    """What a command sets in the environment, such as for a target without a device, ends with its test."""
+    before = dict(os.environ)
+    yield
+    for name in (set(os.environ) | set(before)) - {"PYTEST_CURRENT_TEST"}:
+        if name not in before:
+            del os.environ[name]
+        elif os.environ.get(name) != before[name]:
+            os.environ[name] = before[name]
+
+
 @pytest.fixture(scope="session", autouse=True)
 def quick_disk():
     """Nothing waits for the disk: no test cuts the power."""

@@ -285,10 +285,14 @@ def test_every_method_steps_in_bfloat16_and_keeps_its_state_in_float32(name):
         product = eqn.primitive.name in ("conv_general_dilated", "dot_general")
         if not product or any(v.aval.ndim == 1 for v in eqn.invars):
             continue
-        if re.search(r"/(dense|conv|up|block)_\d", place) and not STYLES & set(place.split("/")):
+        if (
+            "ConvAutoencoder.decode" in place and "/up_1" in place
+        ):  # what it says of images, not an inner layer
+            assert {v.aval.dtype for v in eqn.invars} == {np.dtype(np.float32)}, place
+        elif re.search(r"/(dense|conv|up|blocks?)_\d", place) and not STYLES & set(place.split("/")):
             assert {v.aval.dtype for v in eqn.invars} == {bf16}, place
             inner += 1
-    assert inner >= 10
+    assert inner >= {"vae_of_densities": 5, "flow_of_densities": 4}.get(name, 10)
     one = jax.tree.map(lambda x: x[0], batches)
     made = jax.eval_shape(algorithm.sample, state, one, jax.random.key(0))
     assert {image.dtype for image in jax.tree.leaves(made)} == {np.dtype(np.float32)}

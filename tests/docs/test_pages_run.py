@@ -83,7 +83,8 @@ def train_small(
 
 def evaluate_small(evaluate: Any, *given: Any, num: int = 0, metrics: Any = ("fid",), **others: Any) -> Any:
     """`gan_jax.evaluate` of 1,000 fakes, without what compares all pairs of reals."""
-    chosen = [metric for metric in metrics if metric != "prdc"]
+    names = [metrics] if isinstance(metrics, str) else metrics
+    chosen = [metric for metric in names if metric != "prdc"]
     return evaluate(
         *given, metrics=chosen, num=1_000 if isinstance(given[0], gan_jax.Run) else None, **others
     )
