@@ -60,14 +60,8 @@ COUNTS = (
     "sample_every_steps",
 )
 GROUPS = ("data", "evaluation", "execution", "init_from")
-CONSTRUCTED = (
-    "loss",
-    "augment",
-    "source",
-    "process",
-    "sampler",
-    "likelihood",
-)  # components that a method is given
+# Components that a method is given as they are.
+CONSTRUCTED = ("loss", "augment", "source", "process", "sampler", "likelihood")
 FIELDS = ("seed", "phases", "plugins", *COUNTS)
 
 
