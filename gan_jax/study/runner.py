@@ -6,13 +6,13 @@ OUT/data.json                the fingerprints of the data that the runs are trai
 OUT/report.md, *.png         tables and figures
 OUT/report.html              the same as one page
 OUT/pictures/                samples of each variant's first seed
+OUT/runs/                    run folders, where the study keeps its runs
 OUT/work/                    checkpoints of the groups that are not done; may be deleted then
 """
 
 from __future__ import annotations
 
 import json
-import re
 import shutil
 import time
 from collections.abc import Callable
@@ -34,10 +34,11 @@ from gan_jax.evaluation.generated import scale_of
 from gan_jax.reports.study_page import write_study_page
 from gan_jax.study.figures import write_figures
 from gan_jax.study.groups import Group, grouped
+from gan_jax.study.kept import keep_run, run_folder
 from gan_jax.study.montage import SAMPLES, montage
 from gan_jax.study.report import write_report
 from gan_jax.study.results import RESULTS, Shard, add_results, read_results, results_file, write_results
-from gan_jax.study.study import Run, Study, runs_of
+from gan_jax.study.study import Run, Study, file_name, runs_of
 from gan_jax.study.trainer import GroupTrainer, sampled_state
 from gan_jax.summaries.logs import check_appendable
 from gan_jax.training.evaluators import open_evaluator
@@ -192,6 +193,9 @@ class Runner:
         found, states = trainer.run(stop)
         check_folder()
         self.draw(group, trainer, states)
+        if self.study.keep:
+            for index in trainer.healthy:
+                keep_run(run_folder(self.out, group.runs[index]), group.runs[index], plan, states, index)
         add_results(results, found)  # after the pictures: nobody comes back to what has a result
         trainer.forget()
         if stop.signum is not None:
@@ -264,4 +268,4 @@ class Bar:
 
 def picture_file(out: Path, variant: str) -> Path:
     """Where a variant's samples are."""
-    return out / PICTURES / f"{re.sub(r'[^A-Za-z0-9.=-]+', '_', variant)}.png"
+    return out / PICTURES / f"{file_name(variant)}.png"

@@ -6,6 +6,7 @@ import copy
 import hashlib
 import itertools
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,6 +69,8 @@ class Study:
         seeds: how many; the runs have the seeds 0, 1, 2, ...
         ranked_by: scores by which the report ranks the variants, the first one first.
         compare_to: the variant that every other one is compared with, seed by seed.
+        keep: whether each run stays as a run folder, OUT/runs/VARIANT-SEED, with its last state, for
+            `gan-jax sample`, `evaluate` and all others. It takes the disk that checkpoints of all runs take.
     """
 
     question: str
@@ -76,6 +79,7 @@ class Study:
     seeds: int
     ranked_by: Sequence[str]
     compare_to: str | None = None
+    keep: bool = False
 
     def __post_init__(self) -> None:
         if not self.variants:
@@ -89,6 +93,12 @@ class Study:
         odd = [name for name in self.variants if "," in name or not name]
         if odd:
             raise UserError(f"the variant {odd[0]!r}: a name must not be empty or hold a comma, for --only")
+        files: dict[str, str] = {}
+        for name in self.variants:
+            if (other := files.setdefault(file_name(name), name)) != name:
+                raise UserError(
+                    f"the variants {other!r} and {name!r} have the same files: rename one of them"
+                )
         if not is_count(self.seeds):
             raise UserError(f"seeds={self.seeds!r}: it must be at least 1")
         if self.compare_to is not None and self.compare_to not in self.variants:
@@ -140,6 +150,11 @@ def grid(choices: Mapping[str, Sequence[Any]]) -> dict[str, dict[str, Any]]:
         name = " ".join(f"{_short(field)}={value}" for field, value in overrides.items())
         variants[name.replace(",", "")] = overrides
     return variants
+
+
+def file_name(variant: str) -> str:
+    """A variant's name, as files have it."""
+    return re.sub(r"[^A-Za-z0-9.=-]+", "_", variant)
 
 
 def _short(field: str) -> str:

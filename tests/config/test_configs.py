@@ -278,6 +278,7 @@ def test_shrunk_config_trains(path):
     assert [name for name in still if not OUTGROWN.search(name)] == []
 
 
+@pytest.mark.slow
 @one_of_each("generator", "discriminator")
 def test_shrunk_config_trains_in_bfloat16_with_checkpointing(path):
     config = shrunk(get_config(path))

@@ -20,6 +20,7 @@ from gan_jax.study.runner import Runner
 from gan_jax.study.study import runs_of
 from gan_jax.study.trainer import GroupTrainer
 from gan_jax.summaries.logs import read_metrics
+from gan_jax.training.restore import restored_run
 from gan_jax.training.train import train
 from gan_jax.utils import files
 from gan_jax.utils.errors import UserError
@@ -63,7 +64,7 @@ def whole(tmp_path_factory):
         mock.patch.object(GroupTrainer, "run", kept),
         mock.patch.object(parallel, "make_mesh", lambda d=None: make_mesh((d or jax.devices())[:DEVICES])),
     ):
-        run(tiny.study(), out).report("tiny", "gan-jax study tiny")
+        run(tiny.study(keep=True), out).report("tiny", "gan-jax study tiny")
     return out, states
 
 
@@ -112,6 +113,20 @@ def test_a_run_of_a_study_is_the_run_trained_alone(whole, tmp_path, group, index
         np.testing.assert_allclose(
             [float(value) for _, value in values], values_alone, atol=0.02, err_msg=name
         )
+
+
+@pytest.mark.parametrize(("variant", "seed", "group", "index"), [("fast", 2, 0, 5), ("hinge", 1, 1, 1)])
+def test_a_run_that_is_kept_has_its_last_state(whole, variant, seed, group, index, capsys, tmp_path):
+    out, states = whole
+    folder = out / "runs" / f"{variant}-{seed}"
+    _, _, state = restored_run(folder)
+    assert int(state.step) == tiny.STEPS
+    expected = leaves(jax.tree.map(lambda x: x[index], states[group].replace(step=np.stack([0] * 6))))
+    found = leaves(jax.tree.map(_data, state))
+    for name in found.keys() - {".step"}:
+        np.testing.assert_array_equal(found[name], expected[name], err_msg=name)
+    assert main.main(["sample", str(folder), "--num=4", f"--out={tmp_path / 'points.npz'}"]) == 0
+    assert (tmp_path / "points.npz").exists()
 
 
 def test_a_second_start_has_nothing_to_do(whole):
@@ -250,6 +265,7 @@ def test_a_run_that_diverges_does_not_disturb_the_others(whole, tmp_path, capfd)
             "lost": {"generator_optimizer.learning_rate": 1e38},
         },
         seeds=1,
+        keep=True,
     )
     run(study, tmp_path).report("tiny", "gan-jax study tiny")
     assert "lost, seed 0 diverged at step" in capfd.readouterr().err
@@ -263,6 +279,7 @@ def test_a_run_that_diverges_does_not_disturb_the_others(whole, tmp_path, capfd)
                 [float(v) for _, v in row["scores"][name]], [float(v) for _, v in values], atol=0.02
             )
     assert "diverged" in (tmp_path / "report.md").read_text()
+    assert {path.name for path in (tmp_path / "runs").iterdir()} == {"base-0", "fast-0"}
 
 
 def test_a_program_of_which_every_run_diverges(tmp_path, capfd):

@@ -120,6 +120,7 @@ def test_an_override_that_does_not_fit_is_said(overrides, said):
         (dict(variants={}, compare_to=None), "no variants"),
         (dict(seeds=0), "seeds=0"),
         (dict(variants={"base": {}, "a,b": {}}), "'a,b': a name must not be empty or hold a comma"),
+        (dict(variants={"a b": {}, "a_b": {}}), "the variants 'a b' and 'a_b' have the same files"),
         (dict(compare_to="plain"), "'plain' is no variant"),
         (dict(ranked_by=()), "ranked_by is empty"),
     ],
