@@ -20,7 +20,7 @@ from gan_jax.core.algorithm import Algorithm, Array, Batch, Key
 from gan_jax.core.modules import with_field
 from gan_jax.core.randomness import example_keys
 from gan_jax.core.state import Role, TrainState
-from gan_jax.core.update import LossOut, Metrics, Update
+from gan_jax.core.update import LossOut, Update
 from gan_jax.data.codecs import Codec, Pixels
 from gan_jax.losses.likelihoods import bits_per_dim, dequantise
 from gan_jax.utils.tree import PyTree
@@ -73,13 +73,8 @@ class Flow(Algorithm):
     def updates(self) -> tuple[Update, ...]:
         return (Update("generator", self.negative_log_likelihood),)
 
-    def step(self, state: TrainState, batches: Batch) -> tuple[TrainState, Metrics]:
-        """At the first step of a run actnorm's start is taken from the whole of the first mini-batch."""
-        state = jax.lax.cond(state.step == 0, self.started, lambda state, batches: state, state, batches)
-        return super().step(state, batches)
-
-    def started(self, state: TrainState, batches: Batch) -> TrainState:
-        """The state with the start of actnorm, also in the average, where it has none yet."""
+    def begin(self, state: TrainState, batches: Batch) -> TrainState:
+        """The state with the start of actnorm, also in the average, of the whole of the first mini-batch."""
         image = jax.tree.map(lambda x: x[0], self.prepare(batches, state))["image"]
         image = self.dequantised(image, jax.random.fold_in(state.key, START))
         player = state.generator

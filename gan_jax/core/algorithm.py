@@ -299,6 +299,11 @@ class Algorithm:
         """
         return {}
 
+    def begin(self, state: TrainState, batches: Batch) -> TrainState:
+        """The state with what the first step of a run measures of its mini-batches, before its updates; the
+        same by default."""
+        return state
+
     def init_extra(self, key: Key, batch: Batch) -> dict[str, PyTree]:
         """The method's own state, by name; nothing by default."""
         return {}
@@ -315,6 +320,8 @@ class Algorithm:
         """
         for obstacle in self.obstacles() if self.microbatches.count > 1 else ():
             raise ValueError(f"accumulation={self.microbatches.count}: {obstacle}")
+        if type(self).begin is not Algorithm.begin:  # the programs of the others have no branch
+            state = jax.lax.cond(state.step == 0, self.begin, lambda state, batches: state, state, batches)
         key = jax.random.fold_in(state.key, state.step)
         state, metrics = self.game(self, state, self.prepare(batches, state), key)
         decay = self.ema_decay(state.step)

@@ -77,7 +77,7 @@ def call_flops(algorithm: Algorithm, state: TrainState, batch: PyTree, role: Rol
 def step_flops(
     algorithm: Algorithm, state: TrainState, batch: PyTree, frozen: Mapping[str, PyTree] = _NOTHING
 ) -> StepFlops:
-    """Of a train step on mini-batches like `batch`.
+    """Of a train step on mini-batches like `batch`, but a run's first.
 
     Args:
         state, batch, frozen: shapes.
@@ -85,7 +85,7 @@ def step_flops(
     state = state.replace(frozen=dict(frozen))
     lead = algorithm.minibatches
     batches = jax.tree.map(lambda x: jax.ShapeDtypeStruct((lead, *x.shape), x.dtype), batch)
-    most = mean = flops(algorithm.step, state, batches)
+    most = mean = flops(algorithm.step, state, batches) - flops(algorithm.begin, state, batches)
     times = 2 if isinstance(algorithm.game, Extragradient) else 1
     for update in algorithm.updates():
         if update.every > 1:

@@ -5,8 +5,11 @@ import jax.numpy as jnp
 
 from gan_jax.config.build import build_algorithm, example_batch
 from gan_jax.config.components import complete
+from gan_jax.data.codecs import Points
 from gan_jax.data.spec import DataSpec, Field
+from gan_jax.models.flow import MLPFlow
 from gan_jax.summaries.costs import call_flops, flops, parameter_counts, state_bytes, step_flops
+from tests.algorithms.test_flow import flow
 from tests.runs import get_config
 
 SPEC = DataSpec({"image": Field((6, 6, 1))}, None)
@@ -71,3 +74,13 @@ def test_what_a_loop_does_counts_as_often():
 def test_several_descents_count_each():
     one, three = (step_flops(*shapes(**{"algorithm.discriminator_steps": n})).most for n in (1, 3))
     assert 1.5 * one < three < 3 * one
+
+
+def test_what_only_the_first_step_does_is_not_that_of_every_step():
+    """A flow's step is the gradient of its bits, thrice its way forward: no start of actnorm."""
+    network = MLPFlow((1, 1, 2), steps=3, widths=(32, 32))
+    algorithm = flow(network, image_codec=Points())
+    batch = {"image": jax.ShapeDtypeStruct((64, 1, 1, 2), jnp.float32)}
+    state = jax.eval_shape(algorithm.init, jax.random.key(0), batch)
+    forward = flops(lambda state, batch, key: algorithm.bits(state, batch, key), state, batch, state.key)
+    assert 2.8 * forward < step_flops(algorithm, state, batch).mean < 3.3 * forward
