@@ -44,15 +44,17 @@ class Progress:
             )
 
     def update(self, step: int, losses: Mapping[str, float], rate: float) -> None:
-        """Shows that `step` steps are done, at `rate` steps per second."""
+        """Shows that `step` steps are done, at `rate` steps per second; 0 where none has been made yet."""
         if self._bar is not None:
             short = (f"{_PLAYERS.get(name, name)} {value:.3g}" for name, value in losses.items())
             self._bar.set_postfix_str(" ".join(short), refresh=False)
             self._bar.update(step - self._bar.n)
             return
         shown = "  ".join(f"{name} {value:.3g}" for name, value in losses.items())
-        left = datetime.timedelta(seconds=round((self._num_steps - step) / rate))
-        parts = [f"step {step}/{self._num_steps}", shown, f"{rate:.3g} steps/s", f"{left} left"]
+        parts = [f"step {step}/{self._num_steps}", shown]
+        if rate > 0.0:
+            left = datetime.timedelta(seconds=round((self._num_steps - step) / rate))
+            parts += [f"{rate:.3g} steps/s", f"{left} left"]
         self._line = "  ".join(part for part in parts if part)
         if step >= self._num_steps or time.monotonic() - self._shown_at >= _LINE_SECONDS:
             self._flush()

@@ -284,6 +284,11 @@ def test_time_left(capsys):
     assert capsys.readouterr().err == line
 
 
+def test_a_study_that_is_continued_before_its_first_step_has_no_rate(capsys):
+    progress.Progress(num_steps=10, first_step=0).update(0, {}, 0.0)
+    assert capsys.readouterr().err == "step 0/10\n"
+
+
 def test_what_is_no_training_is_left_out_of_the_rate(tmp_path, monkeypatch):
     """Compiling, for example."""
     now = 0.0

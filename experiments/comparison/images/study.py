@@ -25,7 +25,7 @@ STEPS = {  # name -> (config, train steps)
     "vae images": ("vae_fashion_mnist", 579),
     "vae operations": ("vae_fashion_mnist", 8_493),
     "flow images": ("flow_fashion_mnist", 1_158),
-    "flow operations": ("flow_fashion_mnist", 4_640),
+    "flow operations": ("flow_fashion_mnist", 6_163),
     "pixelcnn images": ("pixelcnn_fashion_mnist", 2_316),
     "pixelcnn operations": ("pixelcnn_fashion_mnist", 1_569),
 }
