@@ -3,9 +3,10 @@
     python experiments/comparison/images/measure.py --runs runs/comparison/images
 
 Reads RUNS/runs/VARIANT-SEED, as the study keeps them, and adds a row to scores.jsonl beside this file for
-each run and sampler that has none: 2,000 samples, the same for all scores, against the 60,000 training images,
-in the features of Fashion-MNIST's classifier and of random networks; bits of 2,000 test images where the
-method has a likelihood. 1,000 steps take too long for 2,000 samples: there are 256, beside as many of 50 steps.
+each run and sampler that has none: 2,000 samples, the same for all scores, against the 60,000 training
+images, in the features of Fashion-MNIST's classifier and of random networks; bits of 2,000 test images where
+the method has a likelihood. 1,000 steps take too long for 2,000 samples: there are 256, beside as many of 50
+steps.
 """
 
 from __future__ import annotations
