@@ -1,4 +1,4 @@
-"""Autoregressive models of images: the exact likelihood, pixel by pixel.
+"""Autoregressive models of images and of levels of tiles: the exact likelihood, place by place.
 
 Van den Oord et al. 2016, "Conditional image generation with PixelCNN decoders", arXiv:1606.05328; Salimans et
 al. 2017, "PixelCNN++", arXiv:1701.05517. All pixels are learned from at once and drawn one after the other.
@@ -19,8 +19,8 @@ from gan_jax.core.algorithm import Algorithm, Array, Batch, Key
 from gan_jax.core.randomness import example_keys
 from gan_jax.core.state import Role, TrainState
 from gan_jax.core.update import LossOut, Update
-from gan_jax.data.codecs import Codec, Pixels
-from gan_jax.losses import mixtures
+from gan_jax.data.codecs import Codec, Pixels, Tiles
+from gan_jax.losses.conditionals import Categorical, Conditional, LogisticMixture
 from gan_jax.losses.likelihoods import bits_per_dim
 from gan_jax.utils.tree import PyTree
 
@@ -43,12 +43,25 @@ class Autoregressive(Algorithm):
             raise ValueError("the generator has no methods row and pixel: autoregressive takes pixelcnn")
 
     def check_fields(self, fields: Mapping[str, Any]) -> None:
-        """The mixtures are of the levels of pixels."""
-        if self.image_codec != Pixels():
+        """Mixtures are of the levels of pixels, logits of the kinds of tiles."""
+        tiles = isinstance(self.image_codec, Tiles)
+        if not tiles and self.image_codec != Pixels():
             raise ValueError(
-                f"the likelihood is of the 256 levels of pixels, and the data are {self.image_codec.noun}: "
-                "use another method, such as vae"
+                "the likelihood is of the 256 levels of pixels, or of kinds of tiles, and the data are "
+                f"{self.image_codec.noun}: use another method, such as vae"
             )
+        if tiles != self.generator.categorical:
+            raise ValueError(
+                f"generator.categorical={self.generator.categorical}, and the data are "
+                f"{self.image_codec.noun}: set generator.categorical={tiles}"
+            )
+
+    @property
+    def conditional(self) -> Conditional:
+        """What the network says of each place."""
+        net = self.generator
+        channels = net.image_shape[2]
+        return Categorical(channels) if net.categorical else LogisticMixture(net.components, channels)
 
     @property
     def bits_kind(self) -> str:
@@ -75,9 +88,9 @@ class Autoregressive(Algorithm):
     def _bits(self, params: PyTree, stats: PyTree, state: TrainState, batch: Batch, key: Key | None) -> Array:
         image, told = batch["image"], self.conditioning(batch, state)
         said, _ = self.apply(self.generator, params, stats, image, told, key=key, train=key is not None)
-        found = mixtures.mixture(said, self.generator.components, image.shape[-1])
-        each = mixtures.log_prob(found, image)
-        return bits_per_dim(jnp.sum(each, axis=(1, 2)), math.prod(image.shape[1:]), dequantised=False)
+        each = self.conditional.log_prob(said, image)
+        dimensions = self.conditional.dimensions(image.shape[1:])
+        return bits_per_dim(jnp.sum(each, axis=(1, 2)), dimensions, dequantised=False)
 
     def bits(self, state: TrainState, batch: Batch, key: Key) -> Array:
         return self._bits(state.ema["params"], state.ema["stats"], state, batch, None)
@@ -86,7 +99,6 @@ class Autoregressive(Algorithm):
         """Images pixel by pixel; each layer is computed once for each pixel, from what it computed before."""
         count, _, width, channels = batch["image"].shape
         told = self.conditioning(batch, state)
-        gumbel, logistic = self.noise(key, batch)
         net, dtype = self.generator, jnp.float32
         widths = [channels + 1, *[net.width] * (net.layers - 1)]
         params, stats = state.ema["params"], state.ema["stats"]
@@ -98,7 +110,7 @@ class Autoregressive(Algorithm):
             seen, left = carry
             links, *noise = here
             said, left = asked("pixel", seen, left, links)
-            pixel = mixtures.draw(mixtures.mixture(said, net.components, channels), *noise)
+            pixel = self.conditional.draw(said, *noise)
             return (_with_ones(pixel)[:, None, None], left), pixel
 
         def draw_row(carry: PyTree, noise: tuple[Array, ...]) -> tuple[PyTree, Array]:
@@ -113,18 +125,16 @@ class Autoregressive(Algorithm):
 
         above = [jnp.zeros((count, net.kept, width, n), dtype) for n in widths]
         first = jnp.zeros((count, 1, width, channels + 1), dtype)
-        drawn = tuple(jnp.moveaxis(x, 0, 2) for x in (gumbel, logistic))  # [H, W, B, ...]
+        drawn = tuple(jnp.moveaxis(x, 0, 2) for x in self.noise(key, batch))  # [H, W, B, ...]
         _, rows = jax.lax.scan(draw_row, (first, above), drawn)
         return jnp.moveaxis(rows, 0, 1)
 
-    def noise(self, key: Key, batch: Batch) -> tuple[Array, Array]:
-        """All that is random in images, by example: as `mixtures.noise`, [B, H, W, ...]."""
-        count, height, width, channels = batch["image"].shape
-        components = self.generator.components
+    def noise(self, key: Key, batch: Batch) -> tuple[Array, ...]:
+        """All that is random in images, by example: as `Conditional.noise`, [B, H, W, ...]."""
+        count, height, width = batch["image"].shape[:3]
         keys = example_keys(key, count, self.axis_name)
-        one = lambda key: mixtures.noise(key, (height, width), components, channels)
-        gumbel, logistic = jax.vmap(one)(keys)
-        return self.split(gumbel), self.split(logistic)
+        drawn = jax.vmap(lambda key: self.conditional.noise(key, (height, width)))(keys)
+        return tuple(self.split(x) for x in drawn)
 
     def draw(self, state: TrainState, latent: Array, conditioning: PyTree) -> Array:
         """There are no latents.

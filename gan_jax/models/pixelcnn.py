@@ -5,7 +5,7 @@ two stacks of convolutions, one over the rows above, one over the pixels to the 
 first. Kernels are not masked but smaller: the inputs are shifted by a row and by a pixel, and nothing later
 is read. What it says of a pixel is a mixture of discretised logistics (`losses.mixtures`) as in PixelCNN++
 (Salimans et al. 2017, arXiv:1701.05517) and not 256 logits: 30 numbers of a grey pixel, and levels that are
-near are alike.
+near are alike. Of levels of tiles it says the logits of their kinds.
 """
 
 from __future__ import annotations
@@ -120,6 +120,8 @@ class PixelCNN(Generator):
         layers: how many.
         kernel_size: odd; a layer sees half of it above and to the left.
         components: of the mixture.
+        categorical: whether a place holds one of several kinds, one-hot, as in levels of tiles, and their
+            logits are said; no mixture.
     """
 
     CONDITIONS: ClassVar[tuple[str, ...]] = ("none", "embedding")
@@ -129,6 +131,7 @@ class PixelCNN(Generator):
     layers: int = 5
     kernel_size: int = 5
     components: int = 10
+    categorical: bool = False
 
     def setup(self) -> None:
         for name in ("width", "layers", "components"):
@@ -143,7 +146,7 @@ class PixelCNN(Generator):
         self.hidden = Dense(2 * self.width)
         channels = self.image_shape[2]
         each = 1 + 2 * channels + channels * (channels - 1) // 2  # of `losses.mixtures`
-        self.said = Dense(self.components * each)
+        self.said = Dense(channels if self.categorical else self.components * each)
 
     @property
     def kept(self) -> int:

@@ -42,6 +42,7 @@ NEWER = {
     "algorithm.adversarial_weight": 1.0,
     "algorithm.separate_batches": False,
     "generator.norm_epsilon": 0.0,
+    "generator.categorical": False,
     "discriminator.norm_epsilon": 0.0,
     "discriminator.auxiliary_hidden": 0,
     "generator_optimizer.eps_in_root": False,

@@ -344,7 +344,7 @@ def chosen_runs(states: TrainState, indices: Sequence[int]) -> TrainState:
 
 def sampled_state(step: int, index: int, ema: PyTree) -> TrainState:
     """What `Algorithm.sample` reads of one run's state; `ema` is that of all, leaves [R, ...]."""
-    own = jax.tree.map(lambda x: x[index], ema)
+    own = jax.tree.map(lambda x: np.asarray(x[index]), ema)  # a number too is an array
     nothing: Any = ()
     return TrainState(
         step=jnp.int32(step),

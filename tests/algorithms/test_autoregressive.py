@@ -11,7 +11,7 @@ import pytest
 
 from gan_jax.algorithms.autoregressive import Autoregressive
 from gan_jax.core.execution import Execution
-from gan_jax.data.codecs import Pixels, Points
+from gan_jax.data.codecs import Pixels, Points, Tiles
 from gan_jax.data.spec import Field
 from gan_jax.evaluation.protocol import from_row
 from gan_jax.losses import mixtures
@@ -23,6 +23,7 @@ from tests.toys.common import Toy, ToyData, check_alone, check_many, squares, to
 
 KEY = jax.random.key(0)
 COUNT, SHAPE, CLASSES = 3, (4, 5, 2), 3
+TILES = Tiles(np.array([[0], [128], [255]]))
 
 
 def autoregressive(generator=None, **changes):
@@ -46,17 +47,15 @@ def state_of(algorithm, batch):
 def drawn_without_keeping(algorithm, state, batch, key):
     """Pixel after pixel, each time with the whole network on the whole image."""
     image = jnp.zeros(batch["image"].shape)
-    gumbel, logistic = algorithm.noise(key, batch)
+    noise = algorithm.noise(key, batch)
     net, told = algorithm.generator, algorithm.conditioning(batch, state)
-    channels = image.shape[-1]
 
     def draw(number, image):
         row, column = number // image.shape[2], number % image.shape[2]
         said, _ = algorithm.apply(
             net, state.ema["params"], state.ema["stats"], image, told, key=None, train=False
         )
-        found = mixtures.mixture(said[:, row, column], net.components, channels)
-        pixel = mixtures.draw(found, gumbel[:, row, column], logistic[:, row, column])
+        pixel = algorithm.conditional.draw(said[:, row, column], *[x[:, row, column] for x in noise])
         return image.at[:, row, column].set(pixel)
 
     return jax.lax.fori_loop(0, image.shape[1] * image.shape[2], draw, image)
@@ -74,6 +73,23 @@ def test_drawing_with_kept_rows_is_drawing_without(condition):
     assert len(np.unique(np.asarray(kept))) > 20
     levels = (np.asarray(kept) + 1) * 127.5
     np.testing.assert_allclose(levels, np.rint(levels), atol=1e-3)
+
+
+def test_kinds_are_drawn_and_their_bits_are_exact():
+    """Of all levels of 2x2 places of three kinds: probabilities sum to one, and what is drawn has them."""
+    shape, count = (2, 2, 3), 20_000
+    algorithm = autoregressive(network(image_shape=shape, categorical=True), image_codec=TILES)
+    batch = {"image": jnp.zeros((count, *shape))}
+    state = state_of(algorithm, {"image": batch["image"][:1]})
+    numbers = np.stack(np.meshgrid(*[np.arange(3)] * 4, indexing="ij"), -1).reshape(-1, 2, 2)
+    every = jax.nn.one_hot(numbers, 3)
+    bits = jax.jit(algorithm.bits)(state, {"image": every}, KEY)
+    probabilities = 2.0 ** (-4 * np.asarray(bits))  # of 4 places
+    assert probabilities.sum() == pytest.approx(1, abs=1e-4)
+    drawn = np.asarray(jax.jit(algorithm.sample)(state, batch, KEY))
+    assert set(np.unique(drawn)) == {0.0, 1.0}
+    chosen = np.ravel_multi_index(drawn.argmax(-1).reshape(count, 4).T, (3, 3, 3, 3))
+    np.testing.assert_allclose(np.bincount(chosen, minlength=81) / count, probabilities, atol=0.012)
 
 
 def test_bits_are_those_of_the_conditional_probabilities_of_single_pixels():
@@ -112,8 +128,12 @@ def test_in_bfloat16_it_draws_levels_too():
 def test_what_it_is_not_made_for_is_refused():
     with pytest.raises(ValueError, match="autoregressive takes pixelcnn"):
         autoregressive(MODELS["mlp_generator"](SHAPE))
-    with pytest.raises(ValueError, match="256 levels of pixels, and the data are points"):
+    with pytest.raises(ValueError, match="or of kinds of tiles, and the data are points"):
         autoregressive(image_codec=Points()).check_fields({"image": Field((1, 1, 2), Points())})
+    with pytest.raises(ValueError, match=r"data are levels of tiles: set generator\.categorical=True"):
+        autoregressive(image_codec=TILES).check_fields({"image": Field((2, 2, 3), TILES)})
+    with pytest.raises(ValueError, match=r"data are images: set generator\.categorical=False"):
+        autoregressive(network(categorical=True)).check_fields({"image": Field(SHAPE)})
     with pytest.raises(ValueError, match="have no latents"):
         autoregressive().draw(None, jnp.zeros((1, 2)), None)
     assert not autoregressive().has_latent_path

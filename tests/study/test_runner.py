@@ -13,6 +13,7 @@ import pytest
 
 from gan_jax import data, main
 from gan_jax.distributed import parallel
+from gan_jax.inference.sample import drawable
 from gan_jax.study import runner, trainer
 from gan_jax.study.history import History
 from gan_jax.study.results import Shard
@@ -127,6 +128,14 @@ def test_a_run_that_is_kept_has_its_last_state(whole, variant, seed, group, inde
         np.testing.assert_array_equal(found[name], expected[name], err_msg=name)
     assert main.main(["sample", str(folder), "--num=4", f"--out={tmp_path / 'points.npz'}"]) == 0
     assert (tmp_path / "points.npz").exists()
+
+
+def test_what_is_sampled_may_hold_single_numbers():
+    """Such as the mean path length in a style generator's average."""
+    ema = {"params": {"kernel": np.ones((3, 2, 4)), "mean": np.arange(3.0, dtype=np.float32)}}
+    found = drawable(trainer.sampled_state(5, 1, ema)).ema["params"]
+    assert found["kernel"].shape == (2, 4)
+    assert float(found["mean"]) == 1.0
 
 
 def test_a_second_start_has_nothing_to_do(whole):

@@ -119,10 +119,10 @@ def main() -> None:
             algorithm = family.algorithm
             if sampler is not None:
                 algorithm = with_sampler(algorithm, SamplerChoice(sampler.solver, sampler.steps))
-            key = f"{name} {called}".strip()
-            found.setdefault(key, {}).update(family.sampling_facts(algorithm))
-            runs[key, "batch"] = family.sampling(algorithm, CHUNK)
-            runs[key, "one"] = family.sampling(algorithm, 1)
+            whole = f"{name} {called}".strip()
+            found.setdefault(whole, {}).update(family.sampling_facts(algorithm))
+            runs[whole, "batch"] = family.sampling(algorithm, CHUNK)
+            runs[whole, "one"] = family.sampling(algorithm, 1)
     for run in runs.values():
         run()  # compiles
     times: dict[tuple[str, str], list[float]] = {key: [] for key in runs}
