@@ -23,6 +23,7 @@ from absl import flags, logging
 
 from gan_jax import __version__
 from gan_jax.cli import (
+    augment_flags,
     command_flags,
     evaluation_flags,
     explore_flags,
@@ -57,6 +58,7 @@ usage: gan-jax COMMAND [--flag=value ...]
   gan-jax explore runs/x [--port 8417]
   gan-jax neighbours runs/x --out neighbours.png
   gan-jax levels runs/x --num 20 --out levels
+  gan-jax augment runs/x --per_class 500 --out generated
   gan-jax export runs/x --out model [--formats stablehlo,safetensors,onnx]
   gan-jax info runs/x
   gan-jax info --config pix2pix_paper
@@ -137,6 +139,12 @@ COMMANDS = {
         level_flags.define_levels,
         level_flags.levels,
         level_flags.EXAMPLE,
+    ),
+    "augment": Command(
+        "draw so many pictures of each class, to train a classifier on",
+        augment_flags.define_augment,
+        augment_flags.augment,
+        augment_flags.EXAMPLE,
     ),
     "export": Command(
         "make files of a run's generator that need no gan_jax",

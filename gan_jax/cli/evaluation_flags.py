@@ -160,7 +160,40 @@ def define_train_classifier(values: flags.FlagValues, argv: list[str]) -> list[s
     """Adds the flags of `gan-jax train-classifier`."""
     define_path(values, "data_dir", DATA_DIR)
     define_integer("seed", 0, "Of the training.", lower_bound=0, flag_values=values)
-    define_path(values, "out", "The file to write. Default: one in the cache.")
+    define_path(
+        values,
+        "out",
+        "The file to write. Default: one in the cache. Where it measures, see --extra, a .json of that.",
+    )
+    define_path(
+        values,
+        "extra",
+        "A folder of generated pictures, a sub-folder for each class, to train on beside the real ones. With "
+        "this flag, --balance, --augment or --train_steps a small classifier is trained and measured on the "
+        "test split, and not kept.",
+    )
+    flags.DEFINE_float(
+        "ratio",
+        None,
+        "Generated pictures for each real one in a mini-batch, of all classes alike. Default: 1.",
+        flag_values=values,
+    )
+    flags.DEFINE_enum(
+        "balance",
+        None,
+        ["none", "weights", "oversample"],
+        "What is done for rare classes: nothing, class weights in the loss, or they come as often as others.",
+        flag_values=values,
+    )
+    flags.DEFINE_string(
+        "augment",
+        None,
+        "Classic augmentation: shift (by up to a 14th of the side), flip (left to right), both with a comma.",
+        flag_values=values,
+    )
+    define_integer(
+        "train_steps", None, "Mini-batches of 64. Default: 600.", lower_bound=1, flag_values=values
+    )
     return define_config(values, argv)
 
 
@@ -171,8 +204,44 @@ def train_classifier(values: flags.FlagValues, rest: list[str]) -> None:
             "usage: gan-jax train-classifier NAME [--data_dir FOLDER] [--seed 0] [--out FILE]; or, for a "
             "data set with options, --config=FILE [--config.data.folder=...] in the place of NAME"
         )
+    if training := _measured(values):
+        from gan_jax.cli import balance_command
+
+        balance_command.train_measured(
+            values.config or rest[0],
+            data_dir=values.data_dir,
+            seed=values.seed,
+            out=path_of(values, "out"),
+            extra=path_of(values, "extra"),
+            training=training,
+        )
+        return
     from gan_jax.cli import evaluation_commands
 
     evaluation_commands.train_classifier(
         values.config or rest[0], data_dir=values.data_dir, seed=values.seed, out=path_of(values, "out")
     )
+
+
+def _measured(values: flags.FlagValues) -> dict[str, Any]:
+    """How a classifier is trained that is measured and not kept; {} where none of its flags is given."""
+    names = ("extra", "ratio", "balance", "augment", "train_steps")
+    if all(values[name].value is None for name in names):
+        return {}
+    ratio = values.ratio
+    if ratio is not None and (ratio < 0 or values.extra is None):
+        reason = (
+            "it must be 0 or more" if ratio < 0 else "it says how much there is of --extra, which is missing"
+        )
+        raise flags.Error(f"--ratio={ratio:g}: {reason}")
+    if ratio == 0:
+        raise flags.Error("--ratio=0 leaves --extra unused: leave both out")
+    augment = tuple(part for part in (values.augment or "").split(",") if part)
+    if unknown := sorted(set(augment) - {"shift", "flip"}):
+        raise flags.Error(f"--augment={values.augment}: {unknown[0]!r} is not one of shift, flip")
+    return {
+        "ratio": (1.0 if ratio is None else ratio) if values.extra else 0.0,
+        "balance": values.balance or "none",
+        "augment": augment,
+        **({"steps": values.train_steps} if values.train_steps else {}),
+    }

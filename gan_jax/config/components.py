@@ -49,7 +49,8 @@ DATA: dict[str, Any] = {
     "placement": "auto",  # "device", "stream", or by size
     "flip": False,  # mirror half of the examples
     "random_crop": 0,  # enlarge every side by so many pixels and cut the old size out at random
-    **VIEW,  # codec="lab": colours as L*a*b*; direction="b_to_a": source and image exchanged
+    # codec="lab": colours as L*a*b*; direction="b_to_a": source and image exchanged; the others make a cut
+    **VIEW,
 }
 # Fields that the records of older runs lack.
 RECENT: dict[str, Any] = {

@@ -121,6 +121,9 @@ def load(
     split: str = "train",
     codec: str = VIEW["codec"],
     direction: str = VIEW["direction"],
+    per_class: int = VIEW["per_class"],
+    imbalance: int = VIEW["imbalance"],
+    oversample: bool = VIEW["oversample"],
     **options: Any,
 ) -> Dataset:
     """Opens one split of a data set, without TensorFlow and without the network.
@@ -135,7 +138,7 @@ def load(
         name: one of DATASETS, "zip", or a tfds name that has been prepared as array_record.
         data_dir: the data folder; None or "" is TFDS_DATA_DIR, else ~/tensorflow_datasets.
         split: "train", "test", or a part of one as tfds writes it, such as "train[:1000]".
-        codec, direction: of a view; see `views.viewed`.
+        codec, direction, per_class, imbalance, oversample: of a view; see `views.viewed`.
         **options: the data set's own, such as `resolution=64`.
 
     Returns:
@@ -151,7 +154,7 @@ def load(
         >>> len(dataset), dataset.num_classes, dataset.arrays()["image"].shape
         (40, 8, (40, 16, 16, 1))
     """
-    return viewed(_load(name, data_dir, split, options), codec, direction)
+    return viewed(_load(name, data_dir, split, options), codec, direction, per_class, imbalance, oversample)
 
 
 def _load(name: str, data_dir: str | Path | None, split: str, options: dict[str, Any]) -> Dataset:

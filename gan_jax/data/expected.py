@@ -27,6 +27,9 @@ def expected_spec(
     data_dir: str | Path | None = None,
     codec: str = VIEW["codec"],
     direction: str = VIEW["direction"],
+    per_class: int = VIEW["per_class"],
+    imbalance: int = VIEW["imbalance"],
+    oversample: bool = VIEW["oversample"],
     **options: Any,
 ) -> DataSpec:
     """What the networks would know of a data set; the arguments are those of `load`.
@@ -37,7 +40,7 @@ def expected_spec(
     Raises:
         UserError: wrong options; a set whose size only its files say, and they are not there.
     """
-    return viewed(_empty(name, data_dir, options), codec, direction).spec
+    return viewed(_empty(name, data_dir, options), codec, direction, per_class, imbalance, oversample).spec
 
 
 def _empty(name: str, data_dir: str | Path | None, options: Mapping[str, Any]) -> Dataset:

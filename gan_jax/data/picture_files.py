@@ -20,6 +20,7 @@ from gan_jax.utils.paths import expanded
 from gan_jax.utils.untrusted import parse_json
 
 LABELS = "dataset.json"  # as StyleGAN2-ADA's dataset_tool.py writes it beside the pictures
+GENERATED = "augment.json"  # what `gan-jax augment` says of the pictures beside it
 MAX_CLASSES = 100_000  # a label beyond is a mistake
 _MAX_LABELS_BYTES = 2**30
 # What Pillow opens without having the pixels (HDF5), in another way than by decoding (EPS by a program), or
@@ -202,7 +203,7 @@ class _Listing:
                     path.is_file() or not path.exists() if link else entry.is_file()
                 ):
                     self.pictures.append(path)
-                elif entry.name != LABELS:
+                elif entry.name not in (LABELS, GENERATED):
                     self.others.append(path)
         self.pictures.sort()
         self.folders = {name: self.folders[name] for name in natural_order(self.folders)}

@@ -1,4 +1,4 @@
-"""Other views of a data set: its colours as L*a*b*, its sources and images exchanged."""
+"""Other views of a data set: a cut, its colours as L*a*b*, its sources and images exchanged."""
 
 from __future__ import annotations
 
@@ -9,31 +9,41 @@ from typing import Any
 import numpy as np
 
 from gan_jax.data.codecs import Lab, Pixels
+from gan_jax.data.cut import CUT, cut
 from gan_jax.data.dataset import Dataset
 from gan_jax.data.spec import Field
 from gan_jax.data.zipped import zipped
 from gan_jax.utils.errors import UserError
 
 # What options of a data set choose a view, with their values where there is none.
-VIEW: dict[str, str] = {"codec": "", "direction": "a_to_b"}
+VIEW: dict[str, Any] = {"codec": "", "direction": "a_to_b", **CUT}
 _EXCHANGED = {"source": "image", "image": "source"}
 
 
-def viewed(dataset: Dataset, codec: str = "", direction: str = "a_to_b") -> Dataset:
+def viewed(
+    dataset: Dataset,
+    codec: str = "",
+    direction: str = "a_to_b",
+    per_class: int = 0,
+    imbalance: int = 1,
+    oversample: bool = False,
+) -> Dataset:
     """The data set as it is seen; a view other than its own is one of its options.
 
     Args:
         codec: "" for the data set's own, or "lab": its pictures of three channels are seen as `codecs.Lab`.
         direction: "a_to_b", or "b_to_a": the fields source and image in each other's place.
+        per_class, imbalance, oversample: see `cut.cut`.
 
     Raises:
-        UserError: another word, no source, or an image that has no colours.
+        UserError: another word, no source, an image that has no colours; as `cut.cut`.
     """
     seen = {"codec": codec, "direction": direction}
     if direction not in ("a_to_b", "b_to_a"):
         raise UserError(f"data.direction={direction!r}: choose a_to_b (source to image) or b_to_a.")
     if codec not in ("", Lab.name):
         raise UserError(f"data.codec={codec!r}: choose lab, or leave it empty for what the data set stores.")
+    dataset = cut(dataset, per_class, imbalance, oversample)
     if direction == "b_to_a":
         dataset = _exchanged(dataset)
     if codec:

@@ -17,6 +17,7 @@ import numpy as np
 from absl import logging
 
 from gan_jax.data import Dataset, load
+from gan_jax.data.cut import whole
 from gan_jax.evaluation.extract import BATCH, MOST_VALUES, PRECISION, VALUES, ExtractedSet, Extractor
 from gan_jax.evaluation.generated import Generate, GeneratedSet
 from gan_jax.evaluation.metric import ALL, OF_ROWS, Comparison, Metric, Need, Pairs, uses_network
@@ -345,7 +346,7 @@ def held_out_split(dataset: Dataset, data_dir: str | Path | None) -> Dataset | N
         return None
     for split in ("test", "validation"):
         with contextlib.suppress(UserError):
-            return load(dataset.name, data_dir=data_dir, split=split, **dataset.options)
+            return load(dataset.name, data_dir=data_dir, split=split, **whole(dataset.options))
     return None
 
 

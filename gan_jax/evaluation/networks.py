@@ -12,6 +12,7 @@ import numpy as np
 
 from gan_jax.data import load
 from gan_jax.data.codecs import Pixels
+from gan_jax.data.cut import whole
 from gan_jax.evaluation.names import USUAL_NETWORKS
 from gan_jax.evaluation.sources.image_source import seen_by, spelled
 from gan_jax.evaluation.sources.sources import ImageSource
@@ -206,7 +207,7 @@ def _classifier(asked: Asked) -> FeatureNetwork:
         )
     if real.dataset.name == STACKED:
         return stacked(classifier("mnist", data_dir=data_dir))
-    return classifier(real.dataset.name, data_dir=data_dir, options=real.dataset.options)
+    return classifier(real.dataset.name, data_dir=data_dir, options=whole(real.dataset.options))
 
 
 def _classifier_of_another(name: str, real: ImageSource, data_dir: str | Path | None) -> FeatureNetwork:

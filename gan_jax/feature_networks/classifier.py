@@ -38,14 +38,19 @@ class Classifier(nn.Module):
     Convolutions 5x5 and 3x3 with stride 2 down to a side of at most 8 and one more with stride 1, each with
     batch normalisation (Ioffe and Szegedy 2015, arXiv:1502.03167) and ReLU, a hidden layer whose 128
     activations are the features, and the logits. He's initialisation (He et al. 2015, arXiv:1502.01852).
+
+    Attributes:
+        num_classes: K.
+        widths: of the convolutions that halve; further ones are as wide as the last.
     """
 
     num_classes: int
+    widths: tuple[int, ...] = _WIDTHS
 
     @nn.compact
     def __call__(self, image: Array, train: bool = False, dropout: float = 0.0) -> tuple[Array, Array, list]:
         he = nn.initializers.he_normal()
-        maps = _maps(image, layers_of(image.shape[1:3]), train)
+        maps = _maps(image, layers_of(image.shape[1:3], self.widths), train)
         x = Dropout(dropout)(maps[-1].reshape(image.shape[0], -1), train)
         features = nn.relu(Dense(NUM_FEATURES, kernel_init=he, name="features")(x))
         logits = Dense(self.num_classes, name="logits")(Dropout(dropout)(features, train))
@@ -76,14 +81,14 @@ def _maps(image: Array, layers: list[tuple[int, int, int]], train: bool) -> list
     return maps
 
 
-def layers_of(size: tuple[int, ...]) -> list[tuple[int, int, int]]:
+def layers_of(size: tuple[int, ...], widths: tuple[int, ...] = _WIDTHS) -> list[tuple[int, int, int]]:
     """(width, kernel size, stride) of the convolutions for images of this (height, width)."""
-    return layers(max(2, math.ceil(math.log2(max(size) / SMALLEST_SIDE))))
+    return layers(max(2, math.ceil(math.log2(max(size) / SMALLEST_SIDE))), widths)
 
 
-def layers(halvings: int) -> list[tuple[int, int, int]]:
+def layers(halvings: int, widths: tuple[int, ...] = _WIDTHS) -> list[tuple[int, int, int]]:
     """Those of a classifier that halves the image so often."""
-    widths = [_WIDTHS[min(index, len(_WIDTHS) - 1)] for index in range(halvings + 1)]
+    widths = tuple(widths[min(index, len(widths) - 1)] for index in range(halvings + 1))
     first, *halving, last = widths
     return [(first, 5, 2), *((width, 3, 2) for width in halving), (last, 3, 1)]
 

@@ -8,6 +8,7 @@ on the device, and a compiled call makes many steps.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
@@ -103,21 +104,53 @@ def train_classifier(
     check_labelled("the training set", images, labels, num_classes, whole=True)
     if not 0 <= seed < 2**32:
         raise UserError(f"the classifier's seed is {seed}: it must be an integer from 0 to 2**32 - 1")
+    sampler = IndexSampler(len(images), min(recipe.batch_size, len(images)), seed=seed, remainder="carry")
+    steps, model = num_steps(recipe, len(images)), Classifier(num_classes)
+    return fit(model, images, labels, sampler.minibatch, recipe, steps=steps, seed=seed, progress=progress)
+
+
+def fit(
+    model: Classifier,
+    images: np.ndarray,
+    labels: np.ndarray,
+    batches: Callable[[int, int], np.ndarray],
+    recipe: Recipe,
+    *,
+    steps: int,
+    seed: int,
+    progress: bool,
+    class_weights: np.ndarray | None = None,
+) -> PyTree:
+    """Trains a classifier on mini-batches that are chosen elsewhere.
+
+    Args:
+        model: untrained.
+        images, labels: as for `train_classifier`; not all of them need occur.
+        batches: (first, count) -> int32 [count, B], the images of these mini-batches.
+        recipe: all of it but the numbers of epochs and of images in a step.
+        steps: in which the learning rate falls to 0; the settling ones come after them.
+        seed: of the initial weights, the dropout and the augmentation.
+        progress: as for `train_classifier`.
+        class_weights: float32 [K], by which the losses are multiplied; None for 1.
+
+    Raises:
+        UserError: a training that ends in NaN.
+    """
     key = jax.random.key(seed)
     one = jnp.zeros((1, *images.shape[1:]))
-    weights: PyTree = Classifier(num_classes).init(jax.random.fold_in(key, INIT), one)
-    steps = num_steps(recipe, len(images))
+    weights: PyTree = model.init(jax.random.fold_in(key, INIT), one)
     constants = {
         "images": jnp.asarray(_bordered(images, recipe.shift)),
         "labels": jnp.asarray(labels, jnp.int32),
         "key": key,
         "steps": jnp.int32(steps),
     }
-    sampler = IndexSampler(len(images), min(recipe.batch_size, len(images)), seed=seed, remainder="carry")
+    if class_weights is not None:
+        constants["class_weights"] = jnp.asarray(class_weights, jnp.float32)
 
     def call(state: _State, step: int, count: int) -> tuple[_State, Metrics]:
-        indices = np.pad(sampler.minibatch(step, count), ((0, _STEPS_PER_CALL - count), (0, 0)))
-        return _train_steps(state, constants, indices, count, recipe, num_classes)
+        indices = np.pad(batches(step, count), ((0, _STEPS_PER_CALL - count), (0, 0)))
+        return _train_steps(state, constants, indices, count, recipe, model)
 
     state = _State(weights, optax.scale_by_adam().init(weights["params"]), jnp.int32(0))
     losses: list[float] = []
@@ -162,12 +195,11 @@ def _rate(recipe: Recipe, steps: Array | int, step: Array) -> Array:
     )
 
 
-@partial(jax.jit, static_argnames=("recipe", "num_classes"), donate_argnums=0)
+@partial(jax.jit, static_argnames=("recipe", "model"), donate_argnums=0)
 def _train_steps(
-    state: _State, constants: PyTree, indices: Array, count: int, recipe: Recipe, num_classes: int
+    state: _State, constants: PyTree, indices: Array, count: int, recipe: Recipe, model: Classifier
 ) -> tuple[_State, Metrics]:
     """`count` steps on the images with the indices [_STEPS_PER_CALL, B]; images with a border of `shift`."""
-    model = Classifier(num_classes)
 
     def step(state: _State, constants: PyTree, chosen: Array) -> tuple[_State, Metrics]:
         drawn, dropped = jax.random.split(jax.random.fold_in(constants["key"], state.step))
@@ -183,9 +215,11 @@ def _train_steps(
                 mutable=["batch_stats"],
             )
             (_, logits, _), stats = outputs
-            return optax.losses.softmax_cross_entropy_with_integer_labels(
-                logits, constants["labels"][chosen]
-            ).mean(), stats
+            label = constants["labels"][chosen]
+            losses = optax.losses.softmax_cross_entropy_with_integer_labels(logits, label)
+            if "class_weights" in constants:
+                losses = losses * constants["class_weights"][label]
+            return losses.mean(), stats
 
         (value, stats), gradient = jax.value_and_grad(loss, has_aux=True)(state.weights["params"])
         direction, opt = optax.scale_by_adam().update(gradient, state.opt)

@@ -60,8 +60,8 @@ def listed(names: Sequence[str], most: int = 3, between: str = ", ") -> str:
 
 
 def counted(number: int, noun: str) -> str:
-    """A number with its noun: "1 picture", "2 pictures"."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+    """A number with its noun: "1 picture", "2 pictures", "2 classes"."""
+    return f"{number} {noun}{'' if number == 1 else 'es' if noun.endswith('s') else 's'}"
 
 
 def did_you_mean(given: str, choices: Iterable[str]) -> str:

@@ -71,6 +71,7 @@ FLAGS = {
     "explore": ("--workdir", "--step", "--best", "--port"),
     "walk": ("--workdir=", "--method=", "--directions=", "--extent=", "--layers=", "--out=", "--truncation="),
     "neighbours": ("--workdir=", "--num=", "--nearest=", "--network=", "--out="),
+    "augment": ("--workdir=", "--per_class=", "--classes=", "--seed=", "--out=", "--best", "--solver="),
     "levels": ("--workdir=", "--num=", "--out=", "--windows=", "--search=", "--fitness=", "--label="),
     "translate": (
         *("--workdir=", "--input=", "--out=", "--direction=", "--seed=", "--tile=", "--step=", "--best"),
@@ -95,7 +96,9 @@ FLAGS = {
     "compare": ("--out=", "--seed="),
     "report": ("--out=",),
     "study": ("--out=", "--shard=", "--merge", "--seeds=", "--only=", "--dry_run"),
-    "train-classifier": ("--data_dir=", "--seed=", "--out=", "--config="),
+    "train-classifier": (
+        *("--data_dir=", "--seed=", "--out=", "--config=", "--extra=", "--ratio=", "--balance=", "--augment="),
+    ),
     "data": ("--from=", "--data_dir="),
 }
 
@@ -191,6 +194,7 @@ def test_no_command_is_wrong_usage(capsys):
         *(([name, "w"], "--out is missing") for name in ("sample", "interpolate", "mix", "walk", "export")),
         (["neighbours", "w"], "--out is missing"),
         (["levels", "w"], "--out is missing"),
+        (["augment", "w"], "--out is missing"),
         (["translate", "w"], "--input is missing"),
         (["project", "w"], "is missing"),
         (["sample", "w", "more"], "unexpected argument 'more'"),
@@ -235,7 +239,7 @@ def test_a_config_file_that_is_no_config(text, words, gan_jax, tmp_path):
     ("override", "words"),
     [
         ("batchsize=3", "the config has no 'batchsize'; it has algorithm, augment, batch_size,"),
-        ("data.nam=shapes", "data has no 'nam'; it has channels, codec, dir, direction, flip, name,"),
+        ("data.nam=shapes", "data has no 'nam'; it has channels, codec, dir, direction, flip, imbalance,"),
         ("dta.name=shapes", "the config has no 'dta'"),
         ("seed.first=1", "seed is a value and has no fields"),
         ("seed=abc", "--config.seed=abc: invalid literal for int()"),

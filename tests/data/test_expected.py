@@ -1,5 +1,7 @@
 """What data sets would hold, while their files are elsewhere."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -52,7 +54,7 @@ def test_it_is_what_the_data_set_says_once_it_is_there(tmp_path):
         image=rng.integers(0, 256, (12, 6, 8, 3), np.uint8),
         label=np.arange(12) % 3,
     )
-    options = dict(file=str(tmp_path / "x.npz"), codec="lab")
+    options: dict[str, Any] = dict(file=str(tmp_path / "x.npz"), codec="lab")
     found = expected_spec("npz_pairs", data_dir=tmp_path / "data", **options)
     assert found == load("npz_pairs", data_dir=tmp_path / "data", **options).spec
     assert isinstance(found.fields["image"].codec, Lab)

@@ -1,6 +1,7 @@
 """Levels as text, their windows and rooms, and what the corpus gives."""
 
 import hashlib
+from typing import Any
 
 import numpy as np
 import pytest
@@ -142,7 +143,7 @@ def test_levels_of_ones_own(tmp_path):
     folder.mkdir()
     for number in range(24):
         (folder / f"{number}.txt").write_text(level(ZELDA, 16, 11, number))
-    options = {"folder": str(folder), "game": "zelda"}
+    options: dict[str, Any] = {"folder": str(folder), "game": "zelda"}
     held_out = len(data.load("level_folder", split="test", **options))
     assert held_out > 0
     assert len(data.load("level_folder", **options)) + held_out == 24

@@ -66,6 +66,10 @@ def made_small(words: list[str]) -> list[str]:
         )
     if words[0] == "sample" and "--num" in words:
         return [*words, f"--num={min(16, int(value(words, '--num')))}"]
+    if words[0] == "augment":
+        return [*words, "--per_class=3"]
+    if words[0] == "train-classifier" and "--config" in words:
+        return [*words, "--train_steps=3"]
     if words[0] == "project":
         return [*words, "--iterations=2"]
     if words[0] == "study" and "--dry_run" not in words:

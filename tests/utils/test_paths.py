@@ -80,7 +80,7 @@ def test_a_command_without_a_home_folder(nobody, tmp_path, capsys):
 
 # Flags that hold text and no path; `data`, a folder or the name of a data set, takes ~ when it is opened.
 TEXTS = {"coordinator", "label", "metrics", "network", "shard", "only", "layers", "seeds", "rows", "columns"}
-TEXTS |= {"data", "target", "solver", "fitness"}
+TEXTS |= {"data", "target", "solver", "fitness", "classes", "augment"}
 
 
 @pytest.mark.parametrize("command", COMMANDS)

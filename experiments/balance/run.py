@@ -1,0 +1,113 @@
+"""Do generated pictures help a classifier of an unbalanced or small set? Results, a table and a figure.
+
+    gan-jax data prepare fashion_mnist
+    python experiments/balance/run.py --first      # the part that is in table.md
+    python experiments/balance/run.py              # all of it
+
+Generators are trained in the folder of `--work` and continue there; each measured classifier is a line of
+results.jsonl, and what is there is not measured again. So the same command goes on where it was stopped.
+`--minutes` begins nothing new after so many; `--report` trains nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parents[1]))
+
+from experiments.balance import design  # noqa: E402
+from experiments.balance.report import write_report  # noqa: E402
+from gan_jax import data  # noqa: E402
+from gan_jax.cli.augmenting import augment  # noqa: E402
+from gan_jax.evaluation.balance import Extra, measure, read_extra  # noqa: E402
+from gan_jax.training.train import train  # noqa: E402
+from gan_jax.utils import compilation_cache  # noqa: E402
+
+RESULTS = HERE / "results.jsonl"
+DATA = "fashion_mnist"
+
+
+def rows() -> list[dict[str, Any]]:
+    """What was measured so far."""
+    return [json.loads(line) for line in RESULTS.read_text().splitlines()] if RESULTS.exists() else []
+
+
+def key_of(row: dict[str, Any]) -> tuple[Any, ...]:
+    return (row["cut"], row["method"], row["seed"], row["generator_seed"])
+
+
+def generated(name: str, cut: str, seed: int, work: Path) -> tuple[Extra, float]:
+    """The pictures of a generator, trained and drawn unless they are there; and the seconds of that."""
+    begun = time.monotonic()
+    config, sampled = design.generator_config(name, cut, seed)
+    place = work / f"{name}_{cut.replace(':', '_').replace(' ', '_')}_{seed}".lower()
+    train(config, place / "run")
+    augment(place / "run", place / "pictures", seed=seed, **sampled)
+    whole = data.load(DATA, **design.CUTS[cut])
+    return read_extra(place / "pictures", whole), time.monotonic() - begun
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--first", action="store_true", help="only the first part")
+    parser.add_argument("--cuts", default="", help="only these, with commas between")
+    parser.add_argument("--generator_seeds", type=int, default=1, help="generators of a kind for each cut")
+    parser.add_argument("--minutes", type=float, default=1e6, help="begin nothing new after so many")
+    parser.add_argument(
+        "--work", type=Path, default=Path("runs/balance"), help="where generators are trained"
+    )
+    parser.add_argument("--report", action="store_true", help="train nothing")
+    args = parser.parse_args()
+    compilation_cache.enable()
+    end = time.monotonic() + 60 * args.minutes
+    cuts = args.cuts.split(",") if args.cuts else list(design.FIRST_CUTS if args.first else design.CUTS)
+    done = {key_of(row) for row in rows()}
+    for cut in [] if args.report else cuts:
+        real, test = data.load(DATA, **design.CUTS[cut]), data.load(DATA, split="test")
+        for method in design.methods_of(cut):
+            if args.first and method not in design.FIRST_METHODS:
+                continue
+            one = design.METHODS[method]
+            for generator_seed in range(args.generator_seeds) if one.generator else [None]:
+                wanted = [
+                    seed for seed in range(design.SEEDS) if (cut, method, seed, generator_seed) not in done
+                ]
+                if not wanted or time.monotonic() > end:
+                    continue
+                extra, seconds = None, None
+                if generator_seed is not None:
+                    extra, seconds = generated(one.generator, cut, generator_seed, args.work)
+                for seed in wanted:
+                    if time.monotonic() > end:
+                        break
+                    found = measure(real, test, one.training, extra=extra, seed=seed, progress=False)
+                    row = {
+                        "cut": cut,
+                        "method": method,
+                        "seed": seed,
+                        "generator_seed": generator_seed,
+                        "generator_seconds": seconds and round(seconds),
+                        **{name: found[name] for name in KEPT},
+                        "per_class": found["data"]["per_class"],
+                        "fingerprint": found["data"]["fingerprint"].partition(" of ")[0],
+                    }
+                    with RESULTS.open("a") as file:
+                        file.write(f"{json.dumps(row)}\n")
+                    sys.stderr.write(f"{cut}, {method}, seed {seed}: {found['balanced_accuracy']:.4f}\n")
+                    seconds = None
+    write_report(HERE, rows())
+    return 0
+
+
+KEPT = ("balanced_accuracy", "accuracy", "recall", "rare_classes", "rare_recall", "seconds", "training")
+
+if __name__ == "__main__":
+    sys.exit(main())
