@@ -53,10 +53,12 @@ METHODS: dict[str, Method] = {
     "over-sampling + classic": Method(_even(_CLASSIC), only_unbalanced=True),
     "GAN": Method(_even(_PLAIN, 1.0), "GAN"),
     "GAN + classic": Method(_even(_CLASSIC, 1.0), "GAN"),
+    "longer GAN": Method(_even(_PLAIN, 1.0), "longer GAN"),
+    "longer GAN + classic": Method(_even(_CLASSIC, 1.0), "longer GAN"),
     "DDPM": Method(_even(_PLAIN, 1.0), "DDPM"),
     "DDPM + classic": Method(_even(_CLASSIC, 1.0), "DDPM"),
 }
-FIRST_METHODS = tuple(name for name, method in METHODS.items() if method.generator != "DDPM")
+FIRST_METHODS = tuple(name for name, method in METHODS.items() if method.generator in ("", "GAN"))
 
 
 def is_unbalanced(cut: str) -> bool:
@@ -77,10 +79,10 @@ def baseline(method: str, cut: str) -> str:
     return "classic" if classic else "nothing"
 
 
-def _gan() -> tuple[ml_collections.ConfigDict, dict[str, Any]]:
+def _gan(steps: int = 2_000) -> tuple[ml_collections.ConfigDict, dict[str, Any]]:
     """The projection DCGAN with ADA; and how it is sampled."""
     config = load_config("projection_fashion_mnist")
-    config.num_steps = 2_000
+    config.num_steps = steps
     # Of the paper's groups the two that are cheap on a CPU; no quarter turns, which nothing here has.
     config.augment = dict(
         name="ada", groups=("blit", "color"), without=("quarter_turn", "hue"), adjust_images=50_000
@@ -96,7 +98,7 @@ def _ddpm() -> tuple[ml_collections.ConfigDict, dict[str, Any]]:
     return config, {"per_class": 100, "sampler": ("heun", 9, None)}
 
 
-GENERATORS = {"GAN": _gan, "DDPM": _ddpm}
+GENERATORS = {"GAN": _gan, "longer GAN": lambda: _gan(6_000), "DDPM": _ddpm}
 
 
 def generator_config(name: str, cut: str, seed: int) -> tuple[ml_collections.ConfigDict, dict[str, Any]]:
@@ -105,6 +107,5 @@ def generator_config(name: str, cut: str, seed: int) -> tuple[ml_collections.Con
     config.seed = seed
     with config.unlocked():
         config.data.update(CUTS[cut], oversample=is_unbalanced(cut))
-    for name in ("checkpoint_every_steps", "sample_every_steps"):
-        config[name] = max(config.num_steps // 4, 1)
+    config.checkpoint_every_steps = config.sample_every_steps = 500
     return config, sampled

@@ -50,7 +50,11 @@ def _difference(found: dict[tuple[str, str], tuple[Paired, float]], method: str,
     if (method, other) not in found:
         return ""
     pair, p = found[method, other]
-    return f"{100 * pair.difference.mean:+.1f} ({pair.wins} of {pair.n}; p {p:.2f})"
+    difference = pair.difference
+    spread = (
+        "" if math.isnan(difference.low) else f" [{100 * difference.low:+.1f}, {100 * difference.high:+.1f}]"
+    )
+    return f"{100 * difference.mean:+.1f}{spread}, {pair.wins} of {pair.n}, p {p:.2f}"
 
 
 def table(rows: list[Row]) -> str:
@@ -96,7 +100,6 @@ def figure(rows: list[Row], path: Path) -> None:
         axes.set_title(cut, fontsize=10)
         axes.set_xlabel("balanced accuracy on the test set", fontsize=8)
         axes.grid(axis="x", alpha=0.3)
-    image.tight_layout()
     save_figure(image, path)
 
 

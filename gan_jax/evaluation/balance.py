@@ -87,8 +87,8 @@ def _labels_of(folder: str | Path, names: tuple[str, ...], dataset: Dataset) -> 
         chosen = [name for name, plain in zip(known, theirs, strict=True) if plain in mine]
         if len(chosen) == len(names):
             return np.array([known.index(chosen[at]) for at in matching(names, chosen)], np.int32)
-    known = {*plain_names(dataset.class_names), *plain_names(folder_names(dataset.class_names))}
-    strange = [name for name, plain in zip(names, plain_names(names), strict=True) if plain not in known]
+    theirs = (*plain_names(dataset.class_names), *plain_names(folder_names(dataset.class_names)))
+    strange = [name for name, plain in zip(names, plain_names(names), strict=True) if plain not in theirs]
     raise UserError(
         f"--extra={folder} has sub-folders that are no classes of {dataset.name} ({listed(strange, 5)}): its "
         f"classes are {listed(list(folder_names(dataset.class_names)), 10)}"

@@ -2,6 +2,7 @@
 
 import json
 from types import SimpleNamespace
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -157,7 +158,7 @@ def test_wrong_measurements(data_dir, capsys, flags, code, said):
 
 
 def test_a_measurement_of_a_configs_cut(data_dir, tmp_path, capsys, monkeypatch):
-    seen = {}
+    seen: dict[str, Any] = {}
 
     def measure(real, test, training, *, extra, seed):
         seen.update(real=real, test=test, training=training, extra=extra, seed=seed)

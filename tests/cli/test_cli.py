@@ -97,7 +97,16 @@ FLAGS = {
     "report": ("--out=",),
     "study": ("--out=", "--shard=", "--merge", "--seeds=", "--only=", "--dry_run"),
     "train-classifier": (
-        *("--data_dir=", "--seed=", "--out=", "--config=", "--extra=", "--ratio=", "--balance=", "--augment="),
+        *(
+            "--data_dir=",
+            "--seed=",
+            "--out=",
+            "--config=",
+            "--extra=",
+            "--ratio=",
+            "--balance=",
+            "--augment=",
+        ),
     ),
     "data": ("--from=", "--data_dir="),
 }

@@ -46,9 +46,14 @@ def place(page: Path, folder: Path) -> Path:
 
 
 def with_data_that_are_there(words: list[str]) -> list[str]:
-    """The command line on shapes where it is on a folder that the page has drawn before."""
+    """The command line on shapes where it is on a folder, or a run's config, that the page has made before."""
+    there = {
+        "--data": lambda word: "shapes",
+        "--config": lambda word: word.replace("runs/pictures/config.json", "dcgan_shapes"),
+    }
     return [
-        "shapes" if before == "--data" else word for before, word in zip(["", *words], words, strict=False)
+        there[before](word) if before in there else word
+        for before, word in zip(["", *words], words, strict=False)
     ]
 
 

@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -35,7 +36,7 @@ def fill(folder: Path, names, count=3, side=8, mode="L"):
 @pytest.fixture
 def guesses(monkeypatch):
     """Classifiers that are not trained and say what their test image's first pixel is, or 0 for bags."""
-    seen = {}
+    seen: dict[str, Any] = {}
 
     def train(real, classes, training, *, generated=None, seed=0, progress=True):
         seen.update(real=real, generated=generated, seed=seed)

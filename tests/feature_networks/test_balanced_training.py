@@ -1,6 +1,7 @@
 """Classifiers of unbalanced sets: which images their mini-batches hold, what is weighted, what is refused."""
 
 import re
+from typing import Any
 
 import jax
 import numpy as np
@@ -30,7 +31,7 @@ def labelled(counts, seed=0, side=8):
 @pytest.fixture
 def asked(monkeypatch):
     """What `fit` is asked for, in the place of a training."""
-    seen = {}
+    seen: dict[str, Any] = {}
 
     def fit(model, images, labels, batches, recipe, **rest):
         seen.update(model=model, images=images, labels=labels, batches=batches, recipe=recipe, **rest)
