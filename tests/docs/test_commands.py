@@ -46,7 +46,7 @@ def place(page: Path, folder: Path) -> Path:
 
 
 def with_data_that_are_there(words: list[str]) -> list[str]:
-    """The command line on shapes where it is on a folder, or a run's config, that the page has made before."""
+    """The command line on shapes where it is on a folder or a run that the page has made before."""
     there = {
         "--data": lambda word: "shapes",
         "--config": lambda word: word.replace("runs/pictures/config.json", "dcgan_shapes"),
