@@ -26,7 +26,7 @@ def get_config() -> ml_collections.ConfigDict:
     config.algorithm = dict(name="diffusion")
     config.process = dict(name="ddpm")
     config.sampler = dict(name="ddim", steps=50)
-    config.ema = dict(name="decay", decay=0.999)
+    config.ema = dict(name="half_life", images=20_000)
     config.generator = dict(
         name="diffusion_unet", width=24, multipliers=(1, 2, 2), depth=1, attention_sizes=(7,), block="ddpm"
     )

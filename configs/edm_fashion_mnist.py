@@ -26,7 +26,7 @@ def get_config() -> ml_collections.ConfigDict:
     config.algorithm = dict(name="diffusion", label_dropout=0.1)
     config.process = dict(name="edm", data_std=0.5)
     config.sampler = dict(name="heun", steps=18, guidance=1.0)
-    config.ema = dict(name="decay", decay=0.999)
+    config.ema = dict(name="half_life", images=20_000)
     config.generator = dict(
         name="diffusion_unet",
         width=24,

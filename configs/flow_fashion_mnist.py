@@ -24,7 +24,7 @@ def get_config() -> ml_collections.ConfigDict:
     config.sample_every_steps = 2 * epoch
     config.data.name = "fashion_mnist"
     config.algorithm = dict(name="flow", latent_size=28 * 28)
-    config.ema = dict(name="decay", decay=0.999)
+    config.ema = dict(name="half_life", images=20_000)
     config.generator = dict(name="glow", levels=2, steps=8, width=64)
     config.generator_optimizer = dict(
         name="adam", learning_rate=dict(name="cosine", start=1e-3, end=0.0, steps=config.get_ref("num_steps"))

@@ -24,7 +24,7 @@ def get_config() -> ml_collections.ConfigDict:
     config.sample_every_steps = 625
     config.data.name = "fashion_mnist"
     config.algorithm = dict(name="autoregressive")
-    config.ema = dict(name="decay", decay=0.999)
+    config.ema = dict(name="half_life", images=20_000)
     config.generator = dict(
         name="pixelcnn", width=32, layers=5, kernel_size=5, components=10, condition="embedding"
     )

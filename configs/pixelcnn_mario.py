@@ -23,7 +23,7 @@ def get_config() -> ml_collections.ConfigDict:
     config.sample_every_steps = 500
     config.data.name = "vglc_mario"
     config.algorithm = dict(name="autoregressive")
-    config.ema = dict(name="decay", decay=0.995)
+    config.ema = dict(name="half_life", images=20_000)
     config.generator = dict(
         name="pixelcnn", width=32, layers=5, kernel_size=5, categorical=True, condition="none"
     )

@@ -27,7 +27,7 @@ def get_config() -> ml_collections.ConfigDict:
     config.data.name = "fashion_mnist"
     config.algorithm = dict(name="vae", latent_size=16, beta=1.0)
     config.likelihood = dict(name="discretised_logistic")
-    config.ema = dict(name="decay", decay=0.999)
+    config.ema = dict(name="half_life", images=20_000)
     config.generator = dict(name="conv_autoencoder", widths=(32, 64), kernel_size=5, hidden=256)
     config.generator_optimizer = dict(
         name="adam", learning_rate=dict(name="cosine", start=1e-3, end=0.0, steps=config.get_ref("num_steps"))

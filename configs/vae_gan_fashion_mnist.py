@@ -32,7 +32,7 @@ def get_config() -> ml_collections.ConfigDict:
         adversarial_weight=1.0,
     )
     config.loss = dict(name="non_saturating")
-    config.ema = dict(name="decay", decay=0.999)
+    config.ema = dict(name="half_life", images=20_000)
     config.generator = dict(name="conv_autoencoder", widths=(64, 128), kernel_size=5, hidden=256)
     config.discriminator = dict(name="dcgan_discriminator", widths=(64, 128), kernel_size=5, dropout=0.0)
     config.generator_optimizer = dict(name="adam", learning_rate=2e-4, b1=0.5, b2=0.999)

@@ -23,6 +23,11 @@ def run_folder(out: Path, run: Run) -> Path:
     return out / RUNS / f"{file_name(run.variant)}-{run.seed}"
 
 
+def check_free(folder: Path, run: Run, plan: Plan) -> None:
+    """Raises a UserError where the folder holds something else, such as the variant as it was before."""
+    check_workdir(folder, run.config, plan.dataset, plan.frozen_digests)
+
+
 def keep_run(folder: Path, run: Run, plan: Plan, states: TrainState, index: int) -> None:
     """Writes a run's config, and its last state as a checkpoint.
 

@@ -34,7 +34,7 @@ from gan_jax.evaluation.generated import scale_of
 from gan_jax.reports.study_page import write_study_page
 from gan_jax.study.figures import write_figures
 from gan_jax.study.groups import Group, grouped
-from gan_jax.study.kept import keep_run, run_folder
+from gan_jax.study.kept import check_free, keep_run, run_folder
 from gan_jax.study.montage import SAMPLES, montage
 from gan_jax.study.report import write_report
 from gan_jax.study.results import RESULTS, Shard, add_results, read_results, results_file, write_results
@@ -186,6 +186,8 @@ class Runner:
         try:
             plan = opened.plan(group.config)
             check_same_data(self.out, plan.dataset)
+            for run in group.runs if self.study.keep else ():
+                check_free(run_folder(self.out, run), run, plan)
             evaluator = opened.evaluator(group.config, plan)
         except UserError as error:
             raise UserError(f"{group.name}: {error}") from error

@@ -130,6 +130,12 @@ def test_a_run_that_is_kept_has_its_last_state(whole, variant, seed, group, inde
     assert (tmp_path / "points.npz").exists()
 
 
+def test_a_run_that_was_kept_of_another_config_is_said_before_anything_is_trained(whole, tmp_path):
+    shutil.copytree(whole[0] / "runs" / "hinge-0", tmp_path / "runs" / "base-0")
+    with pytest.raises(UserError, match=r"base, fast: 2 runs: .*base-0 holds a run with another config"):
+        run(tiny.study(keep=True, seeds=1), tmp_path, only=("base", "fast"))
+
+
 def test_what_is_sampled_may_hold_single_numbers():
     """Such as the mean path length in a style generator's average."""
     ema = {"params": {"kernel": np.ones((3, 2, 4)), "mean": np.arange(3.0, dtype=np.float32)}}

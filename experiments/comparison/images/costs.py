@@ -39,7 +39,8 @@ SPEC = DataSpec({"image": Field((28, 28, 1))}, 10)
 CONFIGS = {
     name.split()[0]: config for name, (config, _) in runpy.run_path(str(HERE / "study.py"))["STEPS"].items()
 }
-SAMPLERS = runpy.run_path(str(HERE / "measure.py"))["SAMPLERS"]
+MEASURE = runpy.run_path(str(HERE / "measure.py"))
+SAMPLERS, NUM = MEASURE["SAMPLERS"], MEASURE["NUM"]
 
 
 class Family:
@@ -114,7 +115,7 @@ def main() -> None:
         family = Family(config)
         found[name] = family.facts()
         runs[name, "train_step"] = family.training()
-        samplers = {s.name: s for s in SAMPLERS if "," not in s.name} if name == "ddpm" else {"": None}
+        samplers = {s.name: s for s in SAMPLERS.get(name, ()) if s.num == NUM} or {"": None}
         for called, sampler in samplers.items():
             algorithm = family.algorithm
             if sampler is not None:

@@ -40,13 +40,18 @@ class Sampler(NamedTuple):
         return f"{self.solver} {self.steps}" + ("" if self.num == NUM else f", {self.num} images")
 
 
-SAMPLERS = (
-    *(Sampler("ddim", steps, NUM) for steps in (10, 20, 50, 100)),
-    *(Sampler("heun", steps, NUM) for steps in (5, 10, 25)),
-    Sampler("ancestral", 50, NUM),
-    Sampler("ddim", 50, FEW),
-    Sampler("ancestral", 1_000, FEW),
-)
+SAMPLERS = {  # variant -> of a diffusion model
+    "edm": (
+        *(Sampler("heun", steps, NUM) for steps in (5, 10, 18)),
+        *(Sampler("ddim", steps, NUM) for steps in (10, 20, 50)),
+    ),
+    "ddpm": (
+        *(Sampler("ddim", steps, NUM) for steps in (10, 20, 50, 100)),
+        Sampler("heun", 10, NUM),
+        Sampler("ddim", 50, FEW),
+        Sampler("ancestral", 1_000, FEW),
+    ),
+}
 
 
 def scores_of(images: np.ndarray) -> dict[str, float]:
@@ -78,7 +83,7 @@ def main() -> None:
         if args.only and variant not in args.only.split(","):
             continue
         run = gan_jax.load(folder)
-        samplers: tuple[Sampler | None, ...] = SAMPLERS if variant == "ddpm" else (None,)
+        samplers: tuple[Sampler | None, ...] = SAMPLERS.get(variant, (None,))
         for sampler in samplers:
             name = sampler.name if sampler else ""
             if (folder.name, name) in done:
