@@ -5,7 +5,8 @@
     gan-jax levels runs/pixelcnn_mario --num 20 --out levels
 
 Van den Oord et al. 2016, arXiv:1606.05328: the kind of each tile, given those above it and to its left. The
-likelihood is exact, in bits per tile. Not trained yet.
+likelihood is exact, in bits per tile. Expect windows with few broken pipes of which a walker passes four in
+five (`experiments/levels`); 14 minutes on one of two x86 cores with much beside it.
 """
 
 import ml_collections
@@ -23,7 +24,7 @@ def get_config() -> ml_collections.ConfigDict:
     config.sample_every_steps = 500
     config.data.name = "vglc_mario"
     config.algorithm = dict(name="autoregressive")
-    config.ema = dict(name="half_life", images=20_000)
+    config.ema = dict(name="decay", decay=0.995)
     config.generator = dict(
         name="pixelcnn", width=32, layers=5, kernel_size=5, categorical=True, condition="none"
     )

@@ -1,8 +1,9 @@
-"""Scores and pictures of a run on Mario's levels beside Markov chains and the real held-out levels.
+"""Scores and pictures of runs on Mario's levels beside Markov chains and the real held-out levels.
 
     gan-jax data prepare vglc_mario
     gan-jax train --config wgan_gp_mario --workdir runs/wgan_gp_mario
-    python experiments/levels/compare.py runs/wgan_gp_mario
+    gan-jax train --config pixelcnn_mario --workdir runs/pixelcnn_mario
+    python experiments/levels/compare.py runs/wgan_gp_mario runs/pixelcnn_mario
 
 All rows have as many windows as are held out, 468, because divergences of patterns fall with their number.
 """
@@ -17,6 +18,8 @@ import numpy as np
 
 from experiments.levels.markov import ColumnChain
 from gan_jax import data
+from gan_jax.algorithms.autoregressive import Autoregressive
+from gan_jax.algorithms.gan import GAN
 from gan_jax.data.games import MARIO
 from gan_jax.evaluation.evaluate import Evaluator
 from gan_jax.evaluation.generated import GeneratedSet
@@ -34,6 +37,7 @@ SHOWN = {"tile_difference": 3, "pattern_kl_2": 2, "pattern_kl_3": 2, "pattern_kl
          "copied": 3, "nearest_tiles": 3, "broken_pipe_tiles": 3, "levels_with_broken_pipes": 3,
          "playable": 3}  # fmt: skip
 PICTURED = 5
+NAMES = {Autoregressive: "PixelCNN", GAN: "WGAN-GP"}
 HELD_OUT, AGAINST = "held-out levels", "pattern_kl_3 to the held-out ones"
 
 
@@ -42,7 +46,7 @@ def drawn(workdir: str, count: int) -> tuple[str, np.ndarray]:
     algorithm, spec, state = restored_run(workdir)
     chunks = first_of(make_chunks(algorithm, spec)(state, count, jax.random.key(0)), count)
     levels = np.concatenate([MARIO.codec.encode(chunk[""]) for chunk in chunks])
-    return f"WGAN-GP, {int(state.step):,} steps", levels
+    return f"{NAMES.get(type(algorithm), 'GAN')}, {int(state.step):,} steps", levels
 
 
 def table(sides: dict[str, np.ndarray], real: np.ndarray) -> str:
@@ -76,7 +80,7 @@ def pictured(levels: np.ndarray) -> np.ndarray:
 def main() -> None:
     """Writes scores.md and levels.png."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("workdir", nargs="+", help="runs, each a row; the last one is in the picture")
+    parser.add_argument("workdir", nargs="+", help="runs, each a row; the last two are in the picture")
     parser.add_argument("--out", type=Path, default=FOLDER)
     given = parser.parse_args()
     real = data.load("vglc_mario").arrays()["image"]
@@ -91,7 +95,8 @@ def main() -> None:
     }
     given.out.mkdir(parents=True, exist_ok=True)
     (given.out / "scores.md").write_text(table(sides, real))
-    pictured_names = (HELD_OUT, "Markov chain of columns", list(sides)[-1])
+    runs = list(sides)[-min(2, len(given.workdir)) :]
+    pictured_names = (HELD_OUT, "Markov chain of columns", *runs)
     shown = {name: sides[name] for name in pictured_names}
     rows = np.concatenate([pictured(levels[:: count // PICTURED][:PICTURED]) for levels in shown.values()])
     save_picture(given.out / "levels.png", with_row_names(grid(rows, PICTURED, scale=1), list(shown)))
