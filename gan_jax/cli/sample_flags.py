@@ -104,7 +104,7 @@ def define_sample(values: flags.FlagValues, argv: list[str]) -> list[str]:
         values,
         "out",
         "What to write, by its ending: .png, .jpg, .jpeg or .webp for one picture of all, .npz for the "
-        "arrays, .gif or .mp4 for one after the other, FOLDER/ for a PNG of each.",
+        "arrays, .gif or .mp4 for one after the other, FOLDER/ for a PNG of each, of sounds a WAV.",
     )
     define_integer("columns", None, "Pictures in a row.", lower_bound=1, flag_values=values)
     define_scale(values)

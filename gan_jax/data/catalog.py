@@ -24,10 +24,12 @@ from gan_jax.data.points import PointSet
 from gan_jax.data.prepared import data_dir_flag, data_root, find_folder, open_folder
 from gan_jax.data.shapes import Shapes
 from gan_jax.data.stacked_mnist import StackedMnist
+from gan_jax.data.tones import Tones
 from gan_jax.data.unpaired import UnpairedFolders
 from gan_jax.data.unpaired_sets import UnpairedSets
 from gan_jax.data.vglc import LevelFolder, VglcLodeRunner, VglcMario, VglcZelda
 from gan_jax.data.views import VIEW, viewed
+from gan_jax.data.waves import Waves
 from gan_jax.data.zipped import zipped
 from gan_jax.densities import DENSITIES
 from gan_jax.utils import plugins
@@ -57,6 +59,8 @@ DATASETS: Table[type[Builder] | OpenedSet | Callable[..., Dataset]] = Table(
         "vglc_zelda": VglcZelda,
         "vglc_lode_runner": VglcLodeRunner,
         "level_folder": LevelFolder,
+        "tones": Tones,
+        "waves": Waves,
         **{name: PointSet(name, make) for name, make in DENSITIES.items()},
     },
 )

@@ -5,81 +5,35 @@ What differs between pixels, points, tiles and waves is asked of the codec, and 
 
 from __future__ import annotations
 
-import hashlib
-import json
-from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from gan_jax.data.codec import Codec, Shape
+from gan_jax.data.sound_codecs import Spectrogram, Wave
 from gan_jax.densities import DENSITIES, Density
-from gan_jax.utils.checks import check_count
 from gan_jax.utils.tables import Table
 
+__all__ = [
+    "CODECS",
+    "Codec",
+    "Lab",
+    "Pixels",
+    "Points",
+    "Spectrogram",
+    "Tiles",
+    "Wave",
+    "codec_from",
+    "rounded",
+    "srgb_levels",
+    "to_float",
+]
+
 Array = jax.Array
-Shape = tuple[int, ...]
-
-_WAVE_PICTURE = (64, 256)  # rows and, at most, columns
-_PEAK = 2**15  # of int16: -1 is exact, and so is every stored value in float32
-
-
-class Codec(ABC):
-    """How a field is stored and decoded.
-
-    Attributes:
-        name: "pixels", "points", "tiles", "wave" or "lab".
-        noun: what the examples are called in messages.
-        dtype: of what is stored.
-        is_image: whether the values are intensities on a grid, which may be augmented, resized and cropped.
-        flips: whether an example that is mirrored left to right is as likely as the example.
-        bounded: whether what the networks see lies in [-1, 1].
-        pictured: whether each example has a picture of its own; if not, a set of them has one.
-        density: the known density that the examples are draws of; None where there is none.
-        values: what the values that the networks see mean, in words.
-    """
-
-    name: ClassVar[str]
-    noun: ClassVar[str]
-    values: ClassVar[str]
-    dtype: ClassVar[np.dtype]
-    is_image: ClassVar[bool] = False
-    flips: bool = False
-    bounded: ClassVar[bool] = True
-    pictured: ClassVar[bool] = True
-    density: Density | None = None
-
-    def stored_shape(self, shape: Shape) -> Shape:
-        """Of one example as it is stored, from the shape that the networks see.
-
-        Raises:
-            ValueError: no example of this codec has that shape.
-        """
-        return shape
-
-    @abstractmethod
-    def decode(self, stored: Array) -> Array:
-        """Stored examples as the networks see them, float32; any dimensions may stand before. Traceable."""
-
-    @abstractmethod
-    def encode(self, decoded: np.ndarray) -> np.ndarray:
-        """The inverse, on the host: what comes nearest to these values of what can be stored."""
-
-    @abstractmethod
-    def picture(self, decoded: np.ndarray) -> np.ndarray:
-        """A picture of each example, [B, *shape] -> uint8 [B, h, w, C] with C = 1, 3 or 4."""
-
-    def describe(self) -> dict[str, Any]:
-        """The codec as JSON values, of which `codec_from` makes it again."""
-        return {"name": self.name}
-
-    @property
-    def digest(self) -> str:
-        """16 hex digits of a sha256 over the description."""
-        return hashlib.sha256(json.dumps(self.describe(), sort_keys=True).encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True)
@@ -235,57 +189,6 @@ class Tiles(Codec):
         )
 
 
-@dataclass(frozen=True)
-class Wave(Codec):
-    """Sounds of one channel: int16 and [-1, 1), [L, 1, 1].
-
-    Attributes:
-        rate: samples per second.
-    """
-
-    rate: int
-
-    name = "wave"
-    noun = "sounds"
-    values = "x = v / 32768, of int16 v"
-    dtype = np.dtype(np.int16)
-
-    def __post_init__(self) -> None:
-        check_count(self.rate, "rate")
-
-    def stored_shape(self, shape: Shape) -> Shape:
-        """[L, 1, 1]."""
-        if len(shape) != 3 or shape[1:] != (1, 1):
-            raise ValueError(f"sounds have the shape (L, 1, 1), not {shape}")
-        return shape
-
-    def decode(self, stored: Array) -> Array:
-        """x / 2^15, which is exact."""
-        return stored.astype(jnp.float32) * np.float32(1 / _PEAK)
-
-    def encode(self, decoded: np.ndarray) -> np.ndarray:
-        """round(x * 2^15), clipped."""
-        x = np.asarray(decoded, np.float32) * _PEAK
-        return np.rint(np.clip(x, -_PEAK, _PEAK - 1)).astype(np.int16)
-
-    def picture(self, decoded: np.ndarray) -> np.ndarray:
-        """Oscillograms uint8 [B, 64, w, 1]: time to the right, 1 at the top, in a column all its values."""
-        height, most = _WAVE_PICTURE
-        x = np.clip(np.asarray(decoded, np.float32).reshape(len(decoded), -1), -1, 1)
-        length = x.shape[1]
-        starts = np.arange(min(length, most)) * length // min(length, most)
-        low, high = np.minimum.reduceat(x, starts, axis=1), np.maximum.reduceat(x, starts, axis=1)
-        before = x[:, starts[1:] - 1]  # joins each column to the one before it
-        low[:, 1:], high[:, 1:] = np.minimum(low[:, 1:], before), np.maximum(high[:, 1:], before)
-        first, last = (np.minimum((1 - y) / 2 * height, height - 1).astype(int)[:, None] for y in (high, low))
-        rows = np.arange(height)[:, None]
-        return np.where((first <= rows) & (rows <= last), 0, 255).astype(np.uint8)[..., None]
-
-    def describe(self) -> dict[str, Any]:
-        """With the rate."""
-        return {"name": self.name, "rate": self.rate}
-
-
 # sRGB (IEC 61966-2-1) to CIE XYZ, for the white point D65; each row is divided by the white's X, Y, Z, so
 # that greys have a = b = 0.
 _XYZ = np.array(
@@ -348,7 +251,7 @@ def srgb_levels(lab: Any, xp: Any) -> Any:
 
 
 CODECS: Table[Any] = Table(
-    "codec", {kind.name: kind for kind in (Pixels, Points, Tiles, Wave, Lab)}, named=True
+    "codec", {kind.name: kind for kind in (Pixels, Points, Tiles, Wave, Spectrogram, Lab)}, named=True
 )
 
 

@@ -9,10 +9,13 @@ from typing import Any
 from gan_jax.data.catalog import ZIP, builder_named, builder_of, has_own_files, load
 from gan_jax.data.dataset import Dataset
 from gan_jax.data.games import GAMES
+from gan_jax.data.sound_codecs import Wave
+from gan_jax.data.sounds import spectrogram_field
 from gan_jax.data.spec import DataSpec, Field
 from gan_jax.data.unpaired_sets import UnpairedSets
 from gan_jax.data.vglc import LevelFolderOptions
 from gan_jax.data.views import VIEW, viewed
+from gan_jax.data.waves import WavesOptions
 from gan_jax.data.zipped import zipped
 from gan_jax.utils.errors import UserError
 from gan_jax.utils.paths import expanded
@@ -70,10 +73,15 @@ def _is_there(options: Mapping[str, Any]) -> bool:
 
 
 def _sized(name: str, options: Mapping[str, Any]) -> dict[str, Field]:
-    """The fields of pictures, or of levels, in a folder or a file that is not there."""
+    """The fields of pictures, of levels or of sounds, in a folder or a file that is not there."""
     if name == "level_folder":
         game = GAMES[LevelFolderOptions(**dict(options)).game]
         return {"image": Field((*game.shape, len(game.tiles)), game.codec)}
+    if name == WavesOptions.NAME:
+        sound = WavesOptions(**dict(options))
+        if sound.form == Wave.name:
+            return {"image": Field((sound.length, 1, 1), Wave(sound.rate))}
+        return {"image": spectrogram_field(sound, None)}
     height = options.get("tile") or options.get("height")
     if not height:
         where = options.get("folder") or options.get("file") or "no file"

@@ -17,7 +17,7 @@ ALL = -1  # images: every one
 Better = Literal["lower", "higher", "neither"]
 Need = (
     Literal["logits", "labels", "held_out", "generator", "maps", "density", "pairs", "cycle", "colour"]
-    | Literal["tiles", "game", "pipes", "bits", "encoder", "sampler"]
+    | Literal["tiles", "game", "pipes", "sounds", "bits", "encoder", "sampler"]
 )
 OF_ROWS: frozenset[Need] = frozenset({"bits", "encoder"})  # needs of metrics of all held-out examples
 

@@ -13,6 +13,7 @@ import numpy as np
 from gan_jax.data import load
 from gan_jax.data.codecs import Pixels
 from gan_jax.data.cut import whole
+from gan_jax.data.sound_codecs import Sound
 from gan_jax.evaluation.names import USUAL_NETWORKS
 from gan_jax.evaluation.sources.image_source import seen_by, spelled
 from gan_jax.evaluation.sources.sources import ImageSource
@@ -28,6 +29,7 @@ from gan_jax.feature_networks.simple_networks import (
     point_network,
     random_network,
 )
+from gan_jax.feature_networks.sound_networks import is_of_sounds, spectral_network
 from gan_jax.feature_networks.stacked import stacked
 from gan_jax.utils import plugins
 from gan_jax.utils.errors import UserError
@@ -73,7 +75,7 @@ def open_network(
     """The network that `text` names.
 
     Args:
-        text: "auto": "points" where the real set holds points, "random" where it holds tiles or sounds, its
+        text: "auto": "points" where the real set holds points, "random" where it holds tiles, "spectral" where it holds sounds, its
             classifier where its images are small, grey and labelled, or stacked digits, otherwise Inception;
             "classifier" (of the real set),
             "classifier:NAME" (of another data set) or "classifier:FILE"; "inception" (FID's),
@@ -172,7 +174,12 @@ def _check_kind(text: str, name: str, real: ImageSource) -> None:
             f"network=points: it takes points, and {real.name} holds {real.codec.noun}: choose one of "
             f"{', '.join((AUTO, *_others('points')))}"
         )
-    if name == "classifier" and not real.codec.is_image:
+    if name == "spectral" and not is_of_sounds(real.codec):
+        raise UserError(
+            f"network=spectral: it takes sounds, and {real.name} holds {real.codec.noun}: choose one of "
+            f"{', '.join((AUTO, *_others('points', 'spectral')))}"
+        )
+    if name == "classifier" and not (real.codec.is_image or is_of_sounds(real.codec)):
         raise UserError(
             f"network={text}: it takes images, and {real.name} holds {real.codec.noun}: choose one of "
             f"{', '.join(_others('points', 'classifier'))}"
@@ -189,6 +196,12 @@ def _has_usual_classifier(real: ImageSource) -> bool:
 
 def _others(*left_out: str) -> list[str]:
     return [name for name in NETWORKS if name not in left_out]
+
+
+def _spectral(asked: Asked) -> FeatureNetwork:
+    codec = asked.real.codec
+    assert isinstance(codec, Sound)  # `_check_kind`
+    return spectral_network(codec.stored_shape(asked.real.image_shape)[0], codec.rate)
 
 
 def _classifier(asked: Asked) -> FeatureNetwork:
@@ -230,5 +243,6 @@ NETWORKS: Table[Callable[[Asked], FeatureNetwork]] = Table(
         "pixels": _pixels,
         "pca": _pca,
         "points": _points,
+        "spectral": _spectral,
     },
 )

@@ -8,14 +8,16 @@ from typing import NamedTuple
 
 from gan_jax.data.codecs import Tiles
 from gan_jax.data.games import GAMES, MARIO, game_of
+from gan_jax.data.sound_codecs import Sound
 from gan_jax.densities import DENSITIES
 from gan_jax.evaluation.generated import GeneratedSet
 from gan_jax.evaluation.level_scores import OF_LEVELS
-from gan_jax.evaluation.metric import Metric
+from gan_jax.evaluation.metric import Metric, Need
 from gan_jax.evaluation.names import BACK, BORDERED
 from gan_jax.evaluation.pair_scores import pair_metrics
 from gan_jax.evaluation.sampling_cost import sampling_here
 from gan_jax.evaluation.scores import METRICS, kid_of_subsets
+from gan_jax.evaluation.sound_scores import OF_SOUNDS
 from gan_jax.evaluation.sources.image_source import ImageSource, class_numbers, spelled
 from gan_jax.feature_networks.network import FeatureNetwork
 from gan_jax.utils import plugins
@@ -206,10 +208,13 @@ def _reals(name: str, metric: Metric, given: Given) -> Problem | None:
             f"needs reals of a known density, and {real.name} has none",
             f"leave it out, or take one of {', '.join(DENSITIES)} as the reals",
         )
-    if (lacking := _levels(metric, real)) is not None:
+    if (lacking := _levels(metric, real) or _sounds(metric, real)) is not None:
         return lacking
     seen = given.network is not None or not real.codec.pictured  # a network of pictures may see it as such
-    of_images = (metric.images and not metric.needs & OF_LEVELS) or metric.needs & {"logits", "maps", "pairs"}
+    images_alone: set[Need] = (
+        {"maps", "pairs"} if isinstance(real.codec, Sound) else {"logits", "maps", "pairs"}
+    )
+    of_images = (metric.images and not metric.needs & (OF_LEVELS | OF_SOUNDS)) or metric.needs & images_alone
     if seen and not real.codec.is_image and of_images:
         return Problem(f"is for images, and {real.name} holds {real.codec.noun}", "leave it out")
     if "colour" in metric.needs and real.image_shape[2] != 3:
@@ -253,6 +258,13 @@ def _levels(metric: Metric, real: ImageSource) -> Problem | None:
     else:
         return None
     return Problem(what, "leave it out")
+
+
+def _sounds(metric: Metric, real: ImageSource) -> Problem | None:
+    """What the reals lack that only sounds have."""
+    if not metric.needs & OF_SOUNDS or isinstance(real.codec, Sound):
+        return None
+    return Problem(f"is for sounds, and {real.name} is seen as {real.codec.noun}", "leave it out")
 
 
 def _network(name: str, metric: Metric, given: Given) -> Problem | None:

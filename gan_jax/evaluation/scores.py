@@ -17,6 +17,7 @@ from gan_jax.evaluation.level_scores import LEVEL_METRICS
 from gan_jax.evaluation.metric import ALL, Better, Comparison, Metric
 from gan_jax.evaluation.pair_scores import CYCLE_ERROR, pair_metrics
 from gan_jax.evaluation.sampling_cost import SAMPLING as SAMPLING_COST
+from gan_jax.evaluation.sound_scores import SOUND_METRICS
 from gan_jax.evaluation.sources.image_source import subset
 from gan_jax.feature_networks.classifier import VERSION
 from gan_jax.feature_networks.classifier_cache import MIRRORED, default_recipe
@@ -107,6 +108,17 @@ def _modes(given: Comparison) -> dict[str, float]:
     reference = np.bincount(_logits(given.real).argmax(axis=1), minlength=classes)
     found = mode_coverage(_logits(given.fake).argmax(axis=1), classes, reference)
     return {"modes": float(found.modes), "modes_kl": found.kl}
+
+
+def _label_accuracy(given: Comparison) -> dict[str, float]:
+    known, there = given.network.num_classes, given.real.num_classes
+    if known != there:
+        raise UserError(
+            f"label_accuracy: the network {given.network.name} knows {known} classes, and {given.real.name} "
+            f"has {there}: choose the classifier of the reals"
+        )
+    sides = {"label_accuracy": given.fake, "label_accuracy_real": given.real}
+    return {name: float((_logits(s).argmax(axis=1) == _labels(s)).mean()) for name, s in sides.items()}
 
 
 def _memorisation(given: Comparison) -> dict[str, float]:
@@ -302,6 +314,13 @@ METRICS: Table[Metric] = Table(
             _modes,
             needs=frozenset({"logits"}),
         ),
+        "label_accuracy": Metric(
+            1,
+            "share that the network takes for their label",
+            {"label_accuracy": "higher", "label_accuracy_real": "neither"},
+            _label_accuracy,
+            needs=frozenset({"logits", "labels"}),
+        ),
         "sliced_wasserstein": Metric(
             1,
             f"at most {PYRAMIDS:,} images, {PATCHES} patches of each, {PROJECTIONS} directions",
@@ -371,6 +390,7 @@ METRICS: Table[Metric] = Table(
         ),
         "sampling": SAMPLING_COST,
         **LEVEL_METRICS,
+        **SOUND_METRICS,
         "bits_per_dim": Metric(
             1,
             "-log2 p / D",

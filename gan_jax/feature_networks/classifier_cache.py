@@ -24,9 +24,11 @@ from flax import traverse_util
 
 from gan_jax import data
 from gan_jax.data.dataset import Dataset
+from gan_jax.data.sound_codecs import Sound
 from gan_jax.feature_networks.classifier import VERSION, accuracy, classifier_network
 from gan_jax.feature_networks.classifier_training import Recipe, operations, train_classifier
 from gan_jax.feature_networks.network import FeatureNetwork
+from gan_jax.feature_networks.sound_networks import grey_pictures, hearing, is_of_sounds, picture_shape
 from gan_jax.utils import files
 from gan_jax.utils.cache import cache_folder
 from gan_jax.utils.errors import UserError
@@ -133,7 +135,7 @@ def prepare_classifier(
             "(inception, random, pixels, pca)"
         )
     codec = reals.fields["image"].codec
-    if not codec.is_image:
+    if not codec.is_image and not is_of_sounds(codec):
         raise UserError(f"a classifier takes images, and the data set {dataset_name} holds {codec.noun}")
     if out is not None:
         files.checked_suffix(out, (".npz",))
@@ -206,12 +208,15 @@ def read_classifier(path: Path | str) -> StoredClassifier:
 def _network(params: PyTree, about: Mapping[str, Any]) -> FeatureNetwork:
     """The network in a file; an error of any kind if the file does not hold it."""
     shape, num_classes = tuple(about["image_shape"]), about["num_classes"]
+    sound = about.get("sound")  # what the images are spectrograms of
+    if sound is not None and shape != picture_shape(sound["length"]):
+        raise ValueError(f"its pictures are {shape}, which those of {sound['length']} samples are not")
     network = classifier_network(params, shape, num_classes, f"classifier:{about['dataset']}")
     if network.digest != about["digest"]:
         raise ValueError(f"its weights have the digest {network.digest}, and it says {about['digest']}")
     image = jax.ShapeDtypeStruct((1, *shape), np.uint8)
     jax.eval_shape(network.apply, params, image)  # the layers' shapes are those of its images and classes
-    return network
+    return network if sound is None else hearing(network, sound["length"], sound["rate"])
 
 
 def _key(reals: Dataset, recipe: Recipe, seed: int) -> dict[str, Any]:
@@ -251,25 +256,25 @@ def _trained(
     accuracy is unknown.
     """
     assert reals.num_classes is not None
-    arrays = reals.arrays()
+    arrays = _seen(reals)
     images, labels, classes, names = arrays["image"], arrays["label"], reals.num_classes, reals.class_names
-    tested = held_out.arrays() if held_out is not None and held_out.num_classes is not None else None
+    tested = _seen(held_out) if held_out is not None and held_out.num_classes is not None else None
     if tested is not None and not np.isin(tested["label"], labels).any():
         # Each class is one thing, and other things are held out: the classes here are those to be learnt.
         present, labels = np.unique(labels, return_inverse=True)
         classes, names, tested = len(present), tuple(names[number] for number in present), None
     if progress:
-        sys.stderr.write(f"{_announcement(reals, recipe)}\n")
+        sys.stderr.write(f"{_announcement(reals, images.shape[1:], recipe)}\n")
     begun = time.monotonic()
     params = train_classifier(images, labels, classes, recipe=recipe, seed=seed, progress=progress)
     params = jax.device_get(params)
     seconds = time.monotonic() - begun
-    network = classifier_network(params, reals.image_shape, classes)
+    network = classifier_network(params, images.shape[1:], classes)
     about = {
         "dataset": reals.name,
         "options": reals.options,
         "class_names": names,
-        "image_shape": reals.image_shape,
+        "image_shape": images.shape[1:],
         "num_classes": classes,
         "num_images": len(reals),
         **key,
@@ -279,11 +284,22 @@ def _trained(
         "environment": describe_environment(),
         "digest": network.digest,
     }
+    codec = reals.fields["image"].codec
+    if isinstance(codec, Sound):
+        about["sound"] = {"length": reals.fields["image"].stored_shape[0], "rate": codec.rate}
     return _encode(params, about)
 
 
-def _announcement(reals: Dataset, recipe: Recipe) -> str:
-    total = operations(recipe, reals.image_shape, len(reals))
+def _seen(dataset: Dataset) -> dict[str, np.ndarray]:
+    """All examples, sounds as grey spectrograms."""
+    arrays = dict(dataset.arrays())
+    if is_of_sounds(dataset.fields["image"].codec):
+        arrays["image"] = grey_pictures(arrays["image"])
+    return arrays
+
+
+def _announcement(reals: Dataset, image_shape: tuple[int, int, int], recipe: Recipe) -> str:
+    total = operations(recipe, image_shape, len(reals))
     minutes = total / _OPERATIONS_PER_SECOND / 60
     return (
         f"training a classifier of {reals.name} (once): {recipe.epochs} epochs of {len(reals):,} images, "

@@ -26,6 +26,7 @@ from gan_jax.models.srresnet import SRResNet
 from gan_jax.models.stylegan import StyleGANGenerator
 from gan_jax.models.stylegan2 import StyleGAN2Discriminator, StyleGAN2Generator
 from gan_jax.models.unet import UNetGenerator
+from gan_jax.models.wavegan import WaveGANDiscriminator, WaveGANGenerator
 from gan_jax.utils.tables import Table
 
 MODELS: Table[type[nn.Module]] = Table(
@@ -44,6 +45,8 @@ MODELS: Table[type[nn.Module]] = Table(
         "stylegan2_discriminator": StyleGAN2Discriminator,
         "r3gan_generator": R3GANGenerator,
         "r3gan_discriminator": R3GANDiscriminator,
+        "wavegan_generator": WaveGANGenerator,
+        "wavegan_discriminator": WaveGANDiscriminator,
         "conv_autoencoder": ConvAutoencoder,
         "mlp_autoencoder": MLPAutoencoder,
         "glow": Glow,

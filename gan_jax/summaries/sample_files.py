@@ -18,6 +18,7 @@ from gan_jax.summaries.pictures import (
     FORMATS,
     MOST_PIXELS,
     PAD,
+    PICTURED,
     check_format,
     grid,
     layout,
@@ -30,6 +31,7 @@ from gan_jax.utils.errors import UserError
 from gan_jax.utils.paths import expanded
 
 ARRAYS = ".npz"
+SHEET = "pictures.png"  # in a folder of files that are no pictures: the first of them
 FILM_FPS = 2  # of a film: time to look at each picture
 Form = Literal["grid", "singles", "arrays", "film"]
 CHOICES = (
@@ -163,15 +165,24 @@ class SampleFiles:
             self.path.mkdir(parents=True, exist_ok=True)
             if next(self.path.iterdir(), None) is not None:
                 raise UserError(f"{self.path} is not empty: give a new folder, or empty it")
-        done = 0
+        done, shown = 0, []
         for chunk in chunks:
             for kind, examples in chunk.items():
-                for number, picture in enumerate(codec.picture(examples), start=done):
+                if codec.file_suffix and not kind:
+                    shown.append(codec.picture(examples)[: max(PICTURED - done, 0)])
+                each = examples if codec.file_suffix else codec.picture(examples)
+                for number, one in enumerate(each, start=done):
                     folder = self.path / kind if kind else self.path
                     if labels is not None:
                         folder /= self._class_folder(int(labels[number]))
-                    save_picture(folder / f"{number:06d}.png", picture)
+                    name = folder / f"{number:06d}"
+                    if codec.file_suffix:
+                        files.write_atomically(f"{name}{codec.file_suffix}", codec.file(one))
+                    else:
+                        save_picture(f"{name}.png", one)
             done += len(next(iter(chunk.values())))
+        if shown:
+            save_picture(self.path / SHEET, grid(np.concatenate(shown)))
         return [self.path]
 
     def _class_folder(self, label: int) -> str:

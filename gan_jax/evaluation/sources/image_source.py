@@ -13,6 +13,7 @@ from absl import logging
 from gan_jax.data import Dataset
 from gan_jax.data.classes import described, matching
 from gan_jax.data.codecs import Codec, Pixels
+from gan_jax.data.sound_codecs import Sound
 from gan_jax.densities.density import Density
 from gan_jax.utils.errors import UserError
 
@@ -210,6 +211,12 @@ def seen_by(source: ImageSource, codec: Codec) -> ImageSource:
     """
     if source.codec.name == codec.name:
         return source
+    if isinstance(source.codec, Sound) and isinstance(codec, Sound):  # which are stored alike
+        stored = source.codec.stored_shape(source.image_shape)
+        height, width, channels = jax.eval_shape(
+            codec.decode, jax.ShapeDtypeStruct(stored, codec.dtype)
+        ).shape
+        return replace(source, codec=codec, image_shape=(height, width, channels))
     if codec != Pixels():
         raise UserError(f"{source.name} holds {source.codec.noun}, and {codec.noun} are needed")
     return pictured(source)
