@@ -17,9 +17,10 @@ from gan_jax.evaluation.names import (
     BORDERED,
     DEFAULT,
     METRICS,
-    OF_OTHERS,
     OF_PAIRS,
     OF_POINTS,
+    OF_SOUNDS,
+    OF_TILES,
     RESIZERS,
 )
 from gan_jax.utils.paths import expanded
@@ -47,15 +48,16 @@ def define_evaluate(values: flags.FlagValues, argv: list[str]) -> list[str]:
         "",
         f"Of {', '.join(METRICS)}, with commas between. Default, as far as the network and the numbers of "
         f"images allow: {DEFAULT}, before them {OF_PAIRS} for a run whose images have a truth; for points: "
-        f"{OF_POINTS}; for tiles and sounds: {OF_OTHERS}.",
+        f"{OF_POINTS}; for tiles: {OF_TILES}; for sounds: {OF_SOUNDS}.",
         flag_values=values,
     )
     flags.DEFINE_string(
         "network",
         "auto",
         "auto, classifier (of the real data set), classifier:NAME or classifier:FILE, inception, "
-        "inception:torchvision, random, pixels, pca, points. auto is the classifier for small grey "
-        "labelled data sets, points for points of a density, random for tiles, sounds, else inception.",
+        "inception:torchvision, random, pixels, pca, points, spectral. auto is the classifier for small "
+        "grey labelled data sets, points for points of a density, random for tiles, spectral for sounds, "
+        "else inception.",
         flag_values=values,
     )
     flags.DEFINE_enum(

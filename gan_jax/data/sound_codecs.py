@@ -81,11 +81,11 @@ class Wave(Sound):
 
 @dataclass(frozen=True)
 class Spectrogram(Sound):
-    """Sounds int16 [L, 1, 1], seen as log magnitudes [F, T, 1] in [-1, 1]: SpecGAN's pictures.
+    """Sounds int16 [L, 1, 1], as log magnitudes [F, T, 1] in [-1, 1]: SpecGAN's pictures.
 
-    Donahue et al. 2019, arraise ValueError(f"{called}: {len(values)} values for the {self.bins} bins of a window")iv:1802.04208, section 4.2: of each bin the mean becomes 0 and three standard
-    deviations 1; what is beyond is clipped, and the bin of the highest frequency is left out. Time goes to the
-    right, high frequencies are at the top. The way back is by Griffin and Lim.
+    Donahue et al. 2019, arXiv:1802.04208, section 4.2: of each bin the mean becomes 0 and three standard
+    deviations 1; what is beyond is clipped, and the bin of the highest frequency is left out. Time goes to
+    the right, high frequencies are at the top. The way back is by Griffin and Lim.
 
     Attributes:
         rate: samples per second.

@@ -31,7 +31,7 @@ def hann(window: int) -> np.ndarray:
 
 
 def picture_frames(length: int) -> tuple[int, int]:
-    """Window and hop of a picture: SpecGAN's, less for short sounds, and at most 256 columns for long ones."""
+    """Window and hop of a picture: SpecGAN's, less for short sounds, at most 256 columns for long ones."""
     window = min(WINDOW, 2 ** max(1, int(np.log2(max(length, 2)))))
     return window, max(window // 2, -(-length // _MOST_COLUMNS))
 

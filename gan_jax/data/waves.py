@@ -98,8 +98,8 @@ class Waves(SoundBuilder):
                 bad.append(f"{printable(name)} ({error})")
         if bad:
             raise UserError(
-                f"waves: {counted(len(bad), 'file')} of {len(self._paths)} cannot be read: {listed(bad)}. Mend "
-                "or remove them."
+                f"waves: {counted(len(bad), 'file')} of {len(self._paths)} cannot be read: {listed(bad)}. "
+                "Mend or remove them."
             )
         self._sounds = sounds
 

@@ -75,10 +75,10 @@ def open_network(
     """The network that `text` names.
 
     Args:
-        text: "auto": "points" where the real set holds points, "random" where it holds tiles, "spectral" where it holds sounds, its
-            classifier where its images are small, grey and labelled, or stacked digits, otherwise Inception;
-            "classifier" (of the real set),
-            "classifier:NAME" (of another data set) or "classifier:FILE"; "inception" (FID's),
+        text: "auto": "points" where the real set holds points, "random" where it holds tiles, "spectral"
+            where it holds sounds, its classifier where its images are small, grey and labelled, or stacked
+            digits, otherwise Inception; "classifier" (of the real set), "classifier:NAME" (of another data
+            set) or "classifier:FILE"; "inception" (FID's),
             "inception:torchvision", "random", "pixels", "pca" (fitted to the real set), "points" (the
             coordinates of points, which no other takes). "random", "pixels" and "pca" see what the real set
             holds decoded; Inception sees pictures of it.

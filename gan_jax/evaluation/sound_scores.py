@@ -6,8 +6,8 @@ import numpy as np
 
 from gan_jax.data.sound_codecs import Sound
 from gan_jax.evaluation.extract import ExtractedSet
-from gan_jax.evaluation.metric import Comparison, Metric, Need
-from gan_jax.metrics.sounds.clicks import NEAR, PERIOD, clicks
+from gan_jax.evaluation.metric import Better, Comparison, Metric, Need
+from gan_jax.metrics.sounds.clicks import NEAR, PERIODS, clicks
 from gan_jax.metrics.sounds.pitch import CLEAR, HIGH, LOW, Pitches, cents_off, pitch_distance, pitches
 from gan_jax.utils.errors import UserError
 
@@ -33,9 +33,11 @@ def _pitch(given: Comparison) -> dict[str, float]:
 def _clicks(given: Comparison) -> dict[str, float]:
     try:
         real = given.once("clicks", lambda: clicks(_flat(given.real)))
-        return {"clicks": clicks(_flat(given.fake)), "clicks_real": real}
+        fake = clicks(_flat(given.fake))
     except ValueError as error:
         raise UserError(f"{error}: leave clicks out") from error
+    own = {f"clicks_{period}": value for period, value in fake.items()}
+    return own | {f"clicks_{period}_real": value for period, value in real.items()}
 
 
 def _pitches(side: ExtractedSet, rate: int) -> Pitches:
@@ -50,11 +52,12 @@ def _flat(side: ExtractedSet) -> np.ndarray:
     return side.images[:HEARD].reshape(min(len(side.images), HEARD), -1)
 
 
+_LOWER: dict[str, Better] = {f"clicks_{period}": "lower" for period in PERIODS}
 SOUND_METRICS = {
     "pitch": Metric(
         1,
-        f"at most {HEARD:,} sounds, {LOW:g} to {HIGH:g} Hz, autocorrelation of at least {CLEAR:g}, cents from "
-        "A440",
+        f"at most {HEARD:,} sounds, {LOW:g} to {HIGH:g} Hz, autocorrelation of at least {CLEAR:g}, cents "
+        "from A440",
         {
             "pitch_error": "lower",
             "pitched": "higher",
@@ -69,9 +72,9 @@ SOUND_METRICS = {
     ),
     "clicks": Metric(
         1,
-        f"at most {HEARD:,} sounds, multiples of 1 / {PERIOD} of the rate over {NEAR[0]} to {NEAR[1]} bins "
+        f"at most {HEARD:,} sounds, rate / {', '.join(map(str, PERIODS))} over {NEAR[0]} to {NEAR[1]} bins "
         "aside, dB",
-        {"clicks": "lower", "clicks_real": "neither"},
+        _LOWER | {f"{name}_real": "neither" for name in _LOWER},
         _clicks,
         least=1,
         images=HEARD,

@@ -25,7 +25,7 @@ _AT_A_TIME = 512
 def spectral_network(length: int, rate: int) -> FeatureNetwork:
     """The mean and the standard deviation over time of each frequency's level: no weights.
 
-    The levels are those of a sound's picture (`data.spectral.levels`): decibels over a range of 80, as 0 to 1.
+    The levels are those of a sound's picture (`data.spectral.levels`): 80 decibels as 0 to 1.
 
     Args:
         length: samples of a sound.

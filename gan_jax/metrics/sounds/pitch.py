@@ -15,8 +15,9 @@ CONCERT = 440.0  # Hz, of a note of the scale
 LOW, HIGH = 80.0, 1_000.0  # Hz, between which a pitch is looked for
 CLEAR = 0.8  # of the autocorrelation at the period, from -1 to 1: below it a sound has no pitch
 _NEARLY = 0.9  # of the highest peak
+_FINER = 4  # lags of the autocorrelation in a sample: a high note's period has few samples
 _HARMONICS = 5
-_WITHIN = 0.06  # of a harmonic's frequency: the autocorrelation's period is a whole number of samples
+_WITHIN = 0.03  # of a harmonic's frequency, to either side of what the period says
 _PADDED = 4  # times as long is what the spectrum is of
 
 
@@ -76,6 +77,7 @@ def _pitch(sound: np.ndarray, rate: int, first: int, last: int) -> tuple[float, 
     sound = sound - sound.mean()
     if not np.any(sound):
         return np.nan, 0.0
+    first, last = _FINER * first, _FINER * last
     likeness = _autocorrelation(sound, last + 1)
     inner = likeness[first : last + 1]
     peaks = first + np.flatnonzero(
@@ -85,21 +87,21 @@ def _pitch(sound: np.ndarray, rate: int, first: int, last: int) -> tuple[float, 
         return np.nan, 0.0
     period = int(peaks[likeness[peaks] >= _NEARLY * likeness[peaks].max()][0])
     clarity = float(likeness[period])
-    return (_refined(sound, rate, period) if clarity >= CLEAR else np.nan), clarity
+    return (_refined(sound, rate, period / _FINER) if clarity >= CLEAR else np.nan), clarity
 
 
 def _autocorrelation(sound: np.ndarray, last: int) -> np.ndarray:
-    """Of the lags 0 to `last`, each divided by the norms of the two parts that it compares."""
+    """Of the lags 0 to `last` parts of a sample, each over the norms of the two parts that it compares."""
     length = len(sound)
     transformed = np.fft.rfft(sound, 2 * length)
-    products = np.fft.irfft(np.abs(transformed) ** 2)[: last + 1]
+    products = _FINER * np.fft.irfft(np.abs(transformed) ** 2, 2 * _FINER * length)[: last + 1]
     energy = np.concatenate([[0.0], np.cumsum(sound**2)])
-    lags = np.arange(last + 1)
+    lags = np.arange(last + 1) // _FINER
     ahead, behind = energy[length - lags], energy[length] - energy[lags]
     return products / np.maximum(np.sqrt(ahead * behind), np.finfo(np.float64).tiny)
 
 
-def _refined(sound: np.ndarray, rate: int, period: int) -> float:
+def _refined(sound: np.ndarray, rate: int, period: float) -> float:
     """The frequency by the strongest of the first harmonics."""
     size = _PADDED * len(sound)
     power = np.abs(np.fft.rfft(sound * np.hanning(len(sound)), size))

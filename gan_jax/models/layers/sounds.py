@@ -2,8 +2,8 @@
 
 With samples in blocks of the stride, a kernel of 25 with stride 4 is one of 7 blocks without a stride: all
 that an output sees is laid out in a row, and multiplied by the kernel. On a CPU that takes from a half to a
-tenth of the time of XLA's convolutions of kernels (25, 1), with their first and second gradients (measured at
-batches of 16, 4,096 samples, 1 to 256 channels). It is plain JAX, so that gradients of any order are products.
+tenth of the time of XLA's convolutions of kernels (25, 1), with their first and second gradients (batches of
+16, 16 to 4,096 samples, 1 to 256 channels). It is plain JAX: gradients of any order are products as well.
 """
 
 from __future__ import annotations
