@@ -1,11 +1,12 @@
-"""SpecGAN as published, for 16,384 samples of a folder of WAV files: its sizes, built and counted here only.
+"""SpecGAN as published, for sounds of 16,384 samples of a folder of WAV files.
 
     gan-jax train --config specgan_paper --config.data.folder=FOLDER --workdir runs/specgan_paper
 
 Donahue et al. 2019, arXiv:1802.04208, section 4.2 and appendix D: spectrograms of 128 x 128 (windows of 256
 samples, steps of 128, logarithms, per bin normalised and clipped at three deviations), networks of the same
 19,065,345 and 17,427,969 parameters as WaveGAN's, Griffin and Lim's method with 16 iterations; WGAN-GP with
-lambda 10, five critic steps, batches of 64, Adam at 1e-4 with betas 0.5 and 0.9. Untrained here.
+lambda 10, five critic steps, batches of 64, Adam at 1e-4 with betas 0.5 and 0.9. Built and counted, not
+trained here.
 """
 
 import ml_collections
@@ -21,7 +22,11 @@ def get_config() -> ml_collections.ConfigDict:
     config.log_every_steps = 100
     config.checkpoint_every_steps = 1_000
     config.sample_every_steps = 5_000
-    config.data = dict(name="waves", folder="waves", length=16_384, rate=16_000, form="spectrogram")
+    config.data.name = "waves"
+    config.data.folder = "sounds"
+    config.data.length = 16_384
+    config.data.rate = 16_000
+    config.data.form = "spectrogram"
     config.algorithm = dict(name="gan", latent="uniform", latent_size=100, discriminator_steps=5)
     config.loss = dict(name="wasserstein")
     config.penalties = dict(wgan_gp=dict(weight=10.0))

@@ -1,11 +1,11 @@
-"""WaveGAN as published, for 16,384 samples of a folder of WAV files: its sizes, built and counted here only.
+"""WaveGAN as published, for sounds of 16,384 samples of a folder of WAV files.
 
     gan-jax train --config wavegan_paper --config.data.folder=FOLDER --workdir runs/wavegan_paper
 
 Donahue et al. 2019, arXiv:1802.04208, appendix D: 64 to 1,024 channels (19,065,345 and 17,427,969
-parameters), latents uniform in [-1, 1], phase shuffle of 2, WGAN-GP with lambda 10, five critic steps, batches
-of 64, Adam at 1e-4 with betas 0.5 and 0.9. Deviation: the phase shuffle has a number for each example, where
-the official code has one for a batch. Untrained here.
+parameters), latents uniform in [-1, 1], phase shuffle of 2, WGAN-GP with lambda 10, five critic steps,
+batches of 64, Adam at 1e-4 with betas 0.5 and 0.9. Deviation: the phase shuffle has a number for each
+example, where the official code has one for a batch. Built and counted, not trained here.
 """
 
 import ml_collections
@@ -21,7 +21,10 @@ def get_config() -> ml_collections.ConfigDict:
     config.log_every_steps = 100
     config.checkpoint_every_steps = 1_000
     config.sample_every_steps = 5_000
-    config.data = dict(name="waves", folder="waves", length=16_384, rate=16_000)
+    config.data.name = "waves"
+    config.data.folder = "sounds"
+    config.data.length = 16_384
+    config.data.rate = 16_000
     config.algorithm = dict(name="gan", latent="uniform", latent_size=100, discriminator_steps=5)
     config.loss = dict(name="wasserstein")
     config.penalties = dict(wgan_gp=dict(weight=10.0))

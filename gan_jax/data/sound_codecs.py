@@ -111,9 +111,7 @@ class Spectrogram(Sound):
             )
         for values, called in ((self.mean, "mean"), (self.std, "std")):
             if len(values) not in (0, self.bins):
-                raise ValueError(
-                    f"{called} has {len(values)} values: a window of {self.window} has {self.bins}"
-                )
+                raise ValueError(f"{called}: {len(values)} values for the {self.bins} bins of a window")
             object.__setattr__(self, called, tuple(values))  # a list, as JSON has it
         if self.std and not min(self.std) > 0:
             raise ValueError("std has a value that is not above 0")

@@ -44,6 +44,7 @@ SIZES = (
     "widths",
     "width",
     "width_max",
+    "dim",
     "hidden",
     "features",
     "embedding_size",
@@ -89,6 +90,9 @@ def image_shape(chosen):
 
 def spec_of(chosen):
     """What the networks would know about the data."""
+    if chosen.name in ("tones", "waves"):
+        options = {name: chosen[name] for name in ("length", "rate", "form", "folder") if name in chosen}
+        return dataclasses.replace(expected_spec(chosen.name, **options), num_classes=10)
     if chosen.name.startswith("vglc_"):
         return dataclasses.replace(expected_spec(chosen.name), num_classes=10)
     codec = Lab() if chosen.get("codec") == "lab" else Pixels()
@@ -137,6 +141,8 @@ def shrunk(config):
         config.phases = []
         for side in {"tile", "height"} & set(config.data):
             config.data[side] = 32
+        if "length" in config.data:  # of sounds
+            config.data.length = 1_024
         for content in config.get("contents", {}).values():
             if "network" in content:
                 content.update(network="random", weights="", layers=("relu_0",))

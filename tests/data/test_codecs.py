@@ -1,12 +1,16 @@
 """What is stored comes back from what the networks see, and the pictures show it."""
 
 import dataclasses
+import io
+import json
+import wave as wave_files
 
 import jax
 import numpy as np
 import pytest
 
-from gan_jax.data.codecs import Lab, Pixels, Points, Tiles, Wave, codec_from
+from gan_jax.data import spectral
+from gan_jax.data.codecs import Lab, Pixels, Points, Spectrogram, Tiles, Wave, codec_from
 from gan_jax.data.spec import Field
 from gan_jax.densities import DENSITIES, ring
 
@@ -34,8 +38,8 @@ TABLE = [
     (Points(ring()), np.array([[[[0.1, -9.7]]], [[[1e-30, 3e8]]]], np.float32), (1, 1, 2), None),
     (Tiles(COLOURS), BYTES.reshape(4, 8, 8), (8, 8, 256), (8, 8, 3)),
     (Tiles(SPRITES), some((4, 3, 7), 5), (3, 7, 5), (6, 21, 4)),
-    (Wave(16_000), SHORTS.reshape(4, -1, 1, 1), (2**14, 1, 1), (64, 256, 1)),
-    (Wave(8_000), SHORTS[-40:].reshape(2, 20, 1, 1), (20, 1, 1), (64, 20, 1)),
+    (Wave(16_000), SHORTS.reshape(4, -1, 1, 1), (2**14, 1, 1), (128, 128, 3)),
+    (Wave(8_000), SHORTS[-40:].reshape(2, 20, 1, 1), (20, 1, 1), (8, 3, 3)),
     (Lab(), some((50, 20, 30, 3)), (20, 30, 3), (20, 30, 3)),
     (Lab(), np.stack(3 * [BYTES], axis=-1).reshape(1, 16, 16, 3), (16, 16, 3), (16, 16, 3)),
 ]
@@ -91,20 +95,68 @@ def test_tiles_are_one_hot_and_the_largest_value_is_the_tile():
     np.testing.assert_array_equal(Tiles(COLOURS[:5]).picture(seen), COLOURS[stored])
 
 
-def test_a_wave_is_drawn_where_it_is():
-    wave = np.sin(2 * np.pi * np.arange(4096) / 4096)[None, :, None, None]
-    dark = Wave(16_000).picture(wave)[0, ..., 0] == 0
-    assert dark.any(axis=0).all()
-    rows = np.arange(64)[:, None]
-    middle = (dark * rows).sum(axis=0) / dark.sum(axis=0)
-    np.testing.assert_allclose(middle, 31.5 - 32 * np.sin(2 * np.pi * (np.arange(256) + 0.5) / 256), atol=0.7)
-    square = np.repeat([1.0, -1.0], 20)[None, :, None, None]
-    dark = Wave(16_000).picture(square)[0, ..., 0] == 0
-    assert dark[0, :20].all()
-    assert not dark[1:, :20].any()
-    assert dark[:, 20].all()  # the jump
-    assert dark[-1, 20:].all()
-    assert not dark[:-1, 21:].any()
+def test_a_wave_is_drawn_as_its_spectrum():
+    wave = np.sin(2 * np.pi * 0.25 * np.arange(4096))[None, :, None, None]  # half of the highest frequency
+    shown = Wave(8_000).picture(wave)[0]
+    brightness = shown.sum(axis=-1)[:, 1:-1]  # without the ends
+    assert set(brightness.argmax(axis=0)) == {63}  # row 127 is the lowest of 128 bins, this is number 64
+    assert brightness[63].min() > 600
+    assert brightness[:50].max() < 10  # black
+    silence = Wave(8_000).picture(np.zeros((1, 4096, 1, 1)))
+    assert len(np.unique(silence.reshape(-1, 3), axis=0)) == 1
+
+
+def sines(count, length=2048):
+    pitch = np.linspace(0.02, 0.2, count)[:, None]
+    return np.rint(20_000 * np.sin(2 * np.pi * pitch * np.arange(length))).astype(np.int16)[:, :, None, None]
+
+
+def test_spectrograms():
+    sounds = sines(6)
+    codec = Spectrogram.of(sounds, 8_000)
+    seen = decoded(codec, sounds)
+    assert seen.shape == (6, 128, 16, 1)
+    assert codec.stored_shape(seen.shape[1:]) == sounds.shape[1:]
+    assert np.abs(seen).max() <= 1
+    found = codec.magnitude(seen)  # where nothing is clipped the magnitudes come back
+    truth = np.abs(spectral.spectrum(sounds[..., 0, 0] / 2**15, 256, 128))[..., :-1] + 1e-6
+    inside = np.abs(np.flip(seen[..., 0], 1).swapaxes(1, 2)) < 1
+    assert inside.mean() > 0.9
+    np.testing.assert_allclose(found[inside], truth[inside], rtol=1e-3, atol=1e-5)
+    plain = np.abs(decoded(Spectrogram(8_000), sounds))
+    assert plain.max() <= 1
+    assert codec_from(json.loads(json.dumps(codec.describe()))) == codec != Spectrogram(8_000)
+    heard = codec.encode(seen)
+    assert (heard.dtype, heard.shape) == (np.int16, sounds.shape)
+    peaks = [np.abs(np.fft.rfft(x[:, 300:-300, 0, 0])).argmax(axis=1) for x in (sounds, heard)]
+    np.testing.assert_allclose(*peaks, atol=6)  # the same pitches, within a bin of the window
+    assert codec.picture(seen).shape == Wave(8_000).picture(decoded(Wave(8_000), sounds)).shape
+
+
+def test_griffin_and_lim_find_the_sound_of_its_own_spectrum():
+    sound = np.random.default_rng(0).normal(size=(2, 1024)) * 0.1
+    spectra = spectral.spectrum(sound, 64, 16)
+    inside = slice(64, -64)
+    np.testing.assert_allclose(spectral.sounds(spectra, 1024, 16)[:, inside], sound[:, inside], atol=1e-12)
+
+    def misfit(iterations):
+        found = spectral.griffin_lim(np.abs(spectra), 1024, 16, iterations)
+        return np.square(np.abs(spectral.spectrum(found, 64, 16)) - np.abs(spectra)).sum()
+
+    errors = [misfit(n) for n in (0, 4, 16)]
+    assert errors[0] > errors[1] > errors[2]  # it never rises (section III of their paper)
+
+
+@pytest.mark.parametrize("codec", [Wave(8_000), Spectrogram(8_000)], ids=lambda x: x.name)
+def test_a_sound_has_a_file(codec):
+    sounds = sines(1)
+    seen = decoded(codec, sounds)
+    with wave_files.open(io.BytesIO(codec.file(seen[0]))) as file:
+        assert (file.getframerate(), file.getnchannels(), file.getsampwidth()) == (8_000, 1, 2)
+        samples = np.frombuffer(file.readframes(9_999), "<i2")
+    np.testing.assert_array_equal(samples, codec.encode(seen).reshape(-1))
+    with pytest.raises(ValueError, match="no files beside"):
+        Pixels().file(np.zeros((4, 4, 1)))
 
 
 def test_loud_waves_are_clipped():
@@ -190,7 +242,16 @@ def test_equal_codecs():
         (lambda: Tiles(COLOURS + 1), "from 0 to 255"),
         (lambda: Tiles(COLOURS / 255), "integers.*float64"),
         (lambda: Wave(0), "rate=0"),
-        (lambda: codec_from({"name": "voxels"}), "'voxels' is not one of pixels, points, tiles, wave, lab"),
+        (lambda: Spectrogram(0), "rate=0"),
+        (lambda: Spectrogram(8, window=7), "a window is even"),
+        (lambda: Spectrogram(8, window=8, hop=5), "hop at most half"),
+        (lambda: Spectrogram(8, mean=(0.0,) * 5), "mean: 5 values for the 128 bins"),
+        (lambda: Spectrogram(8, std=(0.0,) * 128), "not above 0"),
+        (lambda: Field((64, 32, 1), Spectrogram(8)), r"128 bins have \(128, T, 1\), not \(64, 32, 1\)"),
+        (
+            lambda: codec_from({"name": "voxels"}),
+            "'voxels' is not one of pixels, points, tiles, wave, spectrogram, lab",
+        ),
     ],
 )
 def test_what_makes_no_sense_is_refused(make, said):

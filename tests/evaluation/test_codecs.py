@@ -89,14 +89,13 @@ def test_protocols_tell_codecs_and_their_parts_apart():
 
 
 def test_what_is_usual():
-    assert set(USUAL_METRICS) == set(USUAL_NETWORKS) == {"points", "tiles", "wave"}
-    for codec in (TILES, WAVE):
-        assert open_network("auto", source(codec)).name == "random (seed 0)"
+    assert set(USUAL_METRICS) == set(USUAL_NETWORKS) == {"points", "tiles", "wave", "spectrogram"}
+    for codec, network in ((TILES, "random (seed 0)"), (WAVE, "spectral")):
+        assert open_network("auto", source(codec)).name == network
         assert set(USUAL_METRICS[codec.name].split(",")) <= set(METRICS)
         assert USUAL_NETWORKS[codec.name] in NETWORKS
-        with pytest.raises(
-            UserError, match=f"network=classifier: it takes images, and mine holds {codec.noun}"
-        ):
+        lacking = "mine has no labels" if codec == WAVE else f"it takes images, and mine holds {codec.noun}"
+        with pytest.raises(UserError, match=f"network=classifier: {lacking}"):
             open_network("classifier", source(codec))
         with pytest.raises(UserError, match=f"it takes points, and mine holds {codec.noun}"):
             open_network("points", source(codec))
