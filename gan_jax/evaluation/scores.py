@@ -319,7 +319,9 @@ METRICS: Table[Metric] = Table(
             "share that the network takes for their label",
             {"label_accuracy": "higher", "label_accuracy_real": "neither"},
             _label_accuracy,
+            least=1,
             needs=frozenset({"logits", "labels"}),
+            features=False,
         ),
         "sliced_wasserstein": Metric(
             1,

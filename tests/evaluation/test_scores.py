@@ -539,6 +539,7 @@ def test_a_protocol_of_these_numbers_is_that_of_their_version():
             f"classifiers of version 1, {recipe}, flip for fashion_mnist, cifar10, cifar100, shapes, photos",
         ),
         "modes": (1, "classes of the network, KL in nats to the reals' classes"),
+        "label_accuracy": (1, "share that the network takes for their label"),
         "sliced_wasserstein": (1, "at most 8,192 images, 128 patches of each, 512 directions"),
         "ms_ssim": (1, "5,000 pairs of at most 10,000 images"),
         "path_length": (1, "10,000 paths, full, steps of 0.0001"),
@@ -579,6 +580,11 @@ def test_a_protocol_of_these_numbers_is_that_of_their_version():
             "stair from the others, without ladder; lode_runner: each heap of gold from the runner, holes "
             "stay open",
         ),
+        "pitch": (
+            1,
+            "at most 2,000 sounds, 80 to 1000 Hz, autocorrelation of at least 0.8, cents from A440",
+        ),
+        "clicks": (1, "at most 2,000 sounds, rate / 4, 16, 64 over 3 to 7 bins aside, dB"),
     }
 
 

@@ -85,19 +85,25 @@ def test_metrics_of_sounds_are_for_sounds():
         open_network("spectral", images)
     short = source(tones()[:, :256])
     evaluator = Evaluator(("clicks",), short, open_network("auto", short), num_fakes=COUNT, progress=False)
-    with pytest.raises(UserError, match="at least 1664 samples, not 256: leave clicks out"):
+    with pytest.raises(UserError, match="at least 1024 samples, not 256: leave clicks out"):
         evaluator(GeneratedSet(source=short))
 
 
 def test_a_classifier_of_timbres_sees_spectrograms(tmp_path, monkeypatch):
-    options = {"length": 512, "num_examples": 64}
+    options = {"length": 1_024, "num_examples": 64}
     recipe = Recipe(epochs=1, batch_size=64, shift=0)
     monkeypatch.setattr(classifier_cache, "default_recipe", lambda name: recipe)
     stored = classifier_cache.prepare_classifier("tones", data_dir=tmp_path, options=options, progress=False)
-    assert stored.about["sound"] == {"length": 512, "rate": 8_000}
+    assert stored.about["sound"] == {"length": 1_024, "rate": 8_000}
     network = stored.network
-    assert (network.codec, network.image_shape, network.num_classes) == (Wave(8_000), (512, 1, 1), 4)
-    logits = network.apply(network.params, draw(sample_factors(3, 0), 512, 8_000)).logits
+    assert (network.codec, network.image_shape, network.num_classes) == (Wave(8_000), (1_024, 1, 1), 4)
+    real = array_source("tones", tones(count=20)[:, :1_024], np.arange(20) % 4, 4, codec=Wave(RATE))
+    evaluator = Evaluator(("label_accuracy",), real, network, num_fakes=20, progress=False)
+    found = evaluator(GeneratedSet(source=real)).scores
+    given = network.apply(network.params, tones(count=20)[:, :1_024]).logits
+    share = np.mean(np.asarray(given).argmax(axis=1) == np.arange(20) % 4)
+    assert found["label_accuracy"].value == found["label_accuracy_real"].value == pytest.approx(share)
+    logits = network.apply(network.params, draw(sample_factors(3, 0), 1_024, 8_000)).logits
     assert logits.shape == (3, 4)
     again = classifier_cache.prepare_classifier(
         "tones", data_dir=tmp_path, options={**options, "form": "spectrogram"}, progress=False

@@ -10,10 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 PERIODS = (4, 16, 64)  # samples
-NEAR = (
-    4,
-    12,
-)  # bins to either side that are surroundings: nearer ones are the line's own, through the window
+NEAR = (3, 7)  # bins aside that are surroundings: nearer ones are the line itself, through the window
 SHORTEST = PERIODS[-1] * 2 * (NEAR[1] + 1)  # samples, so that no surroundings hold another line
 
 
