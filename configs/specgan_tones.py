@@ -5,8 +5,7 @@
 
 Donahue et al. 2019, arXiv:1802.04208: a DCGAN without norms makes spectrograms, here of 128 bins and 32
 frames, and Griffin and Lim's method sounds of them. WGAN-GP with lambda 10, five critic steps, Adam with
-betas 0.5 and 0.9, at twice the paper's rate of 1e-4, because this run is short. The timbre is told to both
-networks.
+betas 0.5 and 0.9, at twice the paper's rate of 1e-4, because this run is short.
 """
 
 import ml_collections
@@ -28,8 +27,12 @@ def get_config() -> ml_collections.ConfigDict:
     config.loss = dict(name="wasserstein")
     config.penalties = dict(wgan_gp=dict(weight=10.0))
     config.ema = dict(name="decay", decay=0.995)
-    config.generator = dict(name="dcgan_generator", widths=(128, 64, 32, 16), kernel_size=5, norm="none")
-    config.discriminator = dict(name="dcgan_discriminator", widths=(16, 32, 64, 128), kernel_size=5)
+    config.generator = dict(
+        name="dcgan_generator", widths=(128, 64, 32, 16), kernel_size=5, norm="none", condition="none"
+    )
+    config.discriminator = dict(
+        name="dcgan_discriminator", widths=(16, 32, 64, 128), kernel_size=5, condition="none"
+    )
     config.generator_optimizer = dict(name="adam", learning_rate=2e-4, b1=0.5, b2=0.9)
     config.discriminator_optimizer = dict(name="adam", learning_rate=2e-4, b1=0.5, b2=0.9)
     return config

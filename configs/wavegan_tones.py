@@ -5,7 +5,7 @@
 
 Donahue et al. 2019, arXiv:1802.04208: WGAN-GP with lambda 10, five critic steps, Adam with betas 0.5 and
 0.9, phase shuffle of 2, latents uniform in [-1, 1]. The rate is twice the paper's 1e-4, because this run is
-short, and the timbre is told to both networks.
+short.
 """
 
 import ml_collections
@@ -26,8 +26,8 @@ def get_config() -> ml_collections.ConfigDict:
     config.loss = dict(name="wasserstein")
     config.penalties = dict(wgan_gp=dict(weight=10.0))
     config.ema = dict(name="decay", decay=0.995)
-    config.generator = dict(name="wavegan_generator", dim=16, layers=4)
-    config.discriminator = dict(name="wavegan_discriminator", dim=16, layers=4)
+    config.generator = dict(name="wavegan_generator", dim=16, layers=4, condition="none")
+    config.discriminator = dict(name="wavegan_discriminator", dim=16, layers=4, condition="none")
     config.generator_optimizer = dict(name="adam", learning_rate=2e-4, b1=0.5, b2=0.9)
     config.discriminator_optimizer = dict(name="adam", learning_rate=2e-4, b1=0.5, b2=0.9)
     return config
