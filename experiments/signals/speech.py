@@ -39,7 +39,7 @@ def main() -> None:
             path = given.out / word / f"{voice}_{pitch}_{speed}.wav"
             settings = ["-v", voice, "-p", str(pitch), "-s", str(speed), "-w", str(path)]
             subprocess.run(["espeak-ng", *settings, word], check=True)
-    print(f"{len(WORDS) * len(kinds)} words in {given.out}")
+    sys.stdout.write(f"{len(WORDS) * len(kinds)} words in {given.out}\n")
 
 
 if __name__ == "__main__":
