@@ -229,7 +229,7 @@ class Run:
 
         Returns:
             uint8 [N, H, W, C]: round((x + 1) * 127.5), or what else the run's data are stored as: RGB of
-            L*a*b*, sprites of tiles, an oscillogram of a sound.
+            L*a*b*, sprites of tiles, a spectrogram of a sound.
 
         Raises:
             UserError: points have no pictures.
