@@ -128,8 +128,8 @@ def test_spectrograms():
     assert codec_from(json.loads(json.dumps(codec.describe()))) == codec != Spectrogram(8_000)
     heard = codec.encode(seen)
     assert (heard.dtype, heard.shape) == (np.int16, sounds.shape)
-    peaks = [np.abs(np.fft.rfft(x[:, 300:-300, 0, 0])).argmax(axis=1) for x in (sounds, heard)]
-    np.testing.assert_allclose(*peaks, atol=6)  # the same pitches, within a bin of the window
+    one, other = [np.abs(np.fft.rfft(x[:, 300:-300, 0, 0])).argmax(axis=1) for x in (sounds, heard)]
+    np.testing.assert_allclose(one, other, atol=6)  # the same pitches, within a bin of the window
     assert codec.picture(seen).shape == Wave(8_000).picture(decoded(Wave(8_000), sounds)).shape
 
 

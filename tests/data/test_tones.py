@@ -1,5 +1,7 @@
 """Synthetic tones: what is drawn is what the factors say, and every tone depends on its own number alone."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -59,7 +61,7 @@ def test_a_tone_depends_on_the_seed_and_its_number():
 
 
 def test_the_data_set(tmp_path):
-    options = {"length": 512, "num_examples": 20}
+    options: Any = {"length": 512, "num_examples": 20}
     train = data.load("tones", data_dir=tmp_path, **options)
     test = data.load("tones", data_dir=tmp_path, split="test", **options)
     assert (len(train), len(test), train.class_names) == (20, 2, tuple(TIMBRES))

@@ -1,6 +1,7 @@
 """Folders of WAV files: every kind of sample, channels, rates, cuts and classes; and what is no sound."""
 
 import wave
+from typing import Any
 
 import numpy as np
 import pytest
@@ -68,7 +69,7 @@ def test_a_folder_with_classes(tmp_path):
         for number in range(12):
             save(tmp_path / "in" / name / f"{number}.wav", SINE * (1 if name == "dog" else 0.1))
     save(tmp_path / "in" / "dog" / "again" / "0.WAV")
-    options = {"folder": str(tmp_path / "in"), "length": 512, "rate": RATE}
+    options: Any = {"folder": str(tmp_path / "in"), "length": 512, "rate": RATE}
     train = data.load("waves", data_dir=tmp_path, **options)
     test = data.load("waves", data_dir=tmp_path, split="test", **options)
     assert train.class_names == ("cat", "dog")

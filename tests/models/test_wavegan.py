@@ -1,5 +1,7 @@
 """WaveGAN's networks: the published sizes, convolutions as the library's own, and the phase shuffle."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -65,7 +67,7 @@ def test_the_networks_make_and_judge_sounds():
     generator = WaveGANGenerator((LENGTH, 1, 1), dim=2, layers=3, num_classes=3, condition="embedding")
     latent, label = jnp.zeros((2, 5)), jnp.array([0, 2])
     variables = generator.init(jax.random.key(0), latent, label, True)
-    sounds = generator.apply(variables, latent, label, True)
+    sounds: Any = generator.apply(variables, latent, label, True)
     assert sounds.shape == (2, LENGTH, 1, 1)
     assert variables["params"]["up_2"]["kernel"].shape == (25, 1, 2)
     judge = WaveGANDiscriminator(dim=2, layers=3, num_classes=3, condition="projection")
@@ -76,7 +78,7 @@ def test_the_networks_make_and_judge_sounds():
 def test_phase_shuffle_moves_each_example_by_a_few_samples():
     x = jnp.arange(10.0)[None, :, None, None] + jnp.zeros((64, 1, 1, 3))
     layer = PhaseShuffle(2)
-    moved = layer.apply({}, x, True, rngs={"dropout": jax.random.key(0)})
+    moved: Any = layer.apply({}, x, True, rngs={"dropout": jax.random.key(0)})
     padded = np.pad(np.arange(10.0), 2, mode="reflect")
     choices = [padded[start : start + 10] for start in range(5)]
     seen = set()
@@ -87,7 +89,7 @@ def test_phase_shuffle_moves_each_example_by_a_few_samples():
         seen.add(matching[0])
     assert seen == set(range(5))
     again = layer.apply({}, x, True, rngs={"dropout": jax.random.key(0)})
-    other = layer.apply({}, x, True, rngs={"dropout": jax.random.key(1)})
+    other: Any = layer.apply({}, x, True, rngs={"dropout": jax.random.key(1)})
     np.testing.assert_array_equal(moved, again)
     assert (moved != other).any()
     np.testing.assert_array_equal(layer.apply({}, x, False), x)

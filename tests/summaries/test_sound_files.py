@@ -2,6 +2,7 @@
 
 import wave
 
+import jax.numpy as jnp
 import numpy as np
 from PIL import Image
 
@@ -13,7 +14,7 @@ from gan_jax.summaries.sample_files import SHEET, sample_files
 def test_a_folder_of_sounds(tmp_path):
     stored = draw(sample_factors(5, 0), 1_024, 8_000)
     codec = Wave(8_000)
-    sounds = np.asarray(codec.decode(stored))
+    sounds = np.asarray(codec.decode(jnp.asarray(stored)))
     to = sample_files(f"{tmp_path / 'tones'}/", class_names=("saw", "sine"))
     to.check(5, codec, (1_024, 1, 1))
     labels = np.array([0, 1, 1, 0, 1], np.int32)
@@ -35,7 +36,7 @@ def test_a_folder_of_sounds(tmp_path):
 
 def test_a_grid_of_sounds_is_one_of_spectrograms(tmp_path):
     codec = Wave(8_000)
-    sounds = np.asarray(codec.decode(draw(sample_factors(4, 0), 1_024, 8_000)))
+    sounds = np.asarray(codec.decode(jnp.asarray(draw(sample_factors(4, 0), 1_024, 8_000))))
     sample_files(tmp_path / "all.png", columns=4, scale=1).write(iter([{"": sounds}]), codec)
     with Image.open(tmp_path / "all.png") as sheet:
         assert sheet.size == (4 * 10 - 2, 128)
