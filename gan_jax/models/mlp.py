@@ -9,13 +9,14 @@ from typing import ClassVar
 
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
 
 from gan_jax.models.layers.conditioning import INPUTS, Discriminator, Generator, JoinLabel
 from gan_jax.models.layers.layers import ACTIVATIONS, INITIALIZERS, OUTPUTS, Dense, Dropout, choose
 from gan_jax.models.layers.norms import FLAT_NORMS, Norm, check_norm
 from gan_jax.models.layers.precision import at_least_float32
 from gan_jax.models.layers.remat import remat_block
-from gan_jax.utils.checks import check_widths
+from gan_jax.utils.checks import check_count, check_widths
 
 Array = jax.Array
 
@@ -27,6 +28,7 @@ class MLPGenerator(Generator):
         widths: of the hidden layers, each followed by its activation and its norm.
         activation: a name in `layers.ACTIVATIONS`.
         norm: a name in `norms.FLAT_NORMS`.
+        norm_first: whether the norm stands before the activation.
         momentum: of the moving statistics.
         norm_epsilon: added to the variance by the norm; 0 for its own, see `layers.norms`.
         output: "tanh" for images, "linear" for points of a density, which may lie beyond 1, "softmax" for
@@ -38,6 +40,7 @@ class MLPGenerator(Generator):
     widths: tuple[int, ...] = (256, 512, 1024)
     activation: str = "leaky_relu"
     norm: str = "batch"
+    norm_first: bool = False
     momentum: float = 0.8
     norm_epsilon: float = 0.0
     output: str = "tanh"
@@ -66,7 +69,7 @@ class MLPGenerator(Generator):
                     axis_name=self.axis_name,
                     name=f"norm_{index}",
                 )
-                x = norm(activation(x), None, train)
+                x = activation(norm(x, None, train)) if self.norm_first else norm(activation(x), None, train)
                 if index + 1 < len(self.widths):
                     return dense(x, features, f"dense_{index + 1}")
                 # Points are finer than images, whose 256 levels bfloat16 can hold.
@@ -82,6 +85,8 @@ class MLPDiscriminator(Discriminator):
     Attributes, beside those of `Discriminator`:
         widths: of the hidden layers.
         activation: a name in `layers.ACTIVATIONS`.
+        maxout_pieces: more than 1: a hidden unit is the largest of so many linear ones, in the place of its
+            activation (Goodfellow et al. 2013, arXiv:1302.4389).
         norm: a name in `norms.FLAT_NORMS`, between activation and dropout.
         dropout: share of each hidden layer that is dropped, per example.
         initializer: a name in `layers.INITIALIZERS`.
@@ -89,6 +94,7 @@ class MLPDiscriminator(Discriminator):
 
     widths: tuple[int, ...] = (512, 256)
     activation: str = "leaky_relu"
+    maxout_pieces: int = 1
     dropout: float = 0.0
     momentum: float = 0.8
     initializer: str = "glorot_uniform"
@@ -98,14 +104,18 @@ class MLPDiscriminator(Discriminator):
         check_widths(self.widths)
         check_norm(self.norm, choices=FLAT_NORMS)
         self.check_label(label, image.shape[0])
+        check_count(self.maxout_pieces, "maxout_pieces")
+        pieces = self.maxout_pieces
         activation = choose(ACTIVATIONS, self.activation, "activation")
+        if pieces > 1:
+            activation = lambda x: jnp.max(x.reshape(*x.shape[:-1], -1, pieces), axis=-1)
         init = choose(INITIALIZERS, self.initializer, "initializer")
         x = JoinLabel(
             self.condition, self.num_classes, self.embedding_size, self.spectral_norm, name="label"
         )(image.reshape(image.shape[0], -1), label, train)
 
         def dense(x: Array, index: int) -> Array:
-            features, spectral_norm = self.widths[index], self.spectral_norm
+            features, spectral_norm = pieces * self.widths[index], self.spectral_norm
             layer = Dense(features, kernel_init=init, spectral_norm=spectral_norm, name=f"dense_{index}")
             return layer(x, train)
 

@@ -232,6 +232,29 @@ def test_course_mlp_is_its_formula():
     )
 
 
+def test_maxout_and_a_norm_before_the_activation_are_their_formulas():
+    image = jax.random.normal(KEY, (6, 1, 1, 2))
+    net = MODELS["mlp_discriminator"](widths=(3, 4), maxout_pieces=5)
+    variables = net.init(KEY, image, None, False)
+    params = jax.tree.map(np.asarray, variables["params"])
+    x = np.asarray(image).reshape(6, 2)
+    for layer, width in (("dense_0", 3), ("dense_1", 4)):
+        assert params[layer]["kernel"].shape[1] == 5 * width
+        x = (x @ params[layer]["kernel"] + params[layer]["bias"]).reshape(6, width, 5).max(-1)
+    expected = x @ params["output"]["kernel"][:, 0] + params["output"]["bias"]
+    np.testing.assert_allclose(net.apply(variables, image, None, False), expected, rtol=1e-5, atol=1e-6)
+
+    latent = jax.random.normal(KEY, (6, 2))
+    net = MODELS["mlp_generator"]((1, 1, 2), widths=(7,), activation="relu", norm_first=True, output="linear")
+    variables = net.init(KEY, latent, None, True)
+    params = jax.tree.map(np.asarray, variables["params"])
+    x = np.asarray(latent) @ params["dense_0"]["kernel"] + params["dense_0"]["bias"]
+    x = np.maximum((x - x.mean(0)) / np.sqrt(x.var(0) + 1e-3), 0)
+    expected = (x @ params["output"]["kernel"] + params["output"]["bias"]).reshape(6, 1, 1, 2)
+    made, _ = net.apply(variables, latent, None, True, mutable=["batch_stats"])
+    np.testing.assert_allclose(made, expected, rtol=1e-4, atol=1e-5)
+
+
 def test_course_dcgan_layer_by_layer():
     """Dense 7x7x256, 4x4 doublings to 128 and 64, a 7x7 output; no bias right before BatchNorm."""
     generator = DCGANGenerator((28, 28, 1), widths=(256, 128, 64), kernel_size=4, output_kernel_size=7)
