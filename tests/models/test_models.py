@@ -3,6 +3,7 @@
 import functools
 import runpy
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -234,7 +235,7 @@ def test_course_mlp_is_its_formula():
 
 def test_maxout_and_a_norm_before_the_activation_are_their_formulas():
     image = jax.random.normal(KEY, (6, 1, 1, 2))
-    net = MODELS["mlp_discriminator"](widths=(3, 4), maxout_pieces=5)
+    net: Any = MODELS["mlp_discriminator"](widths=(3, 4), maxout_pieces=5)
     variables = net.init(KEY, image, None, False)
     params = jax.tree.map(np.asarray, variables["params"])
     x = np.asarray(image).reshape(6, 2)
