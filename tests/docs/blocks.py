@@ -17,6 +17,7 @@ PAGES = [
     ROOT / "README.md",
     *sorted((ROOT / "docs").glob("*.md")),
     *sorted((ROOT / "docs/guides").glob("*.md")),
+    *sorted((ROOT / "docs/course").glob("*.md")),
 ]
 EXPERIMENTS = sorted((ROOT / "experiments").rglob("README.md"))
 EXAMPLES = sorted((ROOT / "examples").rglob("README.md"))

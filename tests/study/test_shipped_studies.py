@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gan_jax.config.build import build_algorithm
+from gan_jax.config.build import build_algorithm, check_components
 from gan_jax.data.codecs import Points
 from gan_jax.data.spec import DataSpec, Field
 from gan_jax.study.groups import grouped
@@ -18,6 +18,7 @@ STUDIES = sorted(path.parent.relative_to(FOLDER).as_posix() for path in FOLDER.r
 SPECS = {
     "ring": DataSpec({"image": Field((1, 1, 2), Points())}, None),
     "grid": DataSpec({"image": Field((1, 1, 2), Points())}, None),
+    "spiral": DataSpec({"image": Field((1, 1, 2), Points())}, None),
     "stacked_mnist": DataSpec({"image": Field((28, 28, 3))}, 1000),
     "fashion_mnist": DataSpec({"image": Field((28, 28, 1))}, 10),
 }
@@ -37,6 +38,7 @@ def test_every_program_of_a_study_can_be_built(name):
     assert study.seeds >= fewest.get(name, 20)
     with no_compiler():
         for group in grouped([run for run in runs if run.seed == 0]):
+            check_components(group.config)
             build_algorithm(group.config, SPECS[group.config.data.name])
 
 
