@@ -52,7 +52,7 @@ def read_extra(folder: str | Path, dataset: Dataset) -> Extra:
     source = folder_source(folder)
     if source.class_names is None:
         raise UserError(
-            f"--extra={folder}: its pictures have no classes: put them into sub-folders that are called as "
+            f"{folder}: its pictures have no classes: put them into sub-folders that are called as "
             f"those of {dataset.name}: {listed(list(folder_names(dataset.class_names)), 10)}"
         )
     labels = _labels_of(folder, source.class_names, dataset)
@@ -61,9 +61,7 @@ def read_extra(folder: str | Path, dataset: Dataset) -> Extra:
         source = source.in_channels(channels)
     if source.image_shape != dataset.image_shape:
         sizes = [" x ".join(map(str, shape)) for shape in (source.image_shape, dataset.image_shape)]
-        raise UserError(
-            f"--extra={folder}: its pictures are {sizes[0]}, and those of {dataset.name} {sizes[1]}"
-        )
+        raise UserError(f"{folder}: its pictures are {sizes[0]}, and those of {dataset.name} {sizes[1]}")
     assert source.size is not None
     parts = list(source.batches(source.size, _READ_AT_A_TIME))
     own = np.concatenate([part for _, part in parts if part is not None])
@@ -90,7 +88,7 @@ def _labels_of(folder: str | Path, names: tuple[str, ...], dataset: Dataset) -> 
     theirs = (*plain_names(dataset.class_names), *plain_names(folder_names(dataset.class_names)))
     strange = [name for name, plain in zip(names, plain_names(names), strict=True) if plain not in theirs]
     raise UserError(
-        f"--extra={folder} has sub-folders that are no classes of {dataset.name} ({listed(strange, 5)}): its "
+        f"{folder} has sub-folders that are no classes of {dataset.name} ({listed(strange, 5)}): its "
         f"classes are {listed(list(folder_names(dataset.class_names)), 10)}"
     )
 
