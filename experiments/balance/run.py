@@ -72,7 +72,7 @@ def measure_method(cut: str, method: str, args: argparse.Namespace, end: float) 
             row = {"cut": cut, "method": method, "seed": seed, "generator_seed": number}
             row |= {"generator_seconds": seconds and round(seconds)}
             row |= {name: found[name] for name in KEPT} | {"per_class": found["data"]["per_class"]}
-            row |= {"fingerprint": found["data"]["fingerprint"].partition(" of ")[0]}
+            row |= {"fingerprint": found["data"]["fingerprint"].partition(") of ")[0] + ")"}
             with RESULTS.open("a") as file:
                 file.write(f"{json.dumps(row)}\n")
             sys.stderr.write(f"{cut}, {method}, seed {seed}: {found['balanced_accuracy']:.4f}\n")
