@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -182,7 +183,12 @@ class SampleFiles:
                         save_picture(f"{name}.png", one)
             done += len(next(iter(chunk.values())))
         if shown:
-            save_picture(self.path / SHEET, grid(np.concatenate(shown)))
+            pictures = np.concatenate(shown)
+            count, height, width = pictures.shape[:3]
+            columns = max(
+                1, round(math.sqrt(count * height / width))
+            )  # spectrograms of short sounds are narrow
+            save_picture(self.path / SHEET, grid(pictures, columns))
         return [self.path]
 
     def _class_folder(self, label: int) -> str:
