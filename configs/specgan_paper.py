@@ -1,6 +1,6 @@
 """SpecGAN as published, for sounds of 16,384 samples of a folder of WAV files.
 
-    gan-jax train --config specgan_paper --config.data.folder=FOLDER --workdir runs/specgan_paper
+    gan-jax train --config specgan_paper --workdir runs/specgan_paper --config.data.folder=FOLDER
 
 Donahue et al. 2019, arXiv:1802.04208, section 4.2 and appendix D: spectrograms of 128 x 128 (windows of 256
 samples, steps of 128, logarithms, per bin normalised and clipped at three deviations), networks of the same

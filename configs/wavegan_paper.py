@@ -1,6 +1,6 @@
 """WaveGAN as published, for sounds of 16,384 samples of a folder of WAV files.
 
-    gan-jax train --config wavegan_paper --config.data.folder=FOLDER --workdir runs/wavegan_paper
+    gan-jax train --config wavegan_paper --workdir runs/wavegan_paper --config.data.folder=FOLDER
 
 Donahue et al. 2019, arXiv:1802.04208, appendix D: 64 to 1,024 channels (19,065,345 and 17,427,969
 parameters), latents uniform in [-1, 1], phase shuffle of 2, WGAN-GP with lambda 10, five critic steps,

@@ -23,6 +23,7 @@ from gan_jax.data.photos import Photos
 from gan_jax.data.points import PointSet
 from gan_jax.data.prepared import data_dir_flag, data_root, find_folder, open_folder
 from gan_jax.data.shapes import Shapes
+from gan_jax.data.sound_codecs import Sound
 from gan_jax.data.stacked_mnist import StackedMnist
 from gan_jax.data.tones import Tones
 from gan_jax.data.unpaired import UnpairedFolders
@@ -112,10 +113,12 @@ def picture_size(name: str, options: Mapping[str, Any]) -> tuple[int, int] | Non
     try:
         builder = builder_of(name, Path(), dict(options))
         assert isinstance(builder, LocalBuilder)
-        height, width, _ = builder.fields()["image"].shape
+        image = builder.fields()["image"]
     except UserError:  # said when the data set is opened
         return None
-    return height, width
+    if isinstance(image.codec, Sound):  # whose shape says nothing of pictures
+        return None
+    return image.shape[0], image.shape[1]
 
 
 def load(

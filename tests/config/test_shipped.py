@@ -26,7 +26,7 @@ def test_a_header_says_how_it_is_trained_and_what_it_needs(name):
     assert len(config.about.split()) > 3
     assert f"gan-jax train --config {config.usage} --workdir " in config.header
     assert not (FOLDER / config.usage).exists()
-    free = ("_shapes", "_ring")  # of any file or download
+    free = ("_shapes", "_ring", "_tones")  # of any file or download
     assert bool(config.needs) != name.endswith(free)
     for word in " ".join(config.needs).split():
         assert not word.startswith("experiments/") or (ROOT / word).is_file()
