@@ -143,10 +143,11 @@ class Spectrogram(Sound):
         return np.exp(log)
 
     def encode(self, decoded: np.ndarray) -> np.ndarray:
-        """Sounds with about these magnitudes, int16 [B, L, 1, 1]."""
+        """Sounds with about these magnitudes, int16 [B, L, 1, 1]; quieter where they would be clipped."""
         magnitude = np.pad(self.magnitude(decoded), ((0, 0), (0, 0), (0, 1)))
         found = spectral.griffin_lim(magnitude, magnitude.shape[1] * self.hop, self.hop)
-        return as_stored(found[:, :, None, None])
+        loudest = np.abs(found).max(axis=1, keepdims=True)
+        return as_stored((found / np.maximum(loudest, 1.0))[:, :, None, None])
 
     def picture(self, decoded: np.ndarray) -> np.ndarray:
         """As of waves, uint8 [B, F, T, 3]."""

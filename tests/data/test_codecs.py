@@ -130,6 +130,9 @@ def test_spectrograms():
     assert (heard.dtype, heard.shape) == (np.int16, sounds.shape)
     one, other = [np.abs(np.fft.rfft(x[:, 300:-300, 0, 0])).argmax(axis=1) for x in (sounds, heard)]
     np.testing.assert_allclose(one, other, atol=6)  # the same pitches, within a bin of the window
+    quieter = codec.encode(np.minimum(seen + 0.3, 1))  # too loud to be stored
+    assert (np.abs(quieter.astype(int)).max(axis=(1, 2, 3)) >= 2**15 - 1).all()
+    assert (np.abs(quieter.astype(int)) >= 2**15 - 1).sum(axis=(1, 2, 3)).max() < 4  # and not clipped
     assert codec.picture(seen).shape == Wave(8_000).picture(decoded(Wave(8_000), sounds)).shape
 
 
