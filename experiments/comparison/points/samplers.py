@@ -41,7 +41,7 @@ def main() -> None:
     """Writes samplers.jsonl of each study."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--runs", type=Path, required=True, help="the folder of the studies' --out")
-    parser.add_argument("--studies", nargs="+", default=["grid", "spiral"])
+    parser.add_argument("--studies", nargs="+", default=["grid", "grid_longer", "spiral"])
     given = parser.parse_args()
     for study in given.studies:
         rows = scored(study, given.runs / study)

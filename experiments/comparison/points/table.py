@@ -26,7 +26,7 @@ from gan_jax.summaries.plotting import new_figure, save_figure
 HERE = Path(__file__).parent
 FAMILIES = runpy.run_path(str(HERE / "families.py"))
 SCORES = ("modes_reached", "high_quality", "reverse_kl", "sliced_wasserstein_1")
-DENSITY = {"grid": "grid", "spiral": "spiral"}  # of each study
+DENSITY = {"grid": "grid", "grid_longer": "grid", "spiral": "spiral"}  # of each study
 POINTS, DIRECTIONS, REALS, SEEDS = 2_500, 33, 50_000, 20
 Rows = list[dict[str, float]]  # of the seeds
 
