@@ -1,6 +1,6 @@
 """Four families on the grid, for four times the operations.
 
-    gan-jax study experiments/comparison/points/grid_longer --out runs/comparison/grid_longer
+gan-jax study experiments/comparison/points/grid_longer --out runs/comparison/grid_longer
 """
 
 import runpy
