@@ -46,7 +46,6 @@ NEWER = {
     "algorithm.separate_batches": False,
     "generator.norm_epsilon": 0.0,
     "generator.categorical": False,
-    "generator.norm_first": False,
     "discriminator.norm_epsilon": 0.0,
     "discriminator.maxout_pieces": 1,
     "discriminator.auxiliary_hidden": 0,
@@ -59,6 +58,8 @@ NEWER = {
     "contents.gram.roll": 1,
     "contents.lpips.roll": 1,
 }
+# Likewise of one generator, where others have had the field for long.
+NEWER_OF = {"mlp_generator": {"generator.norm_first": False}}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -222,7 +223,8 @@ def digest(config: ml_collections.ConfigDict) -> str:
     kept = {name: value for name, value in fields.items() if name not in FREE_FIELDS or name in MEASURED}
     kept.pop("seed")
     options = {f"data.{name}": default for name, default in data.options_of(config.data.name).items()}
-    for name, default in (NEWER | json.loads(json.dumps(options))).items():
+    of_generator = NEWER_OF.get(kept.get("generator.name", ""), {})
+    for name, default in (NEWER | of_generator | json.loads(json.dumps(options))).items():
         if kept.get(name) == default:
             kept.pop(name)
     return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:16]

@@ -51,6 +51,18 @@ def test_a_digest_is_of_what_trains_and_measures():
         assert digest(overridden(base, {field: other}, "")) != digest(base), field
 
 
+def test_a_field_that_is_newer_than_results_changes_no_digest_of_them():
+    """`norm_first` is new in one network, and in the other it has always been."""
+    points, pictures = tiny.config(), run_config_file("dcgan_shapes")
+    for config, is_new in ((points, True), (pictures, False)):
+        now = overridden(config, {"generator.norm_first": False}, "it")
+        before = now.copy_and_resolve_references()
+        with before.unlocked():
+            del before.generator.norm_first
+        assert (digest(now) == digest(before)) == is_new
+        assert digest(overridden(config, {"generator.norm_first": True}, "it")) != digest(now)
+
+
 def test_variants_change_neither_the_base_nor_each_other():
     study = tiny.study(
         variants={
