@@ -24,6 +24,7 @@ from gan_jax.distributed import parallel
 
 BATCH, CLASSES = 16, 3
 CALL = 4  # steps in one call
+OF_SOUNDS = {"wavegan_generator", "wavegan_discriminator"}  # see tests/models/test_wavegan.py
 SHAPE = (8, 12, 1)  # which four divides, and halves once to sides of at least four
 KEY = jax.random.key(0)
 MINI = {

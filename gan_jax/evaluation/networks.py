@@ -165,14 +165,16 @@ def _usual(real: ImageSource) -> str:
 def _check_kind(text: str, name: str, real: ImageSource) -> None:
     """Raises a UserError where a network is asked for what it does not take."""
     if not real.codec.pictured and name != "points":
+        takes = "sounds" if name == "spectral" else "images"
         raise UserError(
-            f"network={text}: it takes images, and {real.name} holds {real.codec.noun} of "
+            f"network={text}: it takes {takes}, and {real.name} holds {real.codec.noun} of "
             f"{real.image_shape[2]} coordinates: choose points, or leave the network out"
         )
     if name == "points" and real.codec.pictured:
+        others = _others("points") if is_of_sounds(real.codec) else _others("points", "spectral")
         raise UserError(
             f"network=points: it takes points, and {real.name} holds {real.codec.noun}: choose one of "
-            f"{', '.join((AUTO, *_others('points')))}"
+            f"{', '.join((AUTO, *others))}"
         )
     if name == "spectral" and not is_of_sounds(real.codec):
         raise UserError(

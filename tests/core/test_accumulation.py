@@ -28,7 +28,7 @@ from gan_jax.models import MODELS
 from gan_jax.utils.errors import UserError
 from tests.devices import AXIS, WAYS, assert_close, split_run
 from tests.shipped import SPEC, config_with, no_compiler
-from tests.variants import BASE, CLASSES, FROM_IMAGES, KEY, SGD, SHAPE, fetch, plain, slow_but
+from tests.variants import BASE, CLASSES, FROM_IMAGES, KEY, OF_SOUNDS, SGD, SHAPE, fetch, plain, slow_but
 
 BATCH = 32
 
@@ -507,7 +507,7 @@ def test_every_choice_is_compared_or_refused():
     for where, table in (("algorithm", ALGORITHMS), ("augment", AUGMENTS), ("game", GAMES)):
         assert names(where) == set(table), where
     assert names("loss") | {"non_saturating"} == set(LOSSES)
-    assert names("generator") | names("discriminator") >= set(MODELS) - FROM_IMAGES
+    assert names("generator") | names("discriminator") >= set(MODELS) - FROM_IMAGES - OF_SOUNDS
     assert {name for changes in tried for name in changes.get("penalties", {})} == set(PENALTIES)
 
 

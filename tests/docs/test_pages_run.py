@@ -5,7 +5,6 @@ Blocks that cannot be run here say so on the page (see `blocks.py`); what instal
 """
 
 import functools
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,12 +14,10 @@ import jax
 import pytest
 
 import gan_jax
-from gan_jax.config.tables import ALL_TABLES
 from gan_jax.distributed import parallel
 from gan_jax.feature_networks import classifier_cache, classifier_training
 from gan_jax.feature_networks.classifier_training import Recipe
 from gan_jax.main import main
-from gan_jax.utils import plugins
 from tests.docs.blocks import PAGES, SHELL, Block, arguments, blocks, command_lines, programs
 from tests.docs.test_commands import named
 from tests.runs import ROOT
@@ -130,19 +127,7 @@ def data(tmp_path_factory) -> Iterator[None]:
         yield
 
 
-@pytest.fixture
-def own_components(monkeypatch) -> Iterator[None]:
-    """What a page adds to the tables of components, and the plugins that it imports, end with it."""
-    monkeypatch.setattr(plugins, "_imported", set(plugins._imported))
-    before = {kind: set(table.own()) for kind, table in ALL_TABLES.items()}
-    yield
-    for kind, table in ALL_TABLES.items():
-        for name in table.own().keys() - before[kind]:
-            del table[name]
-
-
 @pytest.mark.slow
-@pytest.mark.usefixtures("own_components")
 @pytest.mark.parametrize("page", RUN, ids=named)
 def test_a_page_runs(page: Path, tmp_path, monkeypatch, capfd, data):
     if page.name == "README.md":  # which takes the data set for granted
@@ -154,7 +139,6 @@ def test_a_page_runs(page: Path, tmp_path, monkeypatch, capfd, data):
         pytest.skip(f"{' and '.join(needed)} are not in ../shared/data, and nothing is downloaded")
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))  # as `python` has the folder it is started in
-    before = set(sys.modules)
     space: dict[str, Any] = {}
     for block in blocks(page):
         if block.file:
@@ -166,6 +150,3 @@ def test_a_page_runs(page: Path, tmp_path, monkeypatch, capfd, data):
             run_shell(block, capfd)
         elif block.language == "python":
             exec(compile("\n" * (block.line - 1) + block.text, str(page), "exec"), space)
-    for name in set(sys.modules) - before:
-        if str(tmp_path) in str(getattr(sys.modules[name], "__file__", "")):
-            del sys.modules[name]

@@ -148,11 +148,14 @@ def test_the_features_of_points_are_their_coordinates_and_points_are_kept(reals)
 
 def test_networks_of_images_do_not_take_points(reals):
     images = array_source("pictures", toy.images(4))
-    for name in (*[*NETWORKS][:-1], "classifier:mnist", "inception:torchvision"):
+    of_images = [name for name in NETWORKS if name not in ("points", "spectral")]
+    for name in (*of_images, "classifier:mnist", "inception:torchvision"):
         with pytest.raises(
             UserError, match=f"network={name}: it takes images, and ring:train holds points of 2"
         ):
             open_network(name, reals)
+    with pytest.raises(UserError, match="network=spectral: it takes sounds, and ring:train holds points"):
+        open_network("spectral", reals)
     with pytest.raises(UserError, match="network=points: it takes points, and pictures holds images: choose"):
         open_network("points", images)
 

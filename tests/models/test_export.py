@@ -13,6 +13,7 @@ from gan_jax.feature_networks.classifier import Classifier
 from gan_jax.models import MODELS
 
 LATENT, IMAGE = jnp.zeros((1, 12)), jnp.zeros((1, 8, 8, 3))
+SOUND = jnp.zeros((1, 64, 1, 1))
 SHAPE, CLASSES = (8, 8, 3), 5
 LABELS = dict(num_classes=CLASSES)
 # Widths at which the CPU transforms maps, and at which it does not.
@@ -61,6 +62,8 @@ NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
     "glow": ("glow", dict(levels=2, steps=2, width=4)),
     "mlp flow": ("mlp_flow", dict(steps=1, widths=(4,))),
     "pixelcnn": ("pixelcnn", dict(width=4, layers=2, condition="embedding", **LABELS)),
+    "wavegan": ("wavegan_generator", dict(image_shape=SOUND.shape[1:], dim=2, layers=2)),
+    "wavegan critic": ("wavegan_discriminator", dict(dim=2, layers=2)),
 }
 DENOISERS = ("diffusion_unet", "mlp_denoiser")  # which are told a time besides
 TRANSLATORS = (
@@ -73,8 +76,9 @@ def build(name: str, **more: Any) -> Any:
     """A network of the table, an example of its input (of a pair two), and labels if it looks at them."""
     kind, fields = NETWORKS.get(name, (name, {}))
     makes_images = "discriminator" not in kind
-    network = MODELS[kind](**({"image_shape": SHAPE} if makes_images else {}), **fields, **more)
+    network = MODELS[kind](**{**({"image_shape": SHAPE} if makes_images else {}), **fields, **more})
     x: Any = LATENT if makes_images and not kind.startswith(TRANSLATORS) else IMAGE
+    x = SOUND if kind == "wavegan_discriminator" else x
     x = (x, jnp.zeros(1)) if kind in DENOISERS else x
     return network, (x, x) if "pair" in kind else x, jnp.zeros(1, jnp.int32) if network.conditional else None
 

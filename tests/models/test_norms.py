@@ -409,7 +409,10 @@ def test_impossible_epsilons_are_refused(epsilon):
         Norm("batch", epsilon=epsilon).init(KEY, X, None, False)
 
 
-@pytest.mark.parametrize("name", [name for name in MODELS if hasattr(MODELS[name], "norm")])
+NORMED = [name for name in MODELS if hasattr(MODELS[name], "norm") and name != "wavegan_discriminator"]
+
+
+@pytest.mark.parametrize("name", NORMED)
 def test_every_network_hands_its_epsilon_to_all_of_its_norms(name, monkeypatch):
     """With a huge one nothing is left of what a norm gets."""
     seen = []

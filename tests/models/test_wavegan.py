@@ -9,6 +9,9 @@ import pytest
 
 from gan_jax.config.build import build_algorithm, example_batch
 from gan_jax.data.expected import expected_spec
+from gan_jax.data.sound_codecs import Wave
+from gan_jax.data.spec import DataSpec, Field
+from gan_jax.distributed import parallel
 from gan_jax.models.layers import conv
 from gan_jax.models.layers.phase_shuffle import PhaseShuffle
 from gan_jax.models.layers.sounds import convolve_sounds, transpose_sounds
@@ -73,6 +76,33 @@ def test_the_networks_make_and_judge_sounds():
     judge = WaveGANDiscriminator(dim=2, layers=3, num_classes=3, condition="projection")
     keys = {"params": jax.random.key(0), "dropout": jax.random.key(1)}
     assert judge.init_with_output(keys, sounds, label, True)[0].shape == (2,)
+
+
+def after_two_steps(devices, accumulation=1):
+    """Parameters of a tiny WaveGAN with all that is random in it."""
+    config = get_config("wavegan_tones")
+    config.batch_size = 8
+    config.algorithm.discriminator_steps = 1
+    for player in ("generator", "discriminator"):
+        config[player].update(dim=2, layers=2)
+    config.execution.accumulation = accumulation
+    spec = DataSpec({"image": Field((64, 1, 1), Wave(8_000))}, None)
+    algorithm, mesh = build_algorithm(config, spec), parallel.make_mesh(jax.devices()[:devices])
+    batch = example_batch(spec, 8)
+    sounds = np.random.default_rng(0).uniform(-1, 1, (2, algorithm.minibatches, *batch["image"].shape))
+    items = parallel.place({"image": sounds.astype(np.float32)}, parallel.split_on(mesh, 2))
+    state = parallel.initial_state(algorithm, jax.random.key(0), batch, mesh)
+    call = parallel.compile_step(algorithm, lambda _, item, key: item, mesh, 2)
+    state, _ = call(state, {}, items, jnp.int32(2))
+    return jax.device_get([player.params for player in state.players.values()])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("devices", "accumulation"), [(8, 1), (1, 2)])
+def test_phase_shuffle_depends_on_the_example_alone(devices, accumulation):
+    """Not on the devices, nor on the parts that a mini-batch is computed in."""
+    found, expected = after_two_steps(devices, accumulation), after_two_steps(1)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5), found, expected)
 
 
 def test_phase_shuffle_moves_each_example_by_a_few_samples():
