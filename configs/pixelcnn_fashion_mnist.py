@@ -5,7 +5,9 @@
     gan-jax evaluate --fake runs/pixelcnn_fashion_mnist --metrics bits_per_dim --num 64
 
 Van den Oord et al. 2016, arXiv:1606.05328, with the mixtures of PixelCNN++ (arXiv:1701.05517). It is told the
-class (`--config.generator.condition=none`: without). The likelihood is exact. Not trained yet.
+class (`--config.generator.condition=none`: without). The likelihood is exact. 8 minutes on two
+x86 cores; after 1,569 steps, without labels, it draws cloth and edges, no whole garments
+(experiments/comparison).
 """
 
 import ml_collections

@@ -7,7 +7,8 @@
 
 Kingma and Welling 2014, arXiv:1312.6114, with 16 latents and a discretised logistic likelihood whose scale is
 learned. Pictures are what the decoder takes for the mean, so they are smooth: noise of the likelihood's scale
-belongs to each, and is not shown. Not trained yet.
+belongs to each, and is not shown. 5 minutes on two x86 cores; after 8,493 steps it
+draws soft garments of every kind (experiments/comparison).
 """
 
 import ml_collections

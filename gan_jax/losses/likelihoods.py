@@ -88,7 +88,8 @@ class DiscretisedLogistic:
 
 def to_level(values: Array) -> Array:
     """The nearest of the 256 levels, in [-1, 1]."""
-    return jnp.round((jnp.clip(values, -1.0, 1.0) + 1) * 127.5) / 127.5 - 1
+    levels = jnp.round((jnp.clip(values, -1.0, 1.0) + 1) * 127.5)
+    return jnp.clip(levels / 127.5 - 1, -1.0, 1.0)  # a compiler may multiply by 1 / 127.5, which rounds up
 
 
 def dequantise(values: Array, keys: Array) -> Array:

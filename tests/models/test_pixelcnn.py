@@ -70,6 +70,7 @@ def test_what_is_drawn_of_a_mixture_has_its_probabilities():
     said = 0.7 * jax.random.normal(jax.random.key(3), (mixtures.outputs(components, 2),))
     found = mixtures.mixture(jnp.broadcast_to(said, (count, len(said))), components, 2)
     drawn = mixtures.draw(found, *mixtures.noise(KEY, (count,), components, 2))
+    assert np.abs(drawn).max() <= 1
     levels = jnp.arange(256) / 127.5 - 1
     pixels = jnp.stack(jnp.meshgrid(levels, levels, indexing="ij"), -1).reshape(-1, 2)
     one = mixtures.mixture(jnp.broadcast_to(said, (len(pixels), len(said))), components, 2)

@@ -90,7 +90,7 @@ def main() -> None:
                 continue
             options: dict[str, Any] = dict(solver=sampler.solver, steps=sampler.steps) if sampler else {}
             begun = time.perf_counter()
-            images = run.sample(sampler.num if sampler else NUM, seed=1, **options)
+            images = run.to_uint8(run.sample(sampler.num if sampler else NUM, seed=1, **options))
             seconds = time.perf_counter() - begun
             row = {"run": folder.name, "step": run.step, "sampler": name, "num": len(images)}
             row |= {"scores": {key: float(f"{value:.6g}") for key, value in scores_of(images).items()}}
