@@ -5,8 +5,8 @@
     gan-jax evaluate --fake runs/flow_fashion_mnist --metrics bits_per_dim,reconstruction --num 64
 
 Kingma and Dhariwal 2018, arXiv:1807.03039, with 64 channels inside each coupling (512 there). The likelihood
-is exact, of pixels with uniform noise as wide as a level. 9 minutes on two x86
-cores; after 6,163 steps it has 3.58 bits per dimension, and draws pieces of garments (experiments/comparison).
+is exact, of pixels with uniform noise as wide as a level. 9 minutes on two x86 cores; after 6,163 steps it
+has 3.58 bits per dimension, and draws pieces of garments (experiments/comparison).
 """
 
 import ml_collections
