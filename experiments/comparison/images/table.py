@@ -186,7 +186,7 @@ def draw(entries: list[Entry], costs: Mapping[str, Any], path: Path) -> None:
             axes.errorbar(times[0], mean, yerr, xerr, color=colour, marker="o", markersize=5, capsize=2)
             kind = entry.sampler.partition(" ")[0]
             lines.setdefault(f"{entry.family} {kind}".strip(), []).append((times[0], mean))
-            text = entry.sampler if entry.sampler else LABELS[entry.family].replace(", ", ",\n")
+            text = f"{LABELS[entry.family]} {entry.sampler}".strip().replace(", ", ",\n")
             axes.annotate(
                 text, (times[0], mean), (5, 4), textcoords="offset points", fontsize=8, color=colour
             )
@@ -208,7 +208,8 @@ def main() -> None:
     lines = ["**At equal images: 74,112**", "", *of_budget(found, costs, "images")]
     lines += ["", "**At equal operations: 40 TFLOP**", "", *of_budget(found, costs, "operations")]
     lines += ["", f"**Sampling** ({read['machine']['hardware']})", "", *of_sampling(found, costs)]
-    lines += ["", "**1,000 steps, by 256 images**", "", *of_few(found)]
+    if any("," in entry.sampler for entry in found):
+        lines += ["", "**1,000 steps, by 256 images**", "", *of_few(found)]
     (HERE / "tables.md").write_text("\n".join([*lines, ""]))
     draw(found, costs, HERE / "quality_and_time.png")
 
