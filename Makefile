@@ -5,9 +5,14 @@ SLOW ?=
 VENV := .venv
 BIN := $(VENV)/bin
 # Extras whose versions requirements-extras.lock pins: those that tests import. EXTRAS=parity,docs takes several.
-PINNED := parity docs browser package levels video
+PINNED := parity docs browser package levels video accelerators
 COMMA := ,
-EXTRAS_LOCK := $(if $(filter $(PINNED),$(subst $(COMMA), ,$(EXTRAS))),--constraint requirements-extras.lock)
+NAMED := $(subst $(COMMA), ,$(EXTRAS))
+EXTRAS_LOCK := $(if $(filter $(PINNED),$(NAMED)),--constraint requirements-extras.lock)
+# Compilers lie apart, where only train --dry_run --target looks: with libtpu in sight JAX takes any machine for a TPU VM.
+APART := $(filter accelerators,$(NAMED))
+BESIDE := $(filter-out $(APART),$(NAMED))
+COMPILERS := ^(jax-cuda12-p|libtpu=|nvidia-cuda-nvcc-cu12=)
 STAMP := $(VENV)/.installed$(if $(EXTRAS),-$(EXTRAS))
 
 UPGRADE ?= --upgrade
@@ -23,8 +28,10 @@ $(STAMP): requirements.lock requirements-extras.lock pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --requirement requirements.lock
 	$(BIN)/python -m pip install --quiet --no-build-isolation --no-deps --editable .
-	$(if $(EXTRAS),$(BIN)/python -m pip install --quiet --constraint requirements.lock $(EXTRAS_LOCK) --no-build-isolation \
-		--editable '.[$(EXTRAS)]')
+	$(if $(BESIDE),$(BIN)/python -m pip install --quiet --constraint requirements.lock $(EXTRAS_LOCK) --no-build-isolation \
+		--editable '.[$(subst $() ,$(COMMA),$(BESIDE))]')
+	$(if $(APART),grep -E '$(COMPILERS)' requirements-extras.lock | $(BIN)/python -m pip install --quiet --no-deps --upgrade \
+		--target $(VENV)/accelerators --requirement /dev/stdin)
 	@touch $(STAMP)
 
 train: install  ## the embedded default: a DCGAN on procedural shapes, no download, about two minutes

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import os
+import sys
+from pathlib import Path
 
+# Where `make install EXTRAS=accelerators` puts the compilers: apart, since with libtpu in sight JAX takes any
+# machine for a TPU VM, and its CUDA plugin says at every start that there is no driver.
+FOLDER = Path(sys.prefix) / "accelerators"
 # What the libraries would ask, check and say while they look for devices that are not there.
 DEMANDED = {
     "JAX_PLATFORMS": "cpu",
@@ -20,7 +25,9 @@ ASKED = {
 
 
 def prepare() -> None:
-    """Keeps this process away from real accelerators."""
+    """Keeps this process away from real accelerators, and lets it see the compilers."""
     os.environ.update(DEMANDED)
     for name, value in ASKED.items():
         os.environ.setdefault(name, value)
+    if FOLDER.is_dir() and str(FOLDER) not in sys.path:
+        sys.path.append(str(FOLDER))

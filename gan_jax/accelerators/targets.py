@@ -6,10 +6,10 @@ GPUs compile for it on any x86 machine that has the packages of the extra `accel
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import re
 import shutil
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ import jax
 from jax.experimental import topologies
 
 from gan_jax.accelerators.chips import GPUS, TPUS, Chip, Gpu, description
-from gan_jax.accelerators.environment import prepare
+from gan_jax.accelerators.environment import FOLDER, prepare
 from gan_jax.utils.determinism import is_demanded
 from gan_jax.utils.errors import UserError
 from gan_jax.utils.names import did_you_mean
@@ -111,18 +111,17 @@ def compiler_options(target: Target) -> dict[str, Any]:
 
 
 def _is_there(module: str) -> bool:
-    try:
-        return importlib.util.find_spec(module) is not None
-    except ModuleNotFoundError:
-        return False
+    return any((place / module.replace(".", "/")).is_dir() for place in _places())
 
 
 def _assembler() -> str | None:
     """The folder of ptxas: on the PATH, or among NVIDIA's packages."""
     if found := shutil.which("ptxas"):
         return str(Path(found).parent)
-    spec = importlib.util.find_spec("nvidia") if _is_there("nvidia") else None
-    for where in (spec.submodule_search_locations or []) if spec else []:
-        for file in sorted(Path(where).glob("*/bin/ptxas")):
-            return str(file.parent)
-    return None
+    found_there = (file for place in _places() for file in sorted(place.glob("nvidia/*/bin/ptxas")))
+    return next((str(file.parent) for file in found_there), None)
+
+
+def _places() -> list[Path]:
+    """Where packages lie: the compilers' own folder too, which only `prepare` puts on the path."""
+    return [*map(Path, sys.path), FOLDER]

@@ -1,5 +1,7 @@
 """Targets by name; the compilers themselves are in `test_compiled`."""
 
+import sys
+
 import pytest
 
 from gan_jax.accelerators import chips, targets
@@ -44,6 +46,20 @@ def test_what_is_missing_is_said_in_a_line(name, monkeypatch):
     ) as error:
         targets.devices(targets.parsed(name))
     assert "\n" not in str(error.value)
+
+
+def test_compilers_are_found_where_make_puts_them(tmp_path, monkeypatch):
+    monkeypatch.setattr(targets, "FOLDER", tmp_path)
+    monkeypatch.setattr(sys, "path", [])
+    monkeypatch.setenv("PATH", "")
+    assert targets.missing("tpu") == ["libtpu"]
+    for name in ("libtpu", "jax_cuda12_plugin", "jax_plugins/xla_cuda12"):
+        (tmp_path / name).mkdir(parents=True)
+    assert targets.missing("tpu") == []
+    assert targets.missing("gpu") == ["ptxas of nvidia-cuda-nvcc-cu12"]
+    (tmp_path / "nvidia" / "cuda_nvcc" / "bin").mkdir(parents=True)
+    (tmp_path / "nvidia" / "cuda_nvcc" / "bin" / "ptxas").touch()
+    assert targets.missing("gpu") == []
 
 
 def test_a_gpu_in_the_words_of_xla():

@@ -31,6 +31,13 @@ def test_the_extras_that_tests_import_are_locked_and_checked():
     assert f"make test SLOW=1 EXTRAS={pinned.replace(' ', ',')}\n" in (ROOT / ".ci" / "run").read_text()
 
 
+def test_the_compilers_that_lie_apart_are_those_of_accelerators():
+    [pattern] = re.findall(r"^COMPILERS := (.*)$", MAKEFILE, re.MULTILINE)
+    lines = (ROOT / "requirements-extras.lock").read_text().splitlines()
+    found = {line.partition("==")[0] for line in lines if re.match(pattern, line)}
+    assert found == {"jax-cuda12-plugin", "jax-cuda12-pjrt", "libtpu", "nvidia-cuda-nvcc-cu12"}
+
+
 def test_both_locks_say_the_same_of_what_both_have():
     locks = [
         dict(line.split("==") for line in (ROOT / name).read_text().splitlines() if ";" not in line)
