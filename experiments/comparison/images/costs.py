@@ -21,24 +21,23 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import ml_collections
 import numpy as np
 
 from gan_jax.config.build import build_algorithm, example_batch
-from gan_jax.config.config_file import run_config_file
 from gan_jax.core.algorithm import Algorithm
 from gan_jax.data import DataSpec, Field
 from gan_jax.distributed import parallel
 from gan_jax.inference.sample import CHUNK, drawable
 from gan_jax.inference.samplers import SamplerChoice, with_sampler
+from gan_jax.study.study import open_study, runs_of
 from gan_jax.summaries.costs import flops, parameter_counts, shapes_of, step_flops
 from gan_jax.utils.provenance import hardware
 
 HERE = Path(__file__).parent
 STEPS = 5  # in one compiled call
 SPEC = DataSpec({"image": Field((28, 28, 1))}, 10)
-CONFIGS = {
-    name.split()[0]: config for name, (config, _) in runpy.run_path(str(HERE / "study.py"))["STEPS"].items()
-}
+CONFIGS = {run.variant.split()[0]: run.config for run in runs_of(open_study(HERE))}
 MEASURE = runpy.run_path(str(HERE / "measure.py"))
 SAMPLERS, NUM = MEASURE["SAMPLERS"], MEASURE["NUM"]
 
@@ -46,8 +45,7 @@ SAMPLERS, NUM = MEASURE["SAMPLERS"], MEASURE["NUM"]
 class Family:
     """A method with fresh weights."""
 
-    def __init__(self, config_name: str) -> None:
-        config = run_config_file(config_name)
+    def __init__(self, config: ml_collections.ConfigDict) -> None:
         self.batch_size = config.batch_size
         self.algorithm = build_algorithm(config, SPEC)
         self.mesh = parallel.make_mesh()
