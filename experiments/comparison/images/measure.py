@@ -40,13 +40,13 @@ class Sampler(NamedTuple):
         return f"{self.solver} {self.steps}" + ("" if self.num == NUM else f", {self.num} images")
 
 
-SAMPLERS = {  # variant -> of a diffusion model
+SAMPLERS = {  # variant -> of a diffusion model; the first is its sampler in the table of all families
     "edm": (
-        *(Sampler("heun", steps, NUM) for steps in (5, 10, 18)),
+        *(Sampler("heun", steps, NUM) for steps in (18, 10, 5)),
         *(Sampler("ddim", steps, NUM) for steps in (10, 20, 50)),
     ),
     "ddpm": (
-        *(Sampler("ddim", steps, NUM) for steps in (10, 20, 50, 100)),
+        *(Sampler("ddim", steps, NUM) for steps in (50, 10, 20, 100)),
         Sampler("heun", 10, NUM),
         Sampler("ddim", 50, FEW),
         Sampler("ancestral", 1_000, FEW),
@@ -71,6 +71,11 @@ def bits_of(run: gan_jax.Run) -> dict[str, float]:
     return dict(gan_jax.evaluate(run, metrics="bits_per_dim", num=NUM))
 
 
+def variant_of(folder: Path) -> str:
+    """The study's variant that a run's folder is of."""
+    return folder.name.rpartition("-")[0]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--runs", type=Path, required=True, help="the folder of the study's results")
@@ -78,28 +83,34 @@ def main() -> None:
     args = parser.parse_args()
     rows = [json.loads(line) for line in OUT.read_text().splitlines()] if OUT.exists() else []
     done = {(row["run"], row["sampler"]) for row in rows}
-    for folder in sorted((args.runs / "runs").iterdir()):
-        variant = folder.name.rpartition("-")[0]
-        if args.only and variant not in args.only.split(","):
-            continue
+    folders = sorted((args.runs / "runs").iterdir())
+    wanted = [folder for folder in folders if not args.only or variant_of(folder) in args.only.split(",")]
+    jobs = [
+        (rank, folder, sampler)
+        for folder in wanted
+        for rank, sampler in enumerate(SAMPLERS.get(variant_of(folder), (None,)))
+        if (folder.name, sampler.name if sampler else "") not in done
+    ]
+    for _, folder, sampler in sorted(jobs, key=lambda job: job[:2]):
         run = gan_jax.load(folder)
-        samplers: tuple[Sampler | None, ...] = SAMPLERS.get(variant, (None,))
-        for sampler in samplers:
-            name = sampler.name if sampler else ""
-            if (folder.name, name) in done:
-                continue
-            options: dict[str, Any] = dict(solver=sampler.solver, steps=sampler.steps) if sampler else {}
-            begun = time.perf_counter()
-            images = run.to_uint8(run.sample(sampler.num if sampler else NUM, seed=1, **options))
-            seconds = time.perf_counter() - begun
-            row = {"run": folder.name, "step": run.step, "sampler": name, "num": len(images)}
-            row |= {"scores": {key: float(f"{value:.6g}") for key, value in scores_of(images).items()}}
-            if sampler is None:
-                row["scores"] |= {key: float(f"{value:.6g}") for key, value in bits_of(run).items()}
-            with OUT.open("a") as file:
-                file.write(json.dumps(row) + "\n")
-            fid = row["scores"]["fid, classifier"]
-            sys.stdout.write(f"{folder.name} {name}: FID {fid:.1f}, {seconds:.0f} s\n")
+        options: dict[str, Any] = dict(solver=sampler.solver, steps=sampler.steps) if sampler else {}
+        begun = time.perf_counter()
+        images = run.to_uint8(run.sample(sampler.num if sampler else NUM, seed=1, **options))
+        seconds = time.perf_counter() - begun
+        scores = scores_of(images) | ({} if sampler else bits_of(run))
+        row = {
+            "run": folder.name,
+            "step": run.step,
+            "sampler": sampler.name if sampler else "",
+            "num": len(images),
+            "scores": {key: float(f"{value:.6g}") for key, value in scores.items()},
+        }
+        with OUT.open("a") as file:
+            file.write(json.dumps(row) + "\n")
+        sys.stdout.write(
+            f"{folder.name} {row['sampler']}: FID {scores['fid, classifier']:.1f}, {seconds:.0f} s\n"
+        )
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -92,7 +92,12 @@ def entries() -> list[Entry]:
             scores.setdefault(name, []).append(value)
     made = [Entry(variant, sampler, scores) for (variant, sampler), scores in found.items()]
     order = list(STEPS)
-    return sorted(made, key=lambda entry: order.index(entry.variant))
+
+    def place(entry: Entry) -> tuple[int, str, int]:
+        solver, _, steps = entry.sampler.partition(",")[0].partition(" ")
+        return order.index(entry.variant), solver, int(steps or 0)
+
+    return sorted(made, key=place)
 
 
 def shown(values: Iterable[float], digits: int = 3) -> str:
