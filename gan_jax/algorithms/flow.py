@@ -21,7 +21,7 @@ from gan_jax.core.modules import with_field
 from gan_jax.core.randomness import example_keys
 from gan_jax.core.state import Role, TrainState
 from gan_jax.core.update import LossOut, Update
-from gan_jax.data.codecs import Codec, Pixels
+from gan_jax.data.codecs import Codec, Pixels, Tiles
 from gan_jax.losses.likelihoods import bits_per_dim, dequantise
 from gan_jax.utils.tree import PyTree
 
@@ -46,6 +46,11 @@ class Flow(Algorithm):
             raise ValueError("the generator has no method inverse: a flow takes glow (images) or mlp_flow")
         if self.latent != "normal":
             raise ValueError(f"latent={self.latent!r}: the latents of a flow are 'normal'")
+        if isinstance(self.image_codec, Tiles):
+            raise ValueError(
+                "tiles have probabilities and no density, which a flow learns: choose autoregressive, with "
+                "generator.categorical=True"
+            )
 
     def check_fields(self, fields: Mapping[str, Any]) -> None:
         """There are as many latents as values."""

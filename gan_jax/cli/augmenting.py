@@ -58,11 +58,7 @@ def augment(
     check_told(workdir, algorithm, spec)
     algorithm = with_sampler(truncated(algorithm, spec, state, *truncation), SamplerChoice(*sampler))
     assert algorithm.num_classes is not None  # says check_told
-    try:
-        labels = labels_named(classes, spec.class_names, algorithm.num_classes)
-    except UserError as error:
-        raise UserError(str(error).replace("--label=", "--classes=", 1)) from None
-    labels = sorted(set(labels))
+    labels = sorted(set(labels_named(classes, spec.class_names, algorithm.num_classes, flag="classes")))
     names = spec.class_names or tuple(map(str, range(algorithm.num_classes)))
     request = {
         "run": printable(Path(workdir).resolve().name),

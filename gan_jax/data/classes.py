@@ -48,13 +48,14 @@ def matching(names: Sequence[str], to: Sequence[str]) -> list[int]:
     )
 
 
-def labels_named(text: str, names: Sequence[str], num_classes: int) -> list[int]:
+def labels_named(text: str, names: Sequence[str], num_classes: int, *, flag: str = "label") -> list[int]:
     """The labels that a user named, with commas between: by their names where they have some, or by number.
 
     Args:
         text: "cat", "cat,dog", "3", "0,3", or "all" unless a class is called so.
         names: of the classes, in order; empty where they have none.
         num_classes: of the labels.
+        flag: what the message calls it.
 
     Raises:
         UserError: no such class, with the choices.
@@ -72,7 +73,7 @@ def labels_named(text: str, names: Sequence[str], num_classes: int) -> list[int]
         if label is None:
             choices = described(names) if names else f"0 to {num_classes - 1}"
             raise UserError(
-                f"--label={text}: there is no class {part!r}{did_you_mean(part, names)}; the classes are "
+                f"--{flag}={text}: there is no class {part!r}{did_you_mean(part, names)}; the classes are "
                 f"{choices}"
             )
         found.append(label)

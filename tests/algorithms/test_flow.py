@@ -10,7 +10,7 @@ import pytest
 
 from gan_jax.algorithms.flow import Flow
 from gan_jax.core.execution import Execution
-from gan_jax.data.codecs import Pixels, Points
+from gan_jax.data.codecs import Pixels, Points, Tiles
 from gan_jax.data.spec import Field
 from gan_jax.densities import DENSITIES
 from gan_jax.evaluation.protocol import from_row
@@ -83,6 +83,7 @@ def test_in_bfloat16_only_the_insides_of_couplings_are_rounded():
     [
         ({"generator": MODELS["mlp_generator"]((2, 2, 1))}, "a flow takes glow"),
         ({"latent": "uniform"}, "latent='uniform': the latents of a flow are 'normal'"),
+        ({"image_codec": Tiles(np.zeros((3, 3), np.uint8))}, "tiles have probabilities and no density"),
     ],
 )
 def test_what_it_is_not_made_for_is_refused(changes, message):
