@@ -20,11 +20,14 @@ from gan_jax.accelerators import environment  # noqa: E402
 environment.prepare()
 
 import jax  # noqa: E402
+import ml_collections  # noqa: E402
 
 from gan_jax.accelerators import targets  # noqa: E402
 from gan_jax.accelerators.bound import bound  # noqa: E402
 from gan_jax.accelerators.lowering import abstract_state, expected_data, lowered, method  # noqa: E402
 from gan_jax.accelerators.measure import DoesNotFit, Measured, measure  # noqa: E402
+from gan_jax.accelerators.products import Arithmetic, filled  # noqa: E402
+from gan_jax.accelerators.report import matrix_units_busy  # noqa: E402
 from gan_jax.config.build import example_batch  # noqa: E402
 from gan_jax.config.components import complete  # noqa: E402
 from gan_jax.config.config_file import run_config_file  # noqa: E402
@@ -37,10 +40,16 @@ PACKAGES = ("jax", "jaxlib", "libtpu", "jax-cuda12-plugin", "nvidia-cuda-nvcc-cu
 
 
 def row(name: str, target_name: str, changes: dict[str, Any]) -> dict[str, Any]:
-    """The row; of a config with phases that of the last one."""
+    """The row of a shipped config with changes."""
+    return row_of(config_of(name, changes), name, target_name, changes)
+
+
+def row_of(
+    config: ml_collections.ConfigDict, name: str, target_name: str, changes: dict[str, Any]
+) -> dict[str, Any]:
+    """The row of a complete config; of one with phases that of the last."""
     target = targets.parsed(target_name)
     mesh = parallel.make_mesh(targets.devices(target))
-    config = config_of(name, changes)
     spec = expected_data(config)
     phase = phase_configs(config)[-1]
     algorithm = method(phase, spec)
@@ -72,6 +81,7 @@ def row(name: str, target_name: str, changes: dict[str, Any]) -> dict[str, Any]:
         **found,
         **read(measured),
         "gflop": flops / mesh.size / 1e9,
+        "busy": matrix_units_busy(measured, target.chip),
         "fits": measured.peak <= target.chip.memory,
         "bound": {name: getattr(limit, name) for name in ("arithmetic", "memory", "launches", "exchange")},
         "by": limit.by,
@@ -118,10 +128,29 @@ def read(measured: Measured) -> dict[str, Any]:
         },
         "buffers": launched and [launched.buffers, launched.captured, sum(launched.lone.values())],
         "compiled_gflop": measured.flops / 1e9,
+        "products": measured.arithmetic and products(measured.arithmetic),
         "cycles": measured.cycles,
         "float64": measured.has_float64,
         "callback": measured.has_callback,
         "seconds": round(measured.seconds, 1),
+    }
+
+
+def products(found: Arithmetic) -> dict[str, Any]:
+    """Convolutions and matrix products, as JSON values."""
+    lanes = {}
+    for network in found.networks:
+        own = [one for one in found.products if one.network == network]
+        lanes[network] = [round(filled(own, side), 4) for side in ("contracted", "features")]
+    return {
+        "count": len(found.products),
+        "gflop": found.flops / 1e9,
+        "share": round(found.share, 4),
+        "filled": [round(filled(found.products, side), 4) for side in ("contracted", "features")],
+        "lanes": lanes,
+        "cycles": found.cycles,
+        "bfloat16": [found.read_bfloat16, found.write_bfloat16],
+        "upcasts": dict(found.upcasts.most_common()),
     }
 
 

@@ -14,42 +14,61 @@ HEAD = (
     "GFLOP",
     "MB moved",
     "kernels",
-    "in command buffers",
     "collectives (MB)",
     "bound, ms",
     "by",
     "compiled in, s",
 )
+GPU = ("in command buffers",)
+TPU = ("in products", "lanes filled", "units busy")
+LEGEND = """Of a TPU: *in products*, the share of operations that convolutions and products have;
+*lanes filled*, of 128, by the channels that they add up / that come out, a mean weighted by operations;
+*units busy*, of the matrix units in the cycles that the compiler estimates, for a v5e.
+"""
 
 
 def report(rows: Sequence[dict[str, Any]], names: Iterable[str], targets: Sequence[str]) -> str:
-    """A table for each target, what is missing, and the versions."""
+    """A table for each target and one of configs with changes, what is missing, and the versions."""
     latest = {(row["config"], row["target"]): row for row in rows if not row.get("changes")}
     names = list(names)
+    others = dict.fromkeys(target for _, target in latest if target not in targets)
     parts = ["Written by `python experiments/accelerators/run.py`. Per chip and train step.\n"]
     versions = sorted({str(row["versions"]) for row in rows if "versions" in row})
     parts += [f"Compilers: {', '.join(versions)}.\n"] if versions else []
-    for target in targets:
+    parts.append(LEGEND)
+    for target in [*targets, *others]:
         found = [latest[name, target] for name in names if (name, target) in latest]
-        missing = [name for name in names if (name, target) not in latest]
-        lines = [_line(HEAD), _line(["---"] * len(HEAD)), *(_line(_cells(row)) for row in found)]
-        parts.append(f"## {target}\n")
-        parts.append("\n".join(lines) + "\n" if found else "Nothing was compiled yet.\n")
-        if missing:
-            parts.append(f"Not compiled yet: {', '.join(missing)}.\n")
+        parts.append(f"## {target}: {len(found)} of {len(names)}\n")
+        parts.append(_table(found, target) if found else "Nothing was compiled yet.\n")
+    changed = {(row["config"], row["target"], str(row["changes"])): row for row in rows if row.get("changes")}
+    for target in dict.fromkeys(row["target"] for row in changed.values()):
+        parts.append(f"## {target}, with changes\n")
+        parts.append(_table([row for row in changed.values() if row["target"] == target], target))
+    missing = [name for name in names if not any((name, target) in latest for target in targets)]
+    if missing:
+        parts.append(f"Not compiled for any of these yet: {', '.join(missing)}.\n")
     return "\n".join(parts)
 
 
-def _cells(row: dict[str, Any]) -> list[str]:
+def _table(rows: Sequence[dict[str, Any]], target: str) -> str:
+    more = GPU if target.startswith(("h100", "a100")) else TPU
+    head = (*HEAD[:8], *more, *HEAD[8:])
+    lines = [_line(head), _line(["---"] * len(head)), *(_line(_cells(row, more)) for row in rows)]
+    return "\n".join(lines) + "\n"
+
+
+def _cells(row: dict[str, Any], more: Sequence[str]) -> list[str]:
+    changes = [f"{field.rpartition('.')[2]}={value}" for field, value in row.get("changes", {}).items()]
+    name = ", ".join([row["config"], *changes])
     if "error" in row:
-        return [row["config"], *[""] * (len(HEAD) - 3), row["error"].replace("|", "/"), ""]
+        return [name, *[""] * (len(HEAD) + len(more) - 3), row["error"].replace("|", "/"), ""]
     bound = max(row["bound"].values())
     exchanged = ", ".join(
         f"{count} {kind} ({size / 1e6:.3g})" for kind, (count, size) in row["collectives"].items()
     )
     buffers = row.get("buffers")
     return [
-        row["config"],
+        name,
         str(row["batch"]),
         f"{row['state'] / 2**20:.1f}",
         f"{row['temporaries'] / 2**20:.1f}",
@@ -57,12 +76,20 @@ def _cells(row: dict[str, Any]) -> list[str]:
         f"{row['gflop']:.3g}",
         f"{row['moved'] / 1e6:.3g}",
         str(row["kernels"]),
-        f"{buffers[1]} in {buffers[0]}" if buffers else "",
+        *(_products(row) if more is TPU else [f"{buffers[1]} in {buffers[0]}" if buffers else ""]),
         exchanged or "none",
         f"{1e3 * bound:.3g}",
         row["by"],
         f"{row['seconds']:.0f}",
     ]
+
+
+def _products(row: dict[str, Any]) -> list[str]:
+    found, busy = row.get("products"), row.get("busy")
+    if not found:  # of before these were counted
+        return ["", "", ""]
+    lanes = " / ".join(f"{100 * share:.0f} %" for share in found["filled"])
+    return [f"{100 * found['share']:.3g} %", lanes, f"{100 * busy:.2g} %" if busy else ""]
 
 
 def _line(cells: Iterable[str]) -> str:

@@ -2,7 +2,8 @@
 
 Sources: NVIDIA's data sheets of the H100 SXM and the A100 SXM (dense, without sparsity) and the CUDA
 programming guide's table of compute capabilities; Google Cloud's pages
-docs.cloud.google.com/tpu/docs/{v4,v5e,v5p,v6e}; for what NCCL reaches on NVLink its authors in
+docs.cloud.google.com/tpu/docs/{v4,v5e,v5p,v6e}, and for the v5e's clock
+jax-ml.github.io/scaling-book/tpus; for what NCCL reaches on NVLink its authors in
 github.com/NVIDIA/nccl-tests/issues/212.
 """
 
@@ -42,6 +43,18 @@ class Chip:
 
 
 @dataclass(frozen=True)
+class Tpu(Chip):
+    """A TPU.
+
+    Attributes:
+        clock: Hz, in which the compiler's cycles are read; None where one of XLA's devices is half a chip
+            (v4), or where no clock was found.
+    """
+
+    clock: float | None
+
+
+@dataclass(frozen=True)
 class Gpu(Chip):
     """A GPU, with what XLA asks of it when it chooses tiles and fusions.
 
@@ -64,8 +77,10 @@ class Gpu(Chip):
     l2: int
 
 
-def _tpu(name: str, flops: float, memory: float, bandwidth: float, links: float) -> Chip:
-    return Chip(
+def _tpu(
+    name: str, flops: float, memory: float, bandwidth: float, links: float, clock: float | None = None
+) -> Tpu:
+    return Tpu(
         name=name,
         bf16=flops * TERA,
         f32=flops * TERA,
@@ -75,12 +90,13 @@ def _tpu(name: str, flops: float, memory: float, bandwidth: float, links: float)
         overhead=1 * MICRO,
         lone_overhead=1 * MICRO,
         latency=5 * MICRO,
+        clock=clock,
     )
 
 
-TPUS: dict[str, Chip] = {
+TPUS: dict[str, Tpu] = {
     "v4": _tpu("TPU v4", 275, 32 * 2**30, 1200, 300),
-    "v5e": _tpu("TPU v5e", 197, 16 * 2**30, 819, 200),
+    "v5e": _tpu("TPU v5e", 197, 16 * 2**30, 819, 200, clock=1.5e9),
     "v5p": _tpu("TPU v5p", 459, 95 * 2**30, 2765, 600),
     "v6e": _tpu("TPU v6e", 918, 32 * 2**30, 1600, 400),
 }

@@ -13,7 +13,7 @@ from typing import Any, cast
 
 import jax
 
-from gan_jax.accelerators import hlo, thunks
+from gan_jax.accelerators import hlo, products, thunks
 from gan_jax.accelerators.targets import Target, compiler_options
 from gan_jax.utils.errors import UserError
 from gan_jax.utils.memory import is_out_of_memory
@@ -39,6 +39,7 @@ class Measured:
         launches: command buffers and what is in none; None but on a GPU.
         flops: that XLA counts in a step, loops in it once; 0 where the back end does not say it.
         cycles: that XLA:TPU estimates for a step's fusions, one after the other; 0 on a GPU.
+        arithmetic: convolutions and products, and the rest; None on a GPU, where cuDNN has them.
         seconds: that it took to compile.
         text: the optimised HLO.
     """
@@ -55,6 +56,7 @@ class Measured:
     launches: thunks.Launches | None
     flops: float
     cycles: int
+    arithmetic: products.Arithmetic | None
     seconds: float
     text: str
 
@@ -104,13 +106,15 @@ def measure(lowered: jax.stages.Lowered, target: Target) -> Measured:
         except jax.errors.JaxRuntimeError as error:
             if not is_out_of_memory(error):
                 raise
-            raise DoesNotFit(f"target={target.name}: {_first_words(str(error))}") from error
+            raise DoesNotFit(f"target={target.name}: it does not fit: {_words(str(error))}") from error
         seconds = time.perf_counter() - begun
         launched = thunks.read(Path(folder)) if target.platform == "gpu" else None
-    return _read(compiled, launched, seconds)
+    return _read(compiled, target, launched, seconds)
 
 
-def _read(compiled: jax.stages.Compiled, launched: thunks.Launches | None, seconds: float) -> Measured:
+def _read(
+    compiled: jax.stages.Compiled, target: Target, launched: thunks.Launches | None, seconds: float
+) -> Measured:
     text, memory = compiled.as_text() or "", cast(Any, compiled.memory_analysis())
     module = hlo.parsed(text)
     run = module.step()
@@ -135,6 +139,7 @@ def _read(compiled: jax.stages.Compiled, launched: thunks.Launches | None, secon
         launches=launched,
         flops=float((compiled.cost_analysis() or {}).get("flops", 0.0)),
         cycles=cycles,
+        arithmetic=products.arithmetic(module) if target.platform == "tpu" else None,
         seconds=seconds,
         text=text,
     )
@@ -152,11 +157,11 @@ def _is_kernel(one: hlo.Instruction) -> bool:
 def _kind(one: hlo.Instruction) -> str:
     for library in ("cudnn", "cublas"):
         if library in one.target.lower():
-            return library
+            return f"{library} {one.target.rpartition('$')[2]}"  # of "__cudnn$convForward"
     return one.kind.removesuffix("-start") if one.kind != "custom-call" else one.target or one.kind
 
 
-def _first_words(message: str) -> str:
+def _words(message: str) -> str:
     """What the compiler says of the memory, in a line."""
-    told = re.search(r"(Used [\d.]+\w? of [\d.]+\w? \w+)", message)
-    return told[1] if told else (message.splitlines() or [""])[0][:200]
+    told = re.search(r"Used [\d.]+\w? of [\d.]+\w? \w+|total memory required.*?exceeds[^.]*\.[^.]*", message)
+    return told[0] if told else (message.splitlines() or [""])[0][:200]

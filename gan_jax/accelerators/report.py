@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 
 from gan_jax.accelerators.bound import Bound
-from gan_jax.accelerators.chips import Chip
+from gan_jax.accelerators.chips import Chip, Tpu
 from gan_jax.accelerators.measure import Measured
+from gan_jax.accelerators.products import Arithmetic, filled
 from gan_jax.core.execution import Execution
 from gan_jax.utils.memory import mebibytes
 
@@ -42,6 +44,7 @@ def lines(
         f"a step: {flops / chips / 1e9:.4g} GFLOP and {measured.moved / 1e6:.4g} MB moved on each",
         f"kernels: {measured.kernels} a step ({kinds})",
         *_command_buffers(measured),
+        *(_matrix_units(measured, measured.arithmetic, chip) if measured.arithmetic else ()),
         f"collectives: {_collectives(measured)}",
         f"a step takes at least {_shown(limit.step)}, bound by {limit.by}: arithmetic "
         f"{_shown(limit.arithmetic)}, memory {_shown(limit.memory)}, launches {_shown(limit.launches)}, "
@@ -79,6 +82,40 @@ def _command_buffers(measured: Measured) -> list[str]:
         f"command buffers: {launched.buffers} with {launched.captured} kernels; launched one by one: "
         f"{lone or 'none'}{timed}"
     ]
+
+
+def _matrix_units(measured: Measured, arithmetic: Arithmetic, chip: Chip) -> Iterator[str]:
+    lanes = []
+    for network in arithmetic.networks:
+        own = [one for one in arithmetic.products if one.network == network]
+        shares = (f"{100 * filled(own, side):.0f}" for side in ("contracted", "features"))
+        lanes.append(f"{network or 'elsewhere'} {' and '.join(shares)} %")
+    count = len(arithmetic.products)
+    yield (
+        f"matrix units: {100 * arithmetic.share:.3g} % of the operations are in {count} convolutions and "
+        f"products; of 128 lanes their channels fill, of what is added up and of what comes out, "
+        f"{', '.join(lanes) or 'none'}"
+    )
+    if busy := matrix_units_busy(measured, chip):
+        yield (
+            f"estimated by the compiler: {measured.cycles:,} cycles a step, one after the other, in which "
+            f"the matrix units could do {1 / busy:.3g} times as much"
+        )
+    if arithmetic.write_bfloat16:
+        named = ", ".join(f"{times} {name}" for name, times in arithmetic.upcasts.most_common(5))
+        more = " and others" if len(arithmetic.upcasts) > 5 else ""
+        yield (
+            f"bfloat16: {arithmetic.read_bfloat16} of {count} convolutions and products read it and "
+            f"{arithmetic.write_bfloat16} hand it on (inside, a matrix unit adds up in float32); "
+            f"{sum(arithmetic.upcasts.values())} fusions upcast to float32{': ' * bool(named)}{named}{more}"
+        )
+
+
+def matrix_units_busy(measured: Measured, chip: Chip) -> float | None:
+    """The products' operations, as a share of what the chip could do in the compiler's cycles."""
+    if not isinstance(chip, Tpu) or chip.clock is None or measured.arithmetic is None or not measured.cycles:
+        return None
+    return measured.arithmetic.flops / (measured.cycles / chip.clock * chip.bf16)
 
 
 def _collectives(measured: Measured) -> str:

@@ -9,8 +9,8 @@ import ml_collections
 from gan_jax.accelerators import targets
 from gan_jax.accelerators.bound import bound
 from gan_jax.accelerators.lowering import abstract_state, expected_data, lowered, method
-from gan_jax.accelerators.measure import measure
-from gan_jax.accelerators.report import lines
+from gan_jax.accelerators.measure import DoesNotFit, measure
+from gan_jax.accelerators.report import advice, lines
 from gan_jax.config.build import example_batch, said_of
 from gan_jax.config.components import complete
 from gan_jax.config.phases import phase_configs
@@ -39,13 +39,17 @@ def dry_run_for(config: ml_collections.ConfigDict, name: str) -> None:
         with said_of(phase.name):
             algorithm = method(phase, spec)
             state = abstract_state(algorithm, spec, batch, mesh)
-            found = measure(lowered(phase, spec, algorithm, state, mesh), target)
+            held = parallel.device_bytes(state)
+            try:
+                found = measure(lowered(phase, spec, algorithm, state, mesh), target)
+            except DoesNotFit as error:
+                ways = advice(held, int(target.chip.memory), mesh.size, algorithm.execution, batch)
+                raise DoesNotFit(f"{error}; {ways}") from error
         shapes = shapes_of(state)  # without devices: for those that are not here XLA counts nothing
         flops = step_flops(algorithm, shapes, example_batch(spec, batch), shapes.frozen or {}).mean
         limit = bound(found, flops, target.chip, mesh.size, algorithm.execution.precision)
         named = f"phase {phase.name}: " if phase.name else ""
         _say(f"{named}batches of {batch} on {hosts} host{'s' * (hosts > 1)}")
-        held = parallel.device_bytes(state)
         for line in lines(found, limit, target.chip, mesh.size, held, flops, algorithm.execution, batch):
             _say(f"  {line}")
     _say(f"{TOLD}. Nothing was trained")

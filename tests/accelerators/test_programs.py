@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from gan_jax.accelerators import hlo, thunks
+from gan_jax.accelerators import hlo, measure, thunks
 from gan_jax.accelerators.bound import bound
 from gan_jax.accelerators.chips import GPUS, TPUS
 from gan_jax.accelerators.measure import Measured
@@ -125,6 +125,7 @@ def measured(**changes):
         launches=thunks.Launches(1, 2, {"Convolution": 1, "CustomKernel": 1}),
         flops=0.0,
         cycles=0,
+        arithmetic=None,
         seconds=1.0,
         text="f32[2]",
     )
@@ -162,6 +163,18 @@ def test_the_report_says_what_fits():
     assert "collectives: none" in text
     too_large = measured(temporaries=10**12)
     assert "it does not fit; try" in "\n".join(lines(too_large, limit, chip, 1, 80, 1e9, Execution(), 8))
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        "Used 20.1G of 15.75G hbm",
+        "total memory required for HLO temporaries (52.24G) exceeds available HBM (15.75G)",
+    ],
+)
+def test_what_the_compiler_says_of_the_memory(told):
+    message = f"RESOURCE_EXHAUSTED: Ran out of memory on HBM, the {told}.\nMore lines"
+    assert measure._words(message) == told
 
 
 def test_doubles_and_callbacks_are_seen():

@@ -22,7 +22,7 @@ from gan_jax.feature_networks.vgg19 import CONVOLUTIONS, WIDTHS
 from gan_jax.inference.sample import compared_kind
 from gan_jax.losses.penalties import PENALTIES
 from gan_jax.optim.schedules import SCHEDULES
-from tests.shipped import FOLDER, get_config, no_compiler
+from tests.shipped import FOLDER, get_config, no_compiler, shrunk
 
 # At the size of a paper's GPUs, beside smaller ones of the same kind: last, and slow.
 LARGE = (
@@ -38,19 +38,6 @@ LARGE = (
 # Gradients of gradients of two networks, or a network of many blocks: long to compile, however small.
 LONG = ("stylegan2_fashion_mnist", "stylegan_fashion_mnist", "ddpm_fashion_mnist", "edm_fashion_mnist")
 FILES = sorted(FOLDER.glob("*.py"), key=lambda path: (path.stem in LARGE, path.stem))
-EXAMPLES = 4  # that the discriminator judges at once
-# Fields that say how large a network is; all else stays as it is.
-SIZES = (
-    "widths",
-    "width",
-    "width_max",
-    "dim",
-    "hidden",
-    "features",
-    "embedding_size",
-    "style_size",
-    "minibatch_kernels",
-)
 # The discriminator's last bias shifts all logits alike, and these losses do not see it (hinge: until a logit
 # leaves [-1, 1]).
 BLIND_TO_SHIFTS = ("wasserstein", "hinge", "relativistic_average", "relativistic_paired")
@@ -132,49 +119,6 @@ def zero_vgg19():
         }
         inputs = width
     return params
-
-
-def shrunk(config):
-    """The last phase, with fewer residual blocks, narrower layers and a smaller batch; all else as it is."""
-    config = phase_configs(components.complete(config))[-1].config
-    with config.unlocked():
-        config.phases = []
-        for side in {"tile", "height"} & set(config.data):
-            config.data[side] = 32
-        if "length" in config.data:  # of sounds
-            config.data.length = 1_024
-        for content in config.get("contents", {}).values():
-            if "network" in content:
-                content.update(network="random", weights="", layers=("relu_0",))
-        for role in {"generator", "discriminator"} & set(config):
-            for field in set(SIZES) & set(config[role]):
-                config[role][field] = smaller(config[role][field])
-            if "attention_size" in config[role]:  # a residual network: two blocks show what four do
-                config[role].widths = config[role].widths[:2]
-            if "cardinality" in config[role]:
-                config[role].cardinality = (2,) * len(config[role].cardinality)
-            if "blocks" in config[role]:
-                config[role].blocks = 1
-            if "resolution" in config[role]:
-                config[role].resolution = 0
-            if "steps" in config[role]:
-                config[role].steps = 1
-            if "downs" in config[role]:
-                config[role].downs = 2
-        rate = config.generator_optimizer.learning_rate
-        if isinstance(rate, ml_collections.ConfigDict) and rate.get("start", 1.0) < rate.get("end", 0.0):
-            rate.start = rate.end  # or the first steps of a long warm-up move nothing
-        packing = config.algorithm.get("packing", 1)
-        config.batch_size = EXAMPLES * packing
-        if config.algorithm.get("pool_size", 0):
-            config.algorithm.pool_size = config.batch_size
-    return config
-
-
-def smaller(size):
-    if isinstance(size, int):
-        return min(size, 8)
-    return tuple(min(width, max(8, width // 64)) for width in size)  # attention needs 8 channels
 
 
 @every_config
