@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 import shutil
-import time
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,13 +32,14 @@ from gan_jax.evaluation.both_ways import BothWays
 from gan_jax.evaluation.evaluate import Evaluator
 from gan_jax.evaluation.generated import scale_of
 from gan_jax.reports.study_page import write_study_page
+from gan_jax.study.bar import Bar
 from gan_jax.study.figures import write_figures
 from gan_jax.study.groups import Group, grouped
 from gan_jax.study.kept import check_free, keep_run, run_folder
 from gan_jax.study.montage import SAMPLES, montage
 from gan_jax.study.report import write_report
 from gan_jax.study.results import RESULTS, Shard, add_results, read_results, results_file, write_results
-from gan_jax.study.study import Run, Study, file_name, runs_of
+from gan_jax.study.study import Study, file_name, runs_of
 from gan_jax.study.trainer import GroupTrainer, sampled_state
 from gan_jax.summaries.logs import check_appendable
 from gan_jax.training.evaluators import open_evaluator
@@ -47,7 +48,6 @@ from gan_jax.utils.errors import UserError
 from gan_jax.utils.files import locked, taking_turns, write_json
 from gan_jax.utils.interrupt import Interrupted, StopRequest
 from gan_jax.utils.paths import expanded
-from gan_jax.utils.progress import Progress
 from gan_jax.utils.untrusted import parse_json
 
 DATA = "data.json"
@@ -161,16 +161,19 @@ class Runner:
         with locked(self.out / f"{WORK}{self.shard.suffix}") as work, StopRequest() as stop:
             for leftover in work.glob("deleting-*"):
                 shutil.rmtree(leftover, ignore_errors=True)
-            opened, bar, check_folder = Opened(), Bar(self.left), keeps_its_place(self.out)
-            try:
-                if self.others:
-                    count = len(self.others)
-                    bar.say(f"{count} results in {self.out} are of configs that the study no longer has")
-                for number, group in enumerate(self.groups, start=1):
+            opened, check_folder = Opened(), keeps_its_place(self.out)
+            if self.others:
+                count = len(self.others)
+                sys.stderr.write(
+                    f"{count} results in {self.out} are of configs that the study no longer has\n"
+                )
+            for number, group in enumerate(self.groups, start=1):
+                bar = Bar(group)
+                try:
                     bar.say(f"program {number} of {len(self.groups)}: {group.name}")
                     self.train(group, opened, work, results, bar, stop, check_folder)
-            finally:
-                bar.close()
+                finally:
+                    bar.close()
 
     def train(
         self,
@@ -191,7 +194,7 @@ class Runner:
             evaluator = opened.evaluator(group.config, plan)
         except UserError as error:
             raise UserError(f"{group.name}: {error}") from error
-        trainer = GroupTrainer(group, plan, evaluator, work / group.id, say=bar.say, advance=bar.advance)
+        trainer = GroupTrainer(group, plan, evaluator, work / group.id, bar)
         found, states = trainer.run(stop)
         check_folder()
         self.draw(group, trainer, states)
@@ -242,30 +245,6 @@ class Runner:
         )
         write_study_page(self.out)
         return f"{len(results)} of {len(self.all_runs)} runs"
-
-
-class Bar:
-    """One progress bar over the train steps of all runs that are left."""
-
-    def __init__(self, runs: list[Run]) -> None:
-        self._progress = Progress(num_steps=sum(run.config.num_steps for run in runs), first_step=0)
-        self._done = 0
-        self._trained = 0  # by this process
-        self._begun = time.monotonic()
-
-    def advance(self, steps: int) -> None:
-        """So many more train steps, of all runs together."""
-        self._done += steps
-        rate = self._done / max(time.monotonic() - self._begun, 1e-9)
-        self._progress.update(self._done, {}, rate)
-
-    def say(self, text: str) -> None:
-        """A line above the bar."""
-        self._progress.say(text)
-
-    def close(self) -> None:
-        """Leaves the last state on the screen."""
-        self._progress.close()
 
 
 def picture_file(out: Path, variant: str) -> Path:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from gan_jax.evaluation.evaluate import Evaluator
 from gan_jax.evaluation.generated import GeneratedSetMaker
 from gan_jax.evaluation.protocol import WHILE_TRAINING, Record
 from gan_jax.inference.sample import compared_kind, make_sampler
+from gan_jax.study.bar import Bar
 from gan_jax.study.groups import Group
 from gan_jax.study.history import History
 from gan_jax.study.result import Result
@@ -55,8 +56,7 @@ class GroupTrainer:
         plan: of the group's config.
         evaluator: what measures each run.
         folder: the group's own, new or of an earlier start.
-        say: shows a line.
-        advance: is told how many train steps, of all runs, have been made, or were there already.
+        bar: shows how far it is.
     """
 
     def __init__(
@@ -65,16 +65,13 @@ class GroupTrainer:
         plan: Plan,
         evaluator: Evaluator | BothWays,
         folder: Path,
-        *,
-        say: Callable[[str], None],
-        advance: Callable[[int], None],
+        bar: Bar,
     ) -> None:
         self.group = group
         self.plan = plan
         self.evaluator = evaluator
         self.folder = folder
-        self.say = say
-        self.advance = advance
+        self.bar = bar
         self.mesh = parallel.mesh_of_at_most(len(group.runs))
         # As many as the devices can share; what the copies of the last run do is not looked at.
         self.slots = -(-len(group.runs) // self.mesh.size) * self.mesh.size
@@ -207,7 +204,7 @@ class GroupTrainer:
             self.take(row)
         self.check_rows()
         if states is not None:
-            self.advance(int(states.step) * len(self.group.runs))
+            self.bar.skip(int(states.step) * len(self.group.runs))
             states = jax.device_put(chosen_runs(states, self.indices), many_runs.runs_shardings(self.mesh))
         else:
             keys = jnp.stack([jax.random.key(self.group.runs[i].seed) for i in self.indices])
@@ -257,11 +254,11 @@ class GroupTrainer:
         """Gives up a run; the others do not notice."""
         self.note({"step": step, "run": index, "diverged_at": diverged_at})
         name = self.group.runs[index].name
-        self.say(f"{name} diverged at step {diverged_at} ({why}): it is measured no more")
+        self.bar.say(f"{name} diverged at step {diverged_at} ({why}): it is measured no more")
 
     def tell(self, step: int, states: TrainState, metrics: StepMetrics) -> None:
         """Says how many train steps, of all runs, have been made."""
-        self.advance(next(iter(metrics.values())).shape[-1] * len(self.group.runs))
+        self.bar.advance(next(iter(metrics.values())).shape[-1] * len(self.group.runs))
 
     def measure(self, step: int, states: TrainState, metrics: StepMetrics) -> None:
         """Scores of every run that has not diverged."""
