@@ -52,7 +52,7 @@ def config_with(name: str | Path = PLAIN, /, **changes: object) -> ml_collection
     return config
 
 
-def shrunk(config):
+def shrunk(config, examples=EXAMPLES):
     """The last phase, with fewer residual blocks, narrower layers and a smaller batch; all else as it is."""
     config = phase_configs(components.complete(config))[-1].config
     with config.unlocked():
@@ -83,7 +83,7 @@ def shrunk(config):
         if isinstance(rate, ml_collections.ConfigDict) and rate.get("start", 1.0) < rate.get("end", 0.0):
             rate.start = rate.end  # or the first steps of a long warm-up move nothing
         packing = config.algorithm.get("packing", 1)
-        config.batch_size = EXAMPLES * packing
+        config.batch_size = examples * packing
         if config.algorithm.get("pool_size", 0):
             config.algorithm.pool_size = config.batch_size
     return config

@@ -1,6 +1,7 @@
 """Compiles every shipped config and every published network for six targets; writes table.md.
 
     python experiments/accelerators/run.py [--minutes 60] [--targets h100,v5e:2x2] [--configs NAME,NAME]
+    [--changes field=value ...]
 
 Each program has a process of its own, and a line of results.jsonl as soon as it is compiled: what is there
 already is not compiled again, so the same command goes on where it was stopped. `--table` compiles nothing.
@@ -53,16 +54,22 @@ def rows() -> list[dict[str, Any]]:
     return [json.loads(line) for line in RESULTS.read_text().splitlines()] if RESULTS.exists() else []
 
 
-def compile_one(name: str, target: str, seconds: float) -> dict[str, Any]:
+def as_values(changes: list[str]) -> dict[str, Any]:
+    """Of "field=value", values as JSON."""
+    return {field: json.loads(value) for field, _, value in (one.partition("=") for one in changes)}
+
+
+def compile_one(name: str, target: str, changes: list[str], seconds: float) -> dict[str, Any]:
     """The row of a program, from a process that may fail or take too long."""
-    command = [sys.executable, str(HERE / "program.py"), name, target]
+    command = [sys.executable, str(HERE / "program.py"), name, target, *changes]
+    asked = {"config": name, "target": target, "changes": as_values(changes)}
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False)
     except subprocess.TimeoutExpired:
-        return {"config": name, "target": target, "error": f"not compiled after {seconds:.0f} s"}
+        return {**asked, "error": f"not compiled after {seconds:.0f} s"}
     if done.returncode or not done.stdout.strip():
         words = (done.stderr.strip().splitlines() or ["no word"])[-1][:300]
-        return {"config": name, "target": target, "error": f"exit code {done.returncode}: {words}"}
+        return {**asked, "error": f"exit code {done.returncode}: {words}"}
     found: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
     return found
 
@@ -75,16 +82,18 @@ def main() -> int:
     parser.add_argument("--most", type=float, default=3600.0, help="seconds that a program may take")
     parser.add_argument("--targets", default=",".join(TARGETS))
     parser.add_argument("--configs", default=",".join(names()))
+    parser.add_argument("--changes", nargs="*", default=[], help="fields of the config, values as JSON")
     parser.add_argument("--table", action="store_true", help="compile nothing")
     args = parser.parse_args()
     os.nice(5)
     end = time.monotonic() + 60 * args.minutes
-    done = {(row["config"], row["target"]) for row in rows()}
+    changes = as_values(args.changes)
+    done = [(row["config"], row["target"], row.get("changes", {})) for row in rows()]
     wanted = [(name, target) for target in args.targets.split(",") for name in args.configs.split(",")]
     for name, target in [] if args.table else wanted:
-        if (name, target) in done or time.monotonic() > end:
+        if (name, target, changes) in done or time.monotonic() > end:
             continue
-        row = compile_one(name, target, args.most)
+        row = compile_one(name, target, args.changes, args.most)
         with RESULTS.open("a") as file:
             file.write(f"{json.dumps(row)}\n")
         words = row["error"] if "error" in row else f"{row['seconds']} s"

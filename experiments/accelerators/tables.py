@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 HEAD = (
@@ -44,10 +44,48 @@ def report(rows: Sequence[dict[str, Any]], names: Iterable[str], targets: Sequen
     for target in dict.fromkeys(row["target"] for row in changed.values()):
         parts.append(f"## {target}, with changes\n")
         parts.append(_table([row for row in changed.values() if row["target"] == target], target))
+    parts += _by_batch(rows)
     missing = [name for name in names if not any((name, target) in latest for target in targets)]
     if missing:
         parts.append(f"Not compiled for any of these yet: {', '.join(missing)}.\n")
     return "\n".join(parts)
+
+
+def _by_batch(rows: Sequence[dict[str, Any]]) -> list[str]:
+    """Compiled for several batches: what the compiler estimates for each, and from which a chip is busy."""
+    series: dict[tuple[str, str], dict[float, dict[str, Any]]] = {}
+    for row in rows:
+        if row.get("cycles") and set(row["changes"]) <= {"batch_size"}:
+            series.setdefault((row["config"], row["target"]), {})[row["batch"] / row["chips"]] = row
+    parts = []
+    for (name, target), found in series.items():
+        if len(found) < 2:
+            continue
+        points = {images: found[images]["cycles"] for images in sorted(found)}
+        head = ("images on each chip", "cycles a step", "cycles an image", "units busy")
+        lines = [_line(head), _line(["---"] * len(head))]
+        for images, cycles in points.items():
+            busy = found[images].get("busy")
+            shown = f"{100 * busy:.2g} %" if busy else ""
+            lines.append(_line((f"{images:g}", f"{cycles:,}", f"{cycles / images:,.0f}", shown)))
+        parts.append(f"## {name} for {target}, by batch\n")
+        parts.append("\n".join(lines) + "\n")
+        parts.append(
+            "By the line through the two largest, a chip reaches half of the images a second that it can "
+            f"reach from {half_busy(points):.0f} images on each chip.\n"
+        )
+    return parts
+
+
+def half_busy(cycles: Mapping[float, float]) -> float:
+    """The batch at which the cycles that do not grow with it are half of all (Hockney's n 1/2).
+
+    Args:
+        cycles: by the images of a batch; the line is that through the two largest batches.
+    """
+    (few, some), (many, most) = sorted(cycles.items())[-2:]
+    each = (most - some) / (many - few)
+    return max(some - each * few, 0.0) / each
 
 
 def _table(rows: Sequence[dict[str, Any]], target: str) -> str:

@@ -96,10 +96,11 @@ def _matrix_units(measured: Measured, arithmetic: Arithmetic, chip: Chip) -> Ite
         f"products; of 128 lanes their channels fill, of what is added up and of what comes out, "
         f"{', '.join(lanes) or 'none'}"
     )
-    if busy := matrix_units_busy(measured, chip):
+    if (busy := matrix_units_busy(measured, chip)) and isinstance(chip, Tpu) and chip.clock:
         yield (
-            f"estimated by the compiler: {measured.cycles:,} cycles a step, one after the other, in which "
-            f"the matrix units could do {1 / busy:.3g} times as much"
+            f"estimated by the compiler: {measured.cycles:,} cycles a step, one instruction after the other: "
+            f"{_shown(measured.cycles / chip.clock)}, in which the matrix units could do {1 / busy:.3g} "
+            "times as much"
         )
     if arithmetic.write_bfloat16:
         named = ", ".join(f"{times} {name}" for name, times in arithmetic.upcasts.most_common(5))

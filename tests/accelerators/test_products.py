@@ -2,6 +2,7 @@
 
 import pytest
 
+from experiments.accelerators.tables import half_busy
 from gan_jax.accelerators import hlo, products
 from gan_jax.accelerators.bound import bound
 from gan_jax.accelerators.chips import TPUS
@@ -79,6 +80,11 @@ def test_what_is_bfloat16_and_what_upcasts():
     assert found.upcasts == {"Generator/conv_0": 1}
 
 
+def test_a_chip_is_half_busy_where_work_equals_what_is_always_there():
+    assert half_busy({8: 1e6, 32: 1_000 + 50 * 32, 128: 1_000 + 50 * 128}) == pytest.approx(20)
+    assert half_busy({1: 50, 2: 100}) == 0
+
+
 def test_the_report_of_a_tpu():
     chip = TPUS["v5e"]
     one = measured(launches=None, cycles=1500, arithmetic=products.arithmetic(hlo.parsed(PROGRAM)))
@@ -86,7 +92,7 @@ def test_the_report_of_a_tpu():
     text = "\n".join(lines(one, bound(one, 1e9, chip, 1, "float32"), chip, 1, 80, 1e9, Execution(), 8))
     assert "in 3 convolutions and products" in text
     assert "Critic 78 and 100 %, Generator 93 and 47 %" in text
-    assert "1,500 cycles a step" in text
+    assert "1,500 cycles a step, one instruction after the other: 1 us" in text
     assert "1 of 3 convolutions and products read it and 1 hand it on" in text
     assert "1 fusions upcast to float32: 1 Generator/conv_0" in text
     assert "matrix units" not in "\n".join(
