@@ -163,5 +163,7 @@ def _kind(one: hlo.Instruction) -> str:
 
 def _words(message: str) -> str:
     """What the compiler says of the memory, in a line."""
-    told = re.search(r"Used [\d.]+\w? of [\d.]+\w? \w+|total memory required.*?exceeds[^.]*\.[^.]*", message)
+    told = re.search(
+        r"Used [\d.]+\w? of [\d.]+\w? \w+|(?:the )?total memory required.*?exceeds[^.]*\.[^.]*", message
+    )
     return told[0] if told else (message.splitlines() or [""])[0][:200]

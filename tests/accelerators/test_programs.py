@@ -169,11 +169,11 @@ def test_the_report_says_what_fits():
     "told",
     [
         "Used 20.1G of 15.75G hbm",
-        "total memory required for HLO temporaries (52.24G) exceeds available HBM (15.75G)",
+        "the total memory required for HLO temporaries (52.24G) exceeds available HBM (15.75G)",
     ],
 )
 def test_what_the_compiler_says_of_the_memory(told):
-    message = f"RESOURCE_EXHAUSTED: Ran out of memory on HBM, the {told}.\nMore lines"
+    message = f"RESOURCE_EXHAUSTED: Ran out of memory on HBM, {told}.\nMore lines"
     assert measure._words(message) == told
 
 
