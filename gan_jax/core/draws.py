@@ -155,7 +155,7 @@ def ahead(
     closed, made = jax.make_jaxpr(step, return_shape=True)(*shapes)
     jaxpr = closed.jaxpr
     structure = jax.tree.structure(made)
-    mask = [False] * len(jaxpr.constvars) + [id(leaf) in given for leaf in leaves]
+    mask = [True] * len(jaxpr.constvars) + [id(leaf) in given for leaf in leaves]
     whole = _part(jaxpr, [*jaxpr.constvars, *jaxpr.invars], jaxpr.outvars, jaxpr.eqns)
     cut = cut_jaxpr(whole, mask, largest)
     while steps * bytes_of(cut) > ALL:
@@ -166,7 +166,7 @@ def ahead(
         return jax.tree.unflatten(structure, rest(cut, [*closed.consts, *jax.tree.leaves(inputs)], drawn))
 
     def draws(*values: Array) -> PyTree:
-        return draw(cut, *(values[number] for number in order))
+        return draw(cut, *closed.consts, *(values[number] for number in order))
 
     return draws, others
 

@@ -13,7 +13,9 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from gan_jax.core import draws
 from gan_jax.core.accumulation import Microbatches, average
+from gan_jax.core.launches import are_costly
 from gan_jax.core.state import TrainState
 from gan_jax.core.update import (
     Array,
@@ -259,7 +261,7 @@ def _repeatedly(
 ) -> tuple[TrainState, Metrics]:
     """`repeat` descents; the metrics are the last one's."""
 
-    def once(state: TrainState, item: tuple[Array | int, Batch]) -> tuple[TrainState, Metrics]:
+    def once(state: TrainState, key: Key, item: tuple[Array | int, Batch]) -> tuple[TrainState, Metrics]:
         index, batch = item
         found = compute_gradients(
             update, state, batch, jax.random.fold_in(key, index), rules.axis_name, rules.microbatches
@@ -267,10 +269,41 @@ def _repeatedly(
         return descend(update, state, found, _tx(rules, update)), found.out.metrics
 
     if update.repeat == 1:
-        return once(state, (0, _minibatch(batches, update.batch)))
+        return once(state, key, (0, _minibatch(batches, update.batch)))
     used = jax.tree.map(lambda x: x[update.batch : update.batch + update.repeat], batches)
-    state, metrics = jax.lax.scan(once, state, (jnp.arange(update.repeat), used))
+    items = (jnp.arange(update.repeat), used)
+    if are_costly():
+        return _repeated_in_few_kernels(update, once, state, key, items)
+    state, metrics = jax.lax.scan(lambda state, item: once(state, key, item), state, items)
     return state, jax.tree.map(lambda x: x[-1], metrics)
+
+
+def _repeated_in_few_kernels(
+    update: Update,
+    once: Callable[..., tuple[TrainState, Metrics]],
+    state: TrainState,
+    key: Key,
+    items: PyTree,
+) -> tuple[TrainState, Metrics]:
+    """The descents of `_repeatedly`; what the other player does in them, which stands still, at once for all.
+
+    A critic's fakes, for example, are then one batch.
+    """
+
+    def still(state: TrainState, key: Key, item: PyTree) -> list[Array]:
+        return jax.tree.leaves((state.replace(**{update.role: None}, extra={}), key, item))
+
+    first = jax.tree.map(lambda x: x[0], items)
+    draw, rest = draws.ahead(once, still, state, key, first, steps=update.repeat, largest=draws.ALL)
+    alike, each = len(still(state, key, None)), len(jax.tree.leaves(items))
+    drawn = jax.vmap(draw, in_axes=[None] * alike + [0] * each)(*still(state, key, items))
+
+    def descent(carry: tuple[TrainState, Metrics], given: PyTree) -> tuple[tuple[TrainState, Metrics], None]:
+        drawn, item = given
+        return rest(drawn, carry[0], key, item), None
+
+    metrics = jax.tree.map(jnp.zeros_like, jax.eval_shape(once, state, key, first)[1])
+    return jax.lax.scan(descent, (state, metrics), (drawn, items))[0]
 
 
 def _together(

@@ -27,6 +27,7 @@ CASES = [
     # a loop of critics, a gradient penalty
     pytest.param("wgan_gp_mnist", DCGAN, marks=pytest.mark.slow),
     ("gan_ring", {}),
+    ("gan_ring", dict(algorithm__discriminator_steps=3)),  # a loop of discriminators
 ]
 
 

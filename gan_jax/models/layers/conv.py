@@ -34,6 +34,7 @@ from jax import lax
 from gan_jax.core import launches
 from gan_jax.models.layers import conv_cpu
 from gan_jax.models.layers.geometry import LAYOUT, Geometry, Padding, Pair, geometry
+from gan_jax.models.layers.sums import channel_sums, parts
 
 __all__ = [
     "Geometry",
@@ -44,6 +45,7 @@ __all__ = [
     "convolve_weights",
     "geometry",
     "plain",
+    "transpose_and_add",
 ]
 
 Array = jax.Array
@@ -142,4 +144,24 @@ convolve_transpose.defvjp(
 convolve_weights.defvjp(
     lambda x, y, g: (convolve_weights(x, y, g), (x, y)),
     lambda g, xy, dw: (convolve_transpose(xy[1], dw, g), convolve(xy[0], dw, g)),
+)
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(3,))
+def transpose_and_add(y: Array, w: Array, bias: Array, g: Geometry) -> Array:
+    """convolve_transpose(y, w, g) + bias [I], whose gradients read dx as it is padded once."""
+    return convolve_transpose(y, w, g) + bias
+
+
+def _transpose_and_add_backward(
+    g: Geometry, kept: tuple[Array, Array], dx: Array
+) -> tuple[Array, Array, Array]:
+    y, w = kept
+    padded, inside = _padded(dx, g)
+    bias = channel_sums(parts(padded.shape), padded)[0]
+    return convolve(padded, w, inside), convolve_weights(padded, y, inside), bias
+
+
+transpose_and_add.defvjp(
+    lambda y, w, bias, g: (transpose_and_add(y, w, bias, g), (y, w)), _transpose_and_add_backward
 )

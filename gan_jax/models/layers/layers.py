@@ -16,6 +16,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from gan_jax.core import launches
 from gan_jax.core.randomness import drop_threshold, example_keys, keep_mask
 from gan_jax.models.layers import conv, conv_groups
 from gan_jax.models.layers.equalised import Equalised, check_alone
@@ -232,10 +233,13 @@ class ConvTranspose(nn.Module):
         kernel = self.param("kernel", self.kernel_init, (k, k, self.features, x.shape[-1]))
         if self.spectral_norm:
             kernel = spectral_normalise(self, kernel, train, self.power_iterations, out_axis=2)
-        y = conv.convolve_transpose(x, kernel.astype(x.dtype), geometry)
-        if self.use_bias:
-            y = add_bias(y, self.param("bias", nn.initializers.zeros, (self.features,)))
-        return y
+        kernel = kernel.astype(x.dtype)
+        if not self.use_bias:
+            return conv.convolve_transpose(x, kernel, geometry)
+        bias = self.param("bias", nn.initializers.zeros, (self.features,))
+        if launches.are_costly("gpu") and x.dtype == jnp.float32:
+            return conv.transpose_and_add(x, kernel, bias, geometry)
+        return add_bias(conv.convolve_transpose(x, kernel, geometry), bias)
 
 
 class Upsample(nn.Module):

@@ -28,7 +28,6 @@ import jax.numpy as jnp
 
 from gan_jax.core.launches import are_costly
 from gan_jax.models.layers.batch_norm import LeanBatchNorm
-from gan_jax.models.layers.conv_cpu import split_over
 from gan_jax.models.layers.precision import at_least_float32
 from gan_jax.utils.checks import check_count, check_decay, check_range
 
@@ -146,7 +145,7 @@ class Norm(nn.Module):
         if self.kind == "batch":
             check_decay(self.momentum, "momentum")
             if train and self.axis_name is None and are_costly():
-                return LeanBatchNorm(self.momentum, together=split_over() == 1, **options)
+                return LeanBatchNorm(self.momentum, **options)
             return nn.BatchNorm(not train, momentum=self.momentum, axis_name=self.axis_name, **options)
         # The two-pass variance: the one-pass E[x^2] - E[x]^2 cancels where the mean is large.
         options["use_fast_variance"] = False

@@ -20,6 +20,8 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
+from gan_jax.models.layers.sums import channel_sums, parts
+
 Array = jax.Array
 
 
@@ -31,4 +33,13 @@ def at_least_float32(x: Array) -> Array:
 def add_bias(y: Array, bias: Array) -> Array:
     """y [..., C] + bias [C] in y's precision; the sum, and that of the bias's gradient, are float32."""
     wide = at_least_float32(y)
-    return (wide + bias.astype(wide.dtype)).astype(y.dtype)
+    add = _add if parts(y.shape) > 1 else jnp.add
+    return add(wide, bias.astype(wide.dtype)).astype(y.dtype)
+
+
+@jax.custom_vjp
+def _add(y: Array, bias: Array) -> Array:
+    return y + bias
+
+
+_add.defvjp(lambda y, bias: (y + bias, None), lambda _, dy: (dy, channel_sums(parts(dy.shape), dy)[0]))
