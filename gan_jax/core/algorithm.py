@@ -17,9 +17,11 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from gan_jax.core import spectral
 from gan_jax.core.accumulation import Microbatches, network_obstacles
 from gan_jax.core.execution import Execution, Precision
 from gan_jax.core.games import Alternating, Game
+from gan_jax.core.launches import are_costly
 from gan_jax.core.modules import is_conditional, trait, with_field
 from gan_jax.core.randomness import INIT, LATENTS, NOISE, Latent, example_keys, latents
 from gan_jax.core.state import ROLES, Player, Role, TrainState
@@ -58,7 +60,8 @@ def apply_network(
     """
     if remat:
         module = with_field(module, remat=True)
-    out, changed = module.apply(
+    call = functools.partial(
+        module.apply,
         {"params": params, **stats},
         x.astype(precision) if jnp.issubdtype(x.dtype, jnp.inexact) else x,
         *others,
@@ -68,6 +71,10 @@ def apply_network(
         mutable=(list(stats) if train else []) + (["intermediates"] if capture else []),
         capture_intermediates=capture,
     )
+    if spectral.COLLECTION in stats and are_costly():
+        out, changed = spectral.together(call, params, stats[spectral.COLLECTION])
+    else:
+        out, changed = call()
     return as_float32((out, {**stats, **changed}))
 
 

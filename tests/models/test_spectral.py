@@ -8,6 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from gan_jax.core import launches, spectral
+from gan_jax.core.algorithm import apply_network
 from gan_jax.models.layers.layers import Conv, ConvTranspose, Dense, Embed, Upsample
 from gan_jax.models.layers.spectral import power_iteration, spectral_normalise
 from tests.devices import WAYS, assert_close, split_run
@@ -303,3 +305,52 @@ def test_devices_agree_on_the_estimate(way):
     for leaf in jax.tree.leaves(copies):
         leaf = np.asarray(leaf)
         np.testing.assert_array_equal(leaf, np.broadcast_to(leaf[:1], leaf.shape))
+
+
+# All layers of a network at once, as on accelerators
+
+
+class Both(nn.Module):
+    """Layers of all kinds, one of them called twice."""
+
+    @nn.compact
+    def __call__(self, x, train):
+        options: dict[str, Any] = dict(spectral_norm=True)
+        x = Conv(4, 3, **options)(x, train)
+        x = jnp.tanh(ConvTranspose(4, 3, (12, 10), **options)(x, train)).mean((1, 2))
+        twice = Dense(4, **options)
+        x = twice(jnp.sin(twice(x, train)), train)
+        return Dense(1, **options)(x + Embed(3, 4, **options)(jnp.array([1, 2]), train), train)[:, 0]
+
+
+def test_all_layers_at_once():
+    network = Both()
+    stats = dict(network.init(KEY, X, False))
+    params = stats.pop("params")
+
+    def loss(params):
+        out, moved = apply_network(network, params, stats, X, key=None, train=True)
+        return jnp.sum(jnp.sin(out)), moved
+
+    results = []
+    for platform in ("cpu", "gpu"):
+        with launches.on(platform):
+            results.append(jax.jit(jax.value_and_grad(lambda p: loss(p), has_aux=True))(params))
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5), *results)
+
+
+def test_large_networks_have_no_layers_at_once(monkeypatch):
+    record = {("a",): spectral.Asked((3, 2), -1, 1), ("b",): spectral.Asked((2, 2), -1, 1)}
+    params = {"a": {"kernel": jnp.ones((3, 2))}, "b": {"kernel": jnp.ones((2, 2))}}
+    vectors = {"a": {"u": jnp.ones(2)}, "b": {"u": jnp.ones(2)}}
+    assert set(spectral._estimates(record, params, vectors)) == set(record)
+    monkeypatch.setattr(spectral, "MOST", 11)  # two of 3 by 2
+    assert spectral._estimates(record, params, vectors) == {}
+
+
+def test_a_known_product_has_its_gradient():
+    w, u, v = array(1, 4, 3), array(2, 3), array(3, 4)
+    known = spectral.Estimate(u, v, v @ w @ u)
+    found = jax.value_and_grad(lambda w: 2 * spectral.product(w, known))(w)
+    np.testing.assert_allclose(found[0], 2 * known.sigma)
+    np.testing.assert_allclose(found[1], 2 * np.outer(v, u), rtol=1e-6)

@@ -17,12 +17,10 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from gan_jax.core.spectral import COLLECTION, TINY, Asked, as_matrix, estimate, product
 from gan_jax.utils.checks import check_count
 
 Array = jax.Array
-
-COLLECTION = "spectral"
-TINY = 1e-12  # a norm below this is zero
 
 
 def _matvec(a: Array, b: Array) -> Array:
@@ -71,15 +69,16 @@ def spectral_normalise(
         out_axis: the axis of the kernel that counts the outputs.
     """
     check_count(iterations, "power_iterations")
-    matrix = jnp.moveaxis(kernel, out_axis, -1).reshape(-1, kernel.shape[out_axis])
+    matrix = as_matrix(kernel, out_axis)
 
     def first() -> Array:
         direction = jax.random.normal(module.make_rng("params"), matrix.shape[1:], matrix.dtype)
         return direction / jnp.linalg.norm(direction)
 
     stored = module.variable(COLLECTION, "u", first)
-    u, v = power_iteration(matrix, stored.value, iterations)
+    known = estimate(module.path, Asked(kernel.shape, out_axis, iterations))
+    u, v = (known.u, known.v) if known else power_iteration(matrix, stored.value, iterations)
     if train and not module.is_initializing() and module.is_mutable_collection(COLLECTION):
         stored.value = u
-    sigma = _matvec(_matvec(v, matrix), u)
+    sigma = product(matrix, known) if known else _matvec(_matvec(v, matrix), u)
     return kernel / jnp.where(sigma > TINY, sigma, 1.0)
