@@ -340,7 +340,10 @@ def test_all_layers_at_once():
 
 
 def test_large_networks_have_no_layers_at_once(monkeypatch):
-    record = {("a",): spectral.Asked((3, 2), -1, 1), ("b",): spectral.Asked((2, 2), -1, 1)}
+    record: dict[spectral.Path, spectral.Asked] = {
+        ("a",): spectral.Asked((3, 2), -1, 1),
+        ("b",): spectral.Asked((2, 2), -1, 1),
+    }
     params = {"a": {"kernel": jnp.ones((3, 2))}, "b": {"kernel": jnp.ones((2, 2))}}
     vectors = {"a": {"u": jnp.ones(2)}, "b": {"u": jnp.ones(2)}}
     assert set(spectral._estimates(record, params, vectors)) == set(record)
