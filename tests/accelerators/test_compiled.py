@@ -110,6 +110,12 @@ def test_a_dcgan_on_an_h100():
     assert row["collectives"] == {}
 
 
+def test_a_critic_s_steps_share_what_stands_still():
+    assert (
+        program("wgan_gp_mnist", "h100")["kernels"] <= 255
+    )  # 311 with a generator's pass in each of the five
+
+
 def test_a_dcgan_on_four_chips_of_a_tpu():
     row = program("dcgan_fashion_mnist", "v5e:2x2")
     check(row)
