@@ -61,9 +61,13 @@ def few_programs(events):
 
 @pytest.fixture(autouse=True)
 def own_environment():
-    """What a command sets in the environment, such as for a target without a device, ends with its test."""
-    before = dict(os.environ)
+    """What a command sets in the environment, such as for a target without a device, ends with its test.
+
+    So do the places of modules that it adds, such as the compilers' folder.
+    """
+    before, places = dict(os.environ), list(sys.path)
     yield
+    sys.path[:] = places
     for name in (set(os.environ) | set(before)) - {"PYTEST_CURRENT_TEST"}:
         if name not in before:
             del os.environ[name]

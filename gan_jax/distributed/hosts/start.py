@@ -84,10 +84,12 @@ def may_be_several(environment: Mapping[str, str]) -> bool:
     """Whether something that JAX knows may have started this process as one of several.
 
     A SLURM batch script and an interactive shell have the variables of a job, but not of a step of several
-    tasks. A TPU VM has libtpu; JAX finds out whether there are others.
+    tasks. A TPU VM has libtpu, and JAX finds out whether there are others; where JAX_PLATFORMS names other
+    platforms only, as for a compilation without a device, no TPU is used.
     """
     counts = (_number(environment, name) for name in ("OMPI_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS"))
-    return max(counts) > 1 or importlib.util.find_spec("libtpu") is not None
+    tpu_is_used = "tpu" in (environment.get("JAX_PLATFORMS") or "tpu").split(",")
+    return max(counts) > 1 or (tpu_is_used and importlib.util.find_spec("libtpu") is not None)
 
 
 def visible_devices(environment: Mapping[str, str]) -> list[int] | None:

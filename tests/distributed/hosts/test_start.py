@@ -38,6 +38,8 @@ def test_only_processes_that_were_started_together_look_for_others(environment, 
 def test_a_tpu_vm_looks_for_others(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: object() if name == "libtpu" else None)
     assert may_be_several({})
+    assert may_be_several({"JAX_PLATFORMS": "tpu,cpu"})
+    assert not may_be_several({"JAX_PLATFORMS": "cpu"})
 
 
 @pytest.mark.parametrize(
