@@ -1,16 +1,18 @@
 """The machines: what their makers publish, and the few numbers that have to be assumed.
 
-Sources: NVIDIA's H100 data sheet and architecture white paper (SXM5: dense, without sparsity); Google Cloud's
-pages docs.cloud.google.com/tpu/docs/{v4,v5e,v5p,v6e}; for what NCCL reaches on NVLink its authors in
-github.com/NVIDIA/nccl-tests/issues/212.
+What is published of a chip alone stands, with its sources, in `gan_jax.accelerators.chips`; here are the
+networks between chips. Sources: NVIDIA's H100 architecture white paper; Google Cloud's pages
+docs.cloud.google.com/tpu/docs/{v4,v5e,v5p,v6e}.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
-TERA, GIGA, MICRO = 1e12, 1e9, 1e-6
+from gan_jax.accelerators import chips
+from gan_jax.accelerators.chips import GIGA, GPUS, MICRO, TPUS
 
 
 @dataclass(frozen=True)
@@ -128,16 +130,17 @@ class TorusSlice(Chip):
         return tuple(levels)
 
 
+def _published(chip: chips.Chip) -> dict[str, Any]:
+    """The fields of a `Chip` here that the chip has there."""
+    return {name: getattr(chip, name) for name in ("bf16", "f32", "memory", "memory_bandwidth", "overhead")}
+
+
 _FLAT = {1: (1,), 8: (2, 4), 64: (8, 8), 256: (16, 16)}
 _CUBES = {1: (1,), 8: (2, 2, 2), 64: (4, 4, 4), 512: (8, 8, 8)}
 
 H100 = GpuServer(
     name="H100 SXM",
-    bf16=989.4 * TERA,
-    f32=494.7 * TERA,
-    memory=80 * GIGA,
-    memory_bandwidth=3350 * GIGA,
-    overhead=2 * MICRO,
+    **_published(GPUS["h100"]),
     per_host=8,
     nvlink=370 * GIGA,
     infiniband=50 * GIGA,
@@ -146,11 +149,7 @@ H100 = GpuServer(
 )
 V5E = TorusSlice(
     name="TPU v5e",
-    bf16=197 * TERA,
-    f32=197 * TERA,
-    memory=16 * GIGA,
-    memory_bandwidth=819 * GIGA,
-    overhead=1 * MICRO,
+    **_published(TPUS["v5e"]),
     link=50 * GIGA,  # 1600 Gbit/s = 200 GB/s each way over 4
     shapes=_FLAT,
     closes_at=16,
@@ -159,11 +158,7 @@ V5E = TorusSlice(
 )
 V6E = TorusSlice(
     name="TPU v6e",
-    bf16=918 * TERA,
-    f32=918 * TERA,
-    memory=32 * GIGA,
-    memory_bandwidth=1600 * GIGA,
-    overhead=1 * MICRO,
+    **_published(TPUS["v6e"]),
     link=100 * GIGA,  # 3200 Gbit/s over 4
     shapes=_FLAT,
     closes_at=16,
@@ -172,11 +167,7 @@ V6E = TorusSlice(
 )
 V4 = TorusSlice(
     name="TPU v4",
-    bf16=275 * TERA,
-    f32=275 * TERA,
-    memory=32 * 2**30,
-    memory_bandwidth=1200 * GIGA,
-    overhead=1 * MICRO,
+    **_published(TPUS["v4"]),
     link=50 * GIGA,  # not on its page: 2.4 Tbit/s = 300 GB/s each way over 6
     shapes=_CUBES,
     closes_at=4,
@@ -185,11 +176,7 @@ V4 = TorusSlice(
 )
 V5P = TorusSlice(
     name="TPU v5p",
-    bf16=459 * TERA,
-    f32=459 * TERA,
-    memory=95 * 2**30,
-    memory_bandwidth=2765 * GIGA,
-    overhead=1 * MICRO,
+    **_published(TPUS["v5p"]),
     link=100 * GIGA,  # 1200 GB/s both ways over 6
     shapes=_CUBES,
     closes_at=4,

@@ -11,10 +11,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from experiments.scaling import stylegan2
-from experiments.scaling.hardware import GIGA, MICRO, TERA, GpuServer
+from experiments.scaling.hardware import GpuServer
 from experiments.scaling.layers import forward_flops, parameters
 from experiments.scaling.prediction import Setting, predict
 from experiments.scaling.workloads import Workload, stylegan2_of
+from gan_jax.accelerators.chips import GIGA, MICRO, TERA
 
 V100 = GpuServer(
     name="V100 SXM2",

@@ -3,7 +3,8 @@
 import pytest
 
 from experiments.scaling.collectives import all_reduce_time, gather_time, scatter_time
-from experiments.scaling.hardware import CHIPS, GIGA, H100, MICRO, V5E, V5P, Network
+from experiments.scaling.hardware import CHIPS, H100, V5E, V5P, Network
+from gan_jax.accelerators.chips import GIGA, MICRO
 
 
 def simulated_ring(chips, size, bandwidth, latency):
