@@ -1,8 +1,8 @@
-"""Networks written down layer by layer, for those that the package does not have (yet).
+"""Networks written down layer by layer, for those that the package did not have when they were counted.
 
 A layer's forward pass, the gradient in its input and the gradient in its weights are the same bilinear map
 seen from three sides: as many flops, and the same three arrays, two read and one written. So whatever a
-train step does with a layer is a number of such passes (`training.py` counts them).
+train step does with a layer is a number of such passes (`workloads.py` counts them).
 """
 
 from __future__ import annotations
