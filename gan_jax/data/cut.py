@@ -85,7 +85,8 @@ def kept(
     """
     counts = np.bincount(labels, minlength=num_classes)
     frequent = -(-num_classes // 2)
-    largest = per_class or int(counts[:frequent].max())
+    largest = int(counts[:frequent].max())
+    largest = min(per_class or largest, largest)
     chosen = []
     for label in range(num_classes):
         rare = imbalance > 1 and label >= frequent

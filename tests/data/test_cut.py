@@ -38,6 +38,7 @@ def test_examples_of_each_class(arrays):
     assert counts(cut(arrays, per_class=2, imbalance=50)) == [2, 2, 1, 1]
     most = max(counts(arrays)[:2])
     assert counts(cut(arrays, imbalance=10))[2:] == [most // 10] * 2
+    assert counts(cut(arrays, per_class=10**6, imbalance=10))[2:] == [most // 10] * 2  # of what there is
     assert cut(arrays, per_class=10**6).fingerprint != arrays.fingerprint  # all of them, and named as a cut
 
 
