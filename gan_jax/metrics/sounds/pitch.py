@@ -27,7 +27,7 @@ class Pitches:
 
     Attributes:
         hertz: float64 [N]; NaN where there is no pitch.
-        clarity: float64 [N], the autocorrelation at the period; 0 for silence.
+        clarity: float64 [N], the autocorrelation at the period; 0 for silence, and where no lag is like one.
     """
 
     hertz: np.ndarray
@@ -56,7 +56,7 @@ def pitches(sounds: np.ndarray, rate: int) -> Pitches:
             f"{list(sounds.shape)}"
         )
     found = [_pitch(np.asarray(sound, np.float64), rate, first, last) for sound in sounds]
-    return Pitches(*(np.array(values) for values in zip(*found, strict=True)))
+    return Pitches(*np.array(found, np.float64).reshape(-1, 2).T)
 
 
 def cents_off(hertz: np.ndarray) -> np.ndarray:
@@ -83,7 +83,7 @@ def _pitch(sound: np.ndarray, rate: int, first: int, last: int) -> tuple[float, 
     peaks = first + np.flatnonzero(
         (inner >= likeness[first - 1 : last]) & (inner >= likeness[first + 1 : last + 2])
     )
-    if not len(peaks):
+    if not len(peaks) or likeness[peaks].max() <= 0:  # a hum below LOW: it resembles itself nowhere here
         return np.nan, 0.0
     period = int(peaks[likeness[peaks] >= _NEARLY * likeness[peaks].max()][0])
     clarity = float(likeness[period])

@@ -38,8 +38,11 @@ def test_noise_and_silence_have_no_pitch():
     silence = pitches(np.zeros((2, 4_096)), RATE)
     assert not silence.pitched.any()
     assert (silence.clarity == 0).all()
+    hum = pitches(np.sin(2 * np.pi * 60 * np.arange(4_096) / RATE)[None], RATE)  # lower than is looked for
+    assert not hum.pitched.any()
     with pytest.raises(ValueError, match="at least 200 samples"):
         pitches(np.zeros((2, 100)), RATE)
+    assert pitches(np.zeros((0, 4_096)), RATE).hertz.shape == (0,)
 
 
 def test_the_distance_between_pitches_is_in_semitones():
