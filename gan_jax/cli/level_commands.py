@@ -9,7 +9,7 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from gan_jax.cli.level_files import save_levels, save_search
+from gan_jax.cli.level_files import check_levels_folder, save_levels, save_search
 from gan_jax.core.algorithm import Algorithm
 from gan_jax.core.state import TrainState
 from gan_jax.data.classes import labels_named
@@ -40,6 +40,7 @@ def draw(
     best: bool,
 ) -> None:
     """gan-jax levels: drawn ones."""
+    check_levels_folder(out, num)
     algorithm, spec, state, game = _opened(workdir, step, best)
     if windows > 1 and game.rooms:
         raise UserError(f"--windows={windows}: {game.name} has rooms, which are whole levels; leave it out")
@@ -47,10 +48,12 @@ def draw(
     labels, _ = class_rows(algorithm, count, _classes(algorithm, spec, label, workdir))
     chunks = first_of(make_chunks(algorithm, spec)(state, count, jax.random.key(seed), labels), count)
     codec = spec.fields["image"].codec
-    drawn = [level for chunk in chunks for level in codec.encode(compared_kind(chunk))]
+    drawn = [level for chunk in chunks for level in codec.encode(_finite(compared_kind(chunk)))]
     seams = ""
     if windows > 1:
-        if labels is not None and label is None:  # the windows of a level are then of several classes
+        if (
+            labels is not None and len(set(labels.tolist())) > 1
+        ):  # then those of a level are of several classes
             drawn = [drawn[at] for at in np.random.default_rng(seed).permutation(count)]
         drawn, broken = long_levels(drawn, num, windows)
         all_seams = num * (windows - 1)
@@ -71,6 +74,7 @@ def search(
     best: bool,
 ) -> None:
     """gan-jax levels --search cmaes: each level is what a search of its own found."""
+    check_levels_folder(out, num)
     algorithm, spec, state, game = _opened(workdir, step, best)
     wanted = parse_fitness(fitness, game)
     classes = _classes(algorithm, spec, label, workdir)
@@ -81,7 +85,7 @@ def search(
 
     def made(latents: np.ndarray) -> np.ndarray:
         labels = None if classes is None else np.full(len(latents), classes[0], np.int32)
-        return codec.encode(generator(Latents("z", latents, labels)))
+        return codec.encode(_finite(generator(Latents("z", latents, labels))))
 
     found = [
         search_latents(
@@ -96,6 +100,13 @@ def search(
     labels = None if classes is None else np.full(num, classes[0], np.int32)
     save_search(out, [one.curve for one in found], Latents("z", latents, labels), fitness)
     _tell(out, list(made(latents)), game, _step_of(state), f"; {_distances(found)} from {fitness}")
+
+
+def _finite(levels: np.ndarray) -> np.ndarray:
+    """The levels; of NaN the codec would make tile 0."""
+    if not np.isfinite(levels).all():
+        raise UserError("the run's levels are not finite: the training has diverged")
+    return levels
 
 
 def _distances(found: Sequence[Found]) -> str:

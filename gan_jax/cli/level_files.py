@@ -18,8 +18,30 @@ from gan_jax.latent_tools.level_fitness import quantities
 from gan_jax.summaries.pictures import save_picture
 from gan_jax.summaries.plotting import new_figure, save_figure
 from gan_jax.utils import files
+from gan_jax.utils.errors import UserError
+from gan_jax.utils.names import counted, listed, natural_order
 
 SCALE = 2  # how many times a sprite is enlarged
+
+
+def check_levels_folder(folder: Path, count: int) -> None:
+    """Raises a UserError if texts would stay in the folder beside `count` new levels.
+
+    Whoever reads the folder would take them for levels of the same run.
+    """
+    new = {f"{_name(number)}.txt" for number in range(count)}
+    with files.disk_errors(f"read {folder}"):
+        paths = list(folder.iterdir()) if folder.is_dir() else []
+    found = [path.name for path in paths if path.suffix.lower() == ".txt"]
+    if others := natural_order(name for name in found if name not in new):
+        raise UserError(
+            f"{folder} has {counted(len(others), 'text')} beside the levels to come ({listed(others, 3)}): "
+            "give another folder, or remove them"
+        )
+
+
+def _name(number: int) -> str:
+    return f"level_{number:03d}"
 
 
 def save_levels(folder: Path, levels: Sequence[np.ndarray], game: Game) -> list[dict[str, float]]:
@@ -35,7 +57,7 @@ def save_levels(folder: Path, levels: Sequence[np.ndarray], game: Game) -> list[
         folder.mkdir(parents=True, exist_ok=True)
     known, rows = quantities(game), []
     for number, level in enumerate(levels):
-        place = folder / f"level_{number:03d}"
+        place = folder / _name(number)
         files.write_atomically(place.with_suffix(".txt"), level_text(level, game.alphabet).encode())
         one_hot = np.eye(len(game.tiles), dtype=np.float32)[level]
         picture = game.codec.picture(one_hot[None])[0]

@@ -119,6 +119,50 @@ def test_what_is_refused(run, flags, code, said, tmp_path, capsys):
     assert said in capsys.readouterr().err
 
 
+class Told(Softly):
+    """Stands for a conditional run: class 0 has no ground, class 2 has nothing else in the lowest row."""
+
+    num_classes = 3
+
+    def sample(self, state, batch, key):
+        return self.draw(state, 100 * (batch["label"][:, None] - 1.0), None)
+
+
+class Diverged(Softly):
+    """Stands for a run that makes NaN."""
+
+    def draw(self, state, latents, told):
+        return super().draw(state, latents, told) * np.nan
+
+
+def put(monkeypatch, algorithm):
+    spec = DataSpec({"image": Field(algorithm.shape, MARIO.codec)}, algorithm.num_classes)
+    monkeypatch.setattr(level_commands, "restored_run", lambda *_: (algorithm, spec, {"step": 7}))
+
+
+def test_long_levels_are_of_all_classes_that_are_asked_for(run, tmp_path, monkeypatch):
+    put(monkeypatch, Told(MARIO))
+    assert main(["levels", "w", "--num=2", "--windows=8", "--label=0,2", f"--out={tmp_path}"]) == 0
+    ground = [float(row["ground"]) for row in rows(tmp_path / "levels.csv")]
+    assert 0 < sum(ground) < 2
+
+
+@pytest.mark.parametrize("flags", [[], ["--search=cmaes", "--fitness=ground=1"]])
+def test_levels_of_a_diverged_run(run, flags, tmp_path, monkeypatch, capsys):
+    pytest.importorskip("cma")
+    put(monkeypatch, Diverged(MARIO))
+    assert main(["levels", "w", f"--out={tmp_path}", *flags]) == 1
+    assert "the run's levels are not finite" in capsys.readouterr().err
+
+
+def test_levels_of_an_earlier_call_do_not_stay_beside_new_ones(run, tmp_path, capsys):
+    assert main(["levels", "w", "--num=3", f"--out={tmp_path}"]) == 0
+    assert main(["levels", "w", "--num=3", "--seed=1", f"--out={tmp_path}"]) == 0
+    assert main(["levels", "w", "--num=1", f"--out={tmp_path}"]) == 1
+    said = capsys.readouterr().err
+    assert "has 2 texts beside the levels to come (level_001.txt, level_002.txt)" in said
+
+
 @pytest.mark.parametrize("run", [ZELDA], indirect=True)
 def test_rooms_are_whole(run, tmp_path, capsys):
     assert main(["levels", "w", f"--out={tmp_path}", "--windows=2"]) == 1
