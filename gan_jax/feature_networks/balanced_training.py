@@ -125,6 +125,7 @@ def train_balanced(
         raise UserError(f"ratio={training.ratio:g} with {lacking}: give both, or neither")
     images, labels = real.images, real.labels
     parts = [_of_all(real.labels, training, seed)]
+    weights = _weights(real.labels, num_classes)[real.labels] if training.balance == "weights" else None
     if generated is not None:
         check_labelled("the generated set", generated.images, generated.labels, num_classes)
         if generated.images.shape[1:] != images.shape[1:]:
@@ -134,6 +135,8 @@ def train_balanced(
             )
         images = np.concatenate([images, generated.images])
         labels = np.concatenate([labels, generated.labels])
+        if weights is not None:  # generated ones are of all classes alike as they are
+            weights = np.concatenate([weights, np.ones(len(generated.labels), np.float32)])
         of_each = evenly(generated.labels, training.num_generated, seed)
         parts.append(lambda first, count: of_each(first, count) + np.int32(len(real.labels)))
     return fit(
@@ -145,7 +148,7 @@ def train_balanced(
         steps=training.steps,
         seed=seed,
         progress=progress,
-        class_weights=_weights(real.labels, num_classes) if training.balance == "weights" else None,
+        image_weights=weights,
     )
 
 

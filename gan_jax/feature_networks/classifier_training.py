@@ -119,7 +119,7 @@ def fit(
     steps: int,
     seed: int,
     progress: bool,
-    class_weights: np.ndarray | None = None,
+    image_weights: np.ndarray | None = None,
 ) -> PyTree:
     """Trains a classifier on mini-batches that are chosen elsewhere.
 
@@ -131,7 +131,7 @@ def fit(
         steps: in which the learning rate falls to 0; the settling ones come after them.
         seed: of the initial weights, the dropout and the augmentation.
         progress: as for `train_classifier`.
-        class_weights: float32 [K], by which the losses are multiplied; None for 1.
+        image_weights: float32 [N], by which the losses are multiplied; None for 1.
 
     Raises:
         UserError: a training that ends in NaN.
@@ -145,8 +145,8 @@ def fit(
         "key": key,
         "steps": jnp.int32(steps),
     }
-    if class_weights is not None:
-        constants["class_weights"] = jnp.asarray(class_weights, jnp.float32)
+    if image_weights is not None:
+        constants["image_weights"] = jnp.asarray(image_weights, jnp.float32)
 
     def call(state: _State, step: int, count: int) -> tuple[_State, Metrics]:
         indices = np.pad(batches(step, count), ((0, _STEPS_PER_CALL - count), (0, 0)))
@@ -217,8 +217,8 @@ def _train_steps(
             (_, logits, _), stats = outputs
             label = constants["labels"][chosen]
             losses = optax.losses.softmax_cross_entropy_with_integer_labels(logits, label)
-            if "class_weights" in constants:
-                losses = losses * constants["class_weights"][label]
+            if "image_weights" in constants:
+                losses = losses * constants["image_weights"][chosen]
             return losses.mean(), stats
 
         (value, stats), gradient = jax.value_and_grad(loss, has_aux=True)(state.weights["params"])

@@ -50,7 +50,7 @@ def shares(asked, batches=60):
 def test_as_they_are(asked):
     train_balanced(labelled(COUNTS), 3, Training(batch_size=16))
     assert shares(asked, 63) == pytest.approx(np.array(COUNTS) / 126)  # whole passes
-    assert asked["class_weights"] is None
+    assert asked["image_weights"] is None
     assert asked["batches"](0, 2).shape == (2, 16)
     np.testing.assert_array_equal(asked["batches"](3, 2)[1], asked["batches"](4, 1)[0])
     train_balanced(labelled((3, 3, 1)), 3, Training(batch_size=16))  # a mini-batch larger than the set
@@ -64,9 +64,20 @@ def test_over_sampling_and_class_weights(asked):
     rare = rare[LABELS[rare] == 2]
     assert set(np.bincount(rare)[-6:]) <= {len(rare) // 6, len(rare) // 6 + 1}
     train_balanced(labelled(COUNTS), 3, Training(batch_size=16, balance="weights"))
-    weights = asked["class_weights"]
-    assert weights == pytest.approx([126 / 3 / count for count in COUNTS])
-    assert weights[LABELS].mean() == pytest.approx(1)
+    weights = asked["image_weights"]
+    assert weights == pytest.approx(np.array([126 / 3 / count for count in COUNTS])[LABELS])
+    assert weights.mean() == pytest.approx(1)
+
+
+def test_class_weights_are_those_of_the_real_images_alone(asked):
+    choices = Training(batch_size=16, balance="weights", ratio=1.0)
+    train_balanced(labelled(COUNTS), 3, choices, generated=labelled((5, 5, 5)))
+    weights, labels = asked["image_weights"], asked["labels"]
+    chosen = asked["batches"](0, 63)
+    for part in (chosen < 126, chosen >= 126):  # of either kind each class counts as much as any other
+        indices = chosen[part]
+        sums = np.bincount(labels[indices], weights[indices], minlength=3)
+        assert sums / sums.sum() == pytest.approx([1 / 3] * 3, abs=0.01)
 
 
 @pytest.mark.parametrize(("ratio", "generated"), [(1.0, 8), (3.0, 12), (0.1, 1)])
