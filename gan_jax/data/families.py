@@ -56,13 +56,16 @@ def is_held_out(family: str) -> bool:
     return _hash(family) % HELD_OUT == 0
 
 
-def split_by_family(data_set: str, names: Sequence[str], family: str) -> dict[str, list[int]]:
+def split_by_family(
+    data_set: str, names: Sequence[str], family: str, noun: str = "picture"
+) -> dict[str, list[int]]:
     """The indices of the pictures in "train" and in "test", in order; without "test" where that is empty.
 
     Args:
         data_set: for messages.
         names: of the pictures.
         family: as in `family_of`.
+        noun: what messages call one of them; only pictures may lie in folders train and test.
 
     Raises:
         UserError: names without a family, or no family is left to train on.
@@ -84,14 +87,15 @@ def split_by_family(data_set: str, names: Sequence[str], family: str) -> dict[st
         "test": [index for index, is_out in enumerate(held_out) if is_out],
     }
     if not split["train"]:
+        advice = ", or folders train and test" if noun == "picture" else ""
         raise UserError(
-            f"{data_set}: all {counted(len(names), 'picture')} belong to families that are held out "
-            f"({listed(sorted(set(families)))}): give more, or folders train and test."
+            f"{data_set}: all {counted(len(names), noun)} belong to families that are held out "
+            f"({listed(sorted(set(families)))}): give more{advice}."
         )
     if not split["test"]:
         logging.warning(
             "%s: none of the %s is held out, because there are too few families",
-            *(data_set, counted(len(names), "picture")),
+            *(data_set, counted(len(names), noun)),
         )
         del split["test"]
     return split

@@ -60,6 +60,11 @@ class LevelBuilder(LocalBuilder):
             for window in windows_of(level, self.game, f"{self.name}: {name}"):
                 record = {"image": np.ascontiguousarray(window)} | ({} if label is None else {"label": label})
                 self._records["test" if self.is_held_out(name) else "train"].append(record)
+        for split, records in self._records.items():
+            if not records:
+                raise UserError(
+                    f"{self.name}: no room in the levels of the split {split} has anything in it."
+                )
 
     def num_examples(self, split: str) -> int:
         return len(self._records[split])
@@ -205,7 +210,7 @@ class LevelFolder(LevelBuilder):
         names = list(self._contents)
         self._split = {
             split: {names[at] for at in found}
-            for split, found in split_by_family("level_folder", names, "").items()
+            for split, found in split_by_family("level_folder", names, "", noun="level").items()
         }
         text = b"".join(name.encode() + b"\0" + content for name, content in self._contents.items())
         self._digest = hashlib.sha256(text).hexdigest()

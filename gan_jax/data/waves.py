@@ -70,7 +70,7 @@ class Waves(SoundBuilder):
         names = list(self._paths)
         self._split = {
             split: [names[at] for at in places]
-            for split, places in split_by_family("waves", names, "").items()
+            for split, places in split_by_family("waves", names, "", noun="sound").items()
         }
         self._digest = _digest(self._paths)
         super().__init__(options, data_dir=data_dir)

@@ -147,6 +147,16 @@ def test_levels_of_ones_own(tmp_path):
     held_out = len(data.load("level_folder", split="test", **options))
     assert held_out > 0
     assert len(data.load("level_folder", **options)) + held_out == 24
+    alone = tmp_path / "alone"
+    alone.mkdir()
+    (alone / "6.txt").write_text(level(ZELDA, 16, 11, 0))
+    with pytest.raises(
+        UserError, match=r"all 1 level belong to families that are held out \(6\): give more\.$"
+    ):
+        data.load("level_folder", folder=str(alone), game="zelda")
+    (alone / "6.txt").rename(alone / "1.txt").write_text(("-" * 11 + "\n") * 16)
+    with pytest.raises(UserError, match="no room in the levels of the split train has anything in it"):
+        data.load("level_folder", folder=str(alone), game="zelda")
     (folder / "1.txt").write_text("q" * 11)
     with pytest.raises(UserError, match=r"1.txt: line 1, column 1 is 'q', which is no tile"):
         data.load("level_folder", **options)

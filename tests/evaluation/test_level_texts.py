@@ -37,6 +37,17 @@ def test_long_levels_are_cut(tmp_path):
     assert open_source(tmp_path / "made").size == 6
 
 
+def test_an_empty_room_counts_where_it_is_a_whole_level(tmp_path):
+    write(tmp_path / "made", ZELDA, 2)
+    empty = ("-" * 11 + "\n") * 16
+    (tmp_path / "made" / "empty.txt").write_text(empty)
+    assert open_source(tmp_path / "made").size == 3
+    (tmp_path / "none").mkdir()
+    (tmp_path / "none" / "dungeon.txt").write_text(2 * empty)
+    with pytest.raises(UserError, match="zelda: no room has anything in it"):
+        open_source(tmp_path / "none")
+
+
 def test_what_is_a_folder_of_levels(tmp_path):
     write(tmp_path / "made", MARIO, 1)
     Image.new("RGB", (4, 4)).save(tmp_path / "made" / "level_0.png")

@@ -50,4 +50,13 @@ def _is_text(path: Path) -> bool:
 
 def _windows(texts: dict[str, str], game: Game) -> np.ndarray:
     levels = {name: parse_level(text, game.alphabet, name) for name, text in texts.items()}
-    return np.concatenate([windows_of(level, game, name) for name, level in levels.items()])
+    # A level of one room counts even if nothing is in it: dropped, it would make a bad generator look better.
+    windows = np.concatenate(
+        [
+            level[None] if level.shape == game.shape else windows_of(level, game, name)
+            for name, level in levels.items()
+        ]
+    )
+    if not len(windows):
+        raise UserError("no room has anything in it")
+    return windows
