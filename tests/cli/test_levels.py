@@ -20,7 +20,7 @@ class Softly:
     """Stands for a run: levels that are flat, with ground where the first latent is above 0."""
 
     conditions = ()
-    num_classes = None
+    num_classes: int | None = None
     has_latent_path = True
     has_styles = False
     generator = None
