@@ -5,8 +5,8 @@
 Reads RUNS/runs/VARIANT-SEED, as the study keeps them, and adds a row to scores.jsonl beside this file for
 each run and sampler that has none: 2,000 samples, the same for all scores, against the 60,000 training
 images, in the features of Fashion-MNIST's classifier and of random networks; bits of 2,000 test images where
-the method has a likelihood. 1,000 steps take too long for 2,000 samples: there are 256, beside as many of 50
-steps.
+the method has a likelihood. 100 and 1,000 steps take too long for 2,000 samples: there are 256, beside as
+many of fewer steps.
 """
 
 from __future__ import annotations
@@ -44,12 +44,14 @@ SAMPLERS = {  # variant -> of a diffusion model; the first is its sampler in the
     "edm": (
         *(Sampler("heun", steps, NUM) for steps in (18, 10, 5)),
         *(Sampler("ddim", steps, NUM) for steps in (10, 20, 50)),
+        Sampler("heun", 18, FEW),
     ),
     "ddpm": (
-        *(Sampler("ddim", steps, NUM) for steps in (50, 10, 20, 100)),
+        *(Sampler("ddim", steps, NUM) for steps in (50, 10, 20)),
         Sampler("heun", 10, NUM),
-        Sampler("ddim", 50, FEW),
-        Sampler("ancestral", 1_000, FEW),
+        Sampler("ancestral", 50, NUM),
+        *(Sampler("ddim", steps, FEW) for steps in (50, 100)),
+        *(Sampler("ancestral", steps, FEW) for steps in (100, 1_000)),
     ),
 }
 

@@ -19,6 +19,7 @@ import numpy as np
 
 matplotlib.use("agg")
 import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
 
 HERE = Path(__file__).parent
 STEPS = runpy.run_path(str(HERE / "study.py"))["STEPS"]
@@ -151,18 +152,20 @@ def of_sampling(entries: list[Entry], costs: Mapping[str, Any]) -> list[str]:
     for entry in entries:
         if entry.variant.endswith(" images") or "," in entry.sampler:
             continue
-        cost = costs[entry.cost_name]
         parameters = " + ".join(f"{count:,}" for count in costs[entry.family]["parameters"])
         label = f"{LABELS[entry.family]} {entry.sampler}".strip()
-        rate, latency = 64 / cost["batch_seconds"][0], 1e3 * cost["one_seconds"][0]
-        operations = f"{cost['evaluations']:,} | {cost['sampling_gflop']:.3g}"
+        costing = ["-"] * 4  # of a sampler that was not timed
+        if cost := costs.get(entry.cost_name):
+            rate, latency = 64 / cost["batch_seconds"][0], 1e3 * cost["one_seconds"][0]
+            evaluations, operations = cost["evaluations"], cost["sampling_gflop"]
+            costing = [f"{evaluations:,}", f"{operations:.3g}", f"{rate:.3g}", f"{latency:.3g}"]
         fid = shown(entry.scores["fid, classifier"])
-        lines.append(f"| {label} | {parameters} | {operations} | {rate:.3g} | {latency:.3g} | {fid} |")
+        lines.append(f"| {' | '.join([label, parameters, *costing, fid])} |")
     return lines
 
 
 def of_few(entries: list[Entry]) -> list[str]:
-    """The samplers that were scored on few images."""
+    """The samplers that were scored on few images: FIDs that compare with each other only."""
     names = {"FID": "fid, classifier", "precision": "precision, classifier", "recall": "recall, classifier"}
     lines = header("", *names)
     for entry in entries:
@@ -179,8 +182,9 @@ def draw(entries: list[Entry], costs: Mapping[str, Any], path: Path) -> None:
         sides, ("fid, classifier", "fid, random"), ("classifier's features", "random features"), strict=True
     ):
         lines: dict[str, list[tuple[float, float]]] = {}
+        labels: list[tuple[str, tuple[float, float], str]] = []
         for entry in entries:
-            if entry.variant.endswith(" images") or "," in entry.sampler:
+            if entry.variant.endswith(" images") or entry.cost_name not in costs:
                 continue
             times = [1e3 * seconds / 64 for seconds in costs[entry.cost_name]["batch_seconds"]]
             values = entry.scores[score]
@@ -192,9 +196,7 @@ def draw(entries: list[Entry], costs: Mapping[str, Any], path: Path) -> None:
             kind = entry.sampler.partition(" ")[0]
             lines.setdefault(f"{entry.family} {kind}".strip(), []).append((times[0], mean))
             text = f"{LABELS[entry.family]} {entry.sampler}".strip().replace(", ", ",\n")
-            axes.annotate(
-                text, (times[0], mean), (5, 4), textcoords="offset points", fontsize=8, color=colour
-            )
+            labels.append((text, (times[0], mean), colour))
         for key, points in lines.items():
             if len(points) > 1:
                 x, y = zip(*sorted(points), strict=True)
@@ -203,8 +205,34 @@ def draw(entries: list[Entry], costs: Mapping[str, Any], path: Path) -> None:
         axes.set(xscale="log", yscale="log", xlabel="ms for an image, in batches of 64", title=f"FID, {name}")
         axes.margins(x=0.15, y=0.1)
         axes.grid(alpha=0.3, which="both")
+        write_labels(axes, labels)
     figure.savefig(path, dpi=100)
     plt.close(figure)
+
+
+def write_labels(axes: Axes, labels: list[tuple[str, tuple[float, float], str]]) -> None:
+    """Texts beside points, on the side where they lie on no other text; (text, point, colour)."""
+    axes.figure.canvas.draw()
+    taken: list[Any] = []
+    for text, point, colour in labels:
+        for across, up in ((5, 4), (-5, 4), (5, -10), (-5, -10), (5, 14), (-5, -20)):
+            label = axes.annotate(
+                text,
+                point,
+                (across, up),
+                textcoords="offset points",
+                fontsize=8,
+                color=colour,
+                horizontalalignment="left" if across > 0 else "right",
+            )
+            box = label.get_window_extent()
+            inside = axes.bbox.x0 < box.x0 and box.x1 < axes.bbox.x1
+            if inside and not any(box.overlaps(other) for other in taken):
+                break
+            label.remove()
+        else:
+            label = axes.annotate(text, point, (5, 4), textcoords="offset points", fontsize=8, color=colour)
+        taken.append(label.get_window_extent())
 
 
 def main() -> None:
@@ -214,7 +242,7 @@ def main() -> None:
     lines += ["", "**At equal operations: 40 TFLOP**", "", *of_budget(found, costs, "operations")]
     lines += ["", f"**Sampling** ({read['machine']['hardware']})", "", *of_sampling(found, costs)]
     if any("," in entry.sampler for entry in found):
-        lines += ["", "**1,000 steps, by 256 images**", "", *of_few(found)]
+        lines += ["", "**By 256 images**", "", *of_few(found)]
     (HERE / "tables.md").write_text("\n".join([*lines, ""]))
     draw(found, costs, HERE / "quality_and_time.png")
 
