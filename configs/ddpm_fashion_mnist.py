@@ -2,12 +2,13 @@
 
     gan-jax data prepare fashion_mnist
     gan-jax train --config ddpm_fashion_mnist --workdir runs/ddpm_fashion
-    gan-jax sample --workdir runs/ddpm_fashion --out samples.png --solver heun --steps 20
+    gan-jax sample --workdir runs/ddpm_fashion --out samples.png --steps 100
 
 Ho et al. 2020, arXiv:2006.11239: its process of 1,000 noise levels and its blocks; the width, depth and no
-dropout are a CPU's (0.63 M parameters, not 35.7 M). Pictures are drawn in 50 steps, with averaged
-weights. All steps are 10 minutes on two x86 cores; 1,158 were tried: half of the pictures are garments, the
-others noise, which those of `edm_fashion_mnist` are not then (experiments/comparison).
+dropout are a CPU's (0.63 M parameters, not 35.7 M). Pictures are drawn in 50 ancestral steps, with averaged
+weights. All steps are 10 minutes on two x86 cores; 1,158 were tried, after which the classifier's FID is that
+of `edm_fashion_mnist` (130 and 125, in random features 2.8 and 0.66); drawn by DDIM's 50 steps half of the
+pictures are noise (experiments/comparison).
 """
 
 import ml_collections
@@ -26,7 +27,7 @@ def get_config() -> ml_collections.ConfigDict:
     config.data.name = "fashion_mnist"
     config.algorithm = dict(name="diffusion")
     config.process = dict(name="ddpm")
-    config.sampler = dict(name="ddim", steps=50)
+    config.sampler = dict(name="ancestral", steps=50)
     config.ema = dict(name="half_life", images=20_000)
     config.generator = dict(
         name="diffusion_unet", width=24, multipliers=(1, 2, 2), depth=1, attention_sizes=(7,), block="ddpm"

@@ -47,9 +47,9 @@ SAMPLERS = {  # variant -> of a diffusion model; the first is its sampler in the
         Sampler("heun", 18, FEW),
     ),
     "ddpm": (
+        Sampler("ancestral", 50, NUM),
         *(Sampler("ddim", steps, NUM) for steps in (50, 10, 20)),
         Sampler("heun", 10, NUM),
-        Sampler("ancestral", 50, NUM),
         *(Sampler("ddim", steps, FEW) for steps in (50, 100)),
         *(Sampler("ancestral", steps, FEW) for steps in (100, 1_000)),
     ),

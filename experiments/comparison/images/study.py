@@ -47,6 +47,8 @@ def variant(config: str, steps: int) -> dict[str, Any]:
     }
     if config in ("edm_fashion_mnist", "pixelcnn_fashion_mnist"):
         changes["generator.condition"] = "none"
+    if config == "ddpm_fashion_mnist":
+        changes |= {"sampler.name": "ddim", "sampler.steps": 50}  # measure.py has the config's
     if config == "dcgan_fashion_mnist":
         changes |= {"ema.name": "half_life", "ema.images": 20_000}
     return changes

@@ -35,7 +35,7 @@ LABELS = {
     "pixelcnn": "PixelCNN",
 }
 BATCH = {"dcgan": 32, "stylegan2": 16, "vae": 128, "pixelcnn": 32}  # the others' is 64
-DEFAULT = {"edm": "heun 18", "ddpm": "ddim 50"}  # where a diffusion model has one row
+DEFAULT = {"edm": "heun 18", "ddpm": "ancestral 50"}  # where a diffusion model has one row
 SCORES = {
     "FID": "fid, classifier",
     "KID": "kid, classifier",
