@@ -2,8 +2,9 @@
 
     apt-get install espeak-ng
     python experiments/signals/speech.py digits
-    gan-jax train --config wavegan_tones --workdir runs/digits --config.data.name=waves \
-        --config.data.folder=digits --config.data.length=4096 --config.data.rate=8000
+    gan-jax train --config specgan_tones --workdir runs/digits --config.data.name=waves \
+        --config.data.folder=digits --config.data.length=8192 --config.data.rate=8000 \
+        --config.data.form=spectrogram --config.generator.condition=auto --config.discriminator.condition=auto
 
 Each word gets a sub-folder, which is its class. A rule-based synthesiser is far simpler than people.
 """
