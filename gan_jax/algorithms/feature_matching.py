@@ -12,7 +12,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from gan_jax.algorithms.gan import GAN, REAL_SCORE, Fakes
+from gan_jax.algorithms.gan import GAN, REAL_SCORE, Fakes, with_penalties
 from gan_jax.core.collectives import gather_batch
 from gan_jax.core.state import TrainState
 from gan_jax.core.update import Array, Batch, Key, LossOut
@@ -44,7 +44,7 @@ class FeatureMatching(GAN):
     def generator_loss(
         self, params: PyTree, state: TrainState, batch: Batch, key: Key
     ) -> tuple[Array, LossOut]:
-        """The squared distance of the layers' means, each divided by its size."""
+        """The squared distance of the layers' means, each divided by its size, and penalties."""
         latent_key, fake_key, generator_key = jax.random.split(key, 3)
         latent, told = self.inputs(latent_key, batch, state)
         fake, stats = self.apply(
@@ -60,7 +60,9 @@ class FeatureMatching(GAN):
             apart = jnp.mean(real_features[name], axis=0) - jnp.mean(fake_features[name], axis=0)
             distance = distance + jnp.mean(jnp.square(apart))
         loss = distance + self.adversarial_weight * self.objective(real_logits, fake_logits, state.step)
-        return loss, LossOut(metrics={"feature_distance": distance}, stats=stats)
+        inputs = self.generator_penalty_inputs(params, state, latent, told, key, generator_key)
+        loss, values, memories = with_penalties(loss, self.generator_penalties, inputs, state)
+        return loss, LossOut(metrics={"feature_distance": distance, **values}, stats=stats, extra=memories)
 
     def features(
         self, state: TrainState, view: Array, told: PyTree, key: Key

@@ -10,6 +10,7 @@ import pytest
 
 from gan_jax.algorithms.feature_matching import FeatureMatching
 from gan_jax.algorithms.gan import GAN
+from gan_jax.losses.generator_penalties import GeneratorPenalty
 from gan_jax.models import MODELS
 from tests.algorithms.linear import softplus
 
@@ -112,6 +113,31 @@ def test_matching_means_bring_the_fakes_mean_to_the_reals(state):
         now, metrics = step(now, REAL)
         distances.append(float(metrics["feature_distance"]))
     assert np.mean(distances[-10:]) < 0.1 * np.mean(distances[:3])
+
+
+class Brightness(GeneratorPenalty):
+    """The mean square of the fakes; counts its calls."""
+
+    name = "brightness"
+
+    def init(self):
+        return {"calls": jnp.zeros(())}
+
+    def __call__(self, inputs, memory, step):
+        fake = inputs.apply("__call__", inputs.latent, inputs.conditioning)
+        return jnp.mean(fake**2), {"calls": memory["calls"] + 1.0}
+
+
+def test_penalties_on_the_generator_are_paid_beside_the_distance():
+    algorithm, key = make(generator_penalties=(Brightness(weight=3.0),)), jax.random.key(9)
+    state = algorithm.init(KEY, ONE)
+    params = state.generator.params
+    plain, _ = jax.jit(make().generator_loss)(params, state, ONE, key)
+    loss, out = jax.jit(algorithm.generator_loss)(params, state, ONE, key)
+    brightness = np.mean(np.asarray(fakes(algorithm, state, key), np.float64) ** 2)
+    np.testing.assert_allclose(out.metrics["brightness"], brightness, rtol=1e-5)
+    np.testing.assert_allclose(loss, plain + 3.0 * brightness, rtol=1e-5)
+    assert float(jax.jit(algorithm.step)(state, REAL)[0].extra["brightness"]["calls"]) == 1.0
 
 
 def test_unknown_layers_are_named_with_the_choices(state):
