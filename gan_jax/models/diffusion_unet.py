@@ -23,7 +23,7 @@ from gan_jax.models.layers.norms import Norm
 from gan_jax.models.layers.precision import at_least_float32
 from gan_jax.models.layers.remat import remat_block
 from gan_jax.models.layers.resample import average_pool, nearest
-from gan_jax.utils.checks import check_count, check_widths
+from gan_jax.utils.checks import check_count, check_widths, is_count
 
 Array = jax.Array
 
@@ -167,7 +167,12 @@ class DiffusionUNet(Denoiser):
     def _check(self, x: Array) -> None:
         check_count(self.width, "width")
         check_count(self.depth, "depth")
-        check_widths(self.multipliers)
+        check_widths(self.multipliers, "multipliers")
+        if not (isinstance(self.attention_sizes, tuple) and all(map(is_count, self.attention_sizes))):
+            raise ValueError(
+                f"attention_sizes={self.attention_sizes!r}: it must be a tuple of heights of maps, such as "
+                "(16,), or () for attention between down and up alone"
+            )
         if self.block not in BLOCKS:
             raise ValueError(f"block={self.block!r} is not one of {', '.join(BLOCKS)}")
         if x.ndim != 4:

@@ -35,11 +35,11 @@ def check_kernel(value: object, field: str = "kernel_size") -> None:
         raise ValueError(f"{field}={value!r}: it must be a positive integer, at most {MOST_KERNEL}")
 
 
-def check_widths(widths: object) -> None:
+def check_widths(widths: object, field: str = "widths") -> None:
     """The widths of a network's layers."""
     if not isinstance(widths, tuple) or not widths or not all(map(is_count, widths)):
         raise ValueError(
-            f"widths={widths!r}: it must be a tuple of positive integers, one per layer, at most {MOST}"
+            f"{field}={widths!r}: it must be a tuple of positive integers, one per layer, at most {MOST}"
         )
 
 

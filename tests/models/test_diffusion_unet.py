@@ -61,7 +61,13 @@ def test_sides_halve_evenly_or_are_refused():
     [
         (dict(block="adm"), "block='adm' is not one of ddpm, ddpm"),
         (dict(width=0), "width=0"),
-        (dict(multipliers=()), "widths"),
+        (dict(multipliers=()), r"multipliers=\(\): it must be a tuple"),
+        (dict(multipliers=2), "multipliers=2: it must be a tuple"),
+        (
+            dict(attention_sizes=16),
+            r"attention_sizes=16: it must be a tuple of heights of maps, such as \(16,",
+        ),
+        (dict(attention_sizes=(7, "x")), r"attention_sizes=\(7, 'x'\)"),
         (dict(condition="projection"), "condition='projection'"),
         (dict(condition="one_hot"), "needs labels"),
     ],
