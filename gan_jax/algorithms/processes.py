@@ -23,7 +23,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gan_jax.utils.checks import check_count, check_number, check_range
+from gan_jax.utils.checks import FLOAT32_MAX, check_count, check_number, check_range
 from gan_jax.utils.tables import Table
 
 Array = jax.Array
@@ -92,12 +92,19 @@ class DDPM(Process):
         for name in ("first_beta", "last_beta"):
             if not 0.0 < check_number(getattr(self, name), name) < 1.0:
                 raise ValueError(f"{name}={getattr(self, name)!r}: it must be in (0, 1)")
+        if not self.most < FLOAT32_MAX**0.5:
+            raise ValueError(
+                f"noise_steps={self.noise_steps} with beta from {self.first_beta:g} to {self.last_beta:g} "
+                f"makes noise of sigma={self.most:.3g}, whose square no float32 holds: take fewer steps or "
+                "smaller betas"
+            )
 
     @functools.cached_property
     def sigmas(self) -> np.ndarray:
         """The level at each time, float64 [T]; they rise."""
         kept = np.cumprod(1.0 - np.linspace(self.first_beta, self.last_beta, self.noise_steps))
-        return np.sqrt((1.0 - kept) / kept)
+        with np.errstate(divide="ignore", over="ignore"):  # infinite ones are refused
+            return np.sqrt((1.0 - kept) / kept)
 
     @property
     def least(self) -> float:  # type: ignore[override]

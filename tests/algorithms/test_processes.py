@@ -84,6 +84,11 @@ def test_levels_of_training_are_drawn_as_they_should():
         (lambda: DDPM(noise_steps=0), "noise_steps=0"),
         (lambda: DDPM(last_beta=1.0), "last_beta=1.0"),
         (lambda: DDPM(noise_steps=10).levels(11), "noise_steps=10 at most"),
+        (
+            lambda: DDPM(noise_steps=10_000),
+            "noise_steps=10000 with .* sigma=9.34e.21, whose square no float32",
+        ),
+        (lambda: DDPM(last_beta=0.9), "sigma=inf, whose square"),
         (lambda: EDM(data_std=0.0), "data_std=0.0"),
         (lambda: EDM(least=90.0), "below most=80"),
     ],
