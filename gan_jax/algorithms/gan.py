@@ -89,7 +89,8 @@ class GAN(Algorithm):
         pool_size: earlier fakes to keep and show again; 0 for none.
         top_k: share of the fakes, those that the discriminator likes best, from which the generator learns
             (Sinha et al. 2020, arXiv:2002.06224); a number or a schedule.
-        adversarial_weight: of the adversarial loss among the generator's; 0 leaves it out.
+        adversarial_weight: of the adversarial loss among the generator's; 0 leaves it out. What is paid for
+            auxiliary outputs (classes, codes) has weights of its own.
         separate_batches: whether the generator's descent sees reals, or what it reads of the batch, that the
             discriminator's descents of the same step have not seen.
     """
@@ -270,7 +271,8 @@ class GAN(Algorithm):
             params, state.generator.stats, latent, told, key=generator_key, train=True
         )
         loss, metrics = self.content_loss(fake, state, batch)
-        if self.adversarial_weight:
+        # What is paid for auxiliary outputs has a weight of its own.
+        if self.adversarial_weight or type(self).auxiliary_loss is not GAN.auxiliary_loss:
             adversarial, found = self.adversarial_loss(state, batch, Fakes(latent, told, fake), key, fake_key)
             loss, metrics = loss + adversarial, found | metrics
         inputs = self.generator_penalty_inputs(params, state, latent, told, key, generator_key)

@@ -83,6 +83,15 @@ def test_it_is_added_to_the_adversarial_loss_and_reaches_both_players(state, rol
         assert moved["output"]["kernel"] < 1e-6  # the logit's own weights have no part in it
 
 
+def test_the_class_is_paid_for_without_an_adversarial_loss_too(state):
+    """Its weight is one beside that of the adversarial loss, 0 or not."""
+    key, params = jax.random.key(5), state.generator.params
+    loss = lambda algorithm: jax.jit(algorithm.generator_loss)(params, state, BATCH, key)[0]
+    found, little = (loss(make(adversarial_weight=weight)) for weight in (0.0, 1e-12))
+    assert float(found) > 0.1
+    np.testing.assert_allclose(found, little, rtol=1e-6)
+
+
 def test_the_generator_learns_the_classes():
     """Reals of class k are grey of one tone each; after 300 steps so are the fakes."""
     algorithm = make(generator_tx=optax.adam(0.01, b1=0.5), discriminator_tx=optax.adam(0.01, b1=0.5))
