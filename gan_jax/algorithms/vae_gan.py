@@ -28,7 +28,7 @@ from gan_jax.algorithms.vae import check_autoencoder, normal_divergence
 from gan_jax.core.randomness import example_keys
 from gan_jax.core.state import Role, TrainState
 from gan_jax.core.update import Array, Batch, Key, LossOut
-from gan_jax.data.codecs import Codec, Pixels
+from gan_jax.data.codecs import Codec, Pixels, Tiles
 from gan_jax.losses.likelihoods import Gaussian
 from gan_jax.optim.schedules import Schedule, as_schedule
 from gan_jax.utils.checks import check_range
@@ -111,7 +111,8 @@ class VAEGAN(GAN):
         encoder = beta * jnp.mean(divergence) / size + distance(of_encoder, fixed(log_scale))
         decoder = self.feature_weight * distance(of_decoder, log_scale)
         apart = jnp.mean(jnp.abs(of_decoder - batch["image"]))
-        unit = 0.5 if self.image_codec.bounded else 1.0
+        halved = self.image_codec.bounded and not isinstance(self.image_codec, Tiles)  # which are in [0, 1]
+        unit = 0.5 if halved else 1.0
         metrics = {"kl": jnp.mean(divergence), "feature_nll": decoder, "reconstruction_l1": unit * apart}
         return adversarial + encoder + decoder, out.replace(metrics=out.metrics | metrics)
 

@@ -13,6 +13,7 @@ import numpy as np
 from gan_jax.core.algorithm import Algorithm
 from gan_jax.core.state import TrainState
 from gan_jax.core.update import Array, Key
+from gan_jax.data.codecs import Tiles
 from gan_jax.data.spec import DataSpec
 from gan_jax.inference.sample import CHUNK
 from gan_jax.utils.errors import UserError
@@ -38,13 +39,12 @@ def bits_of(algorithm: Algorithm, spec: DataSpec) -> Judge | None:
 def errors_of(algorithm: Algorithm, spec: DataSpec) -> Judge | None:
     """Mean absolute and squared difference between examples and what the method makes of their latents.
 
-    [B, 2], of values in [0, 1] where they are images, else in the units of the data. None of a method that
-    encodes nothing.
+    [B, 2], of values in [0, 1]; of points in their units. None of a method that encodes nothing.
     """
     codec = spec.fields["image"].codec
     if not algorithm.has_encoder:
         return None
-    unit = 0.5 if codec.bounded else 1.0
+    unit = 0.5 if codec.bounded and not isinstance(codec, Tiles) else 1.0  # tiles are in [0, 1] already
 
     def errors(state: TrainState, stored: Array, labels: Array, key: Key) -> Array:
         image = codec.decode(stored)

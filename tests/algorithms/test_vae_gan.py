@@ -10,7 +10,7 @@ import optax
 import pytest
 
 from gan_jax.algorithms.vae_gan import VAEGAN
-from gan_jax.data.codecs import Pixels, Points
+from gan_jax.data.codecs import Pixels, Points, Tiles
 from gan_jax.data.spec import Field
 from gan_jax.evaluation.protocol import from_row
 from gan_jax.models import MODELS
@@ -92,6 +92,18 @@ def test_each_part_has_the_gradient_of_its_own_objective():
     ):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6, err_msg=jax.tree_util.keystr(path))
         assert np.abs(a).max() > 0
+
+
+def test_the_error_of_reconstructions_is_of_values_in_0_to_1():
+    """Those of tiles are there already, those of pixels are halved."""
+    batch = {"image": jax.random.uniform(KEY, (COUNT, *SHAPE))}
+    found = {}
+    for codec in (Pixels(), Tiles(np.zeros((1, 3), np.uint8))):
+        algorithm = vae_gan(image_codec=codec)
+        state = jax.jit(algorithm.init)(KEY, batch)
+        _, out = jax.jit(algorithm.generator_loss)(state.generator.params, state, batch, KEY)
+        found[codec.name] = float(out.metrics["reconstruction_l1"])
+    assert found["tiles"] == pytest.approx(2 * found["pixels"], rel=1e-6)
 
 
 def test_spectral_norms_of_encoder_and_decoder_move():
