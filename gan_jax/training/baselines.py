@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import jax.numpy as jnp
 
+from gan_jax.algorithms.feature_matching import FeatureMatching
 from gan_jax.algorithms.gan import GAN
 from gan_jax.algorithms.vae_gan import VAEGAN
 from gan_jax.core.algorithm import Algorithm
@@ -32,8 +33,11 @@ def baselines(algorithm: Algorithm) -> dict[str, float]:
     if not isinstance(algorithm, GAN) or type(algorithm).auxiliary_loss is not GAN.auxiliary_loss:
         return found
     found |= _at_best(loss, "discriminator")
-    # A VAE-GAN's generator pays for its reconstructions too.
-    own = isinstance(algorithm, VAEGAN) or type(algorithm).content_loss is not GAN.content_loss
+    # A VAE-GAN's generator pays for its reconstructions too, that of feature matching for the distance.
+    own = (
+        isinstance(algorithm, VAEGAN | FeatureMatching)
+        or type(algorithm).content_loss is not GAN.content_loss
+    )
     if not own and algorithm.adversarial_weight == 1:
         found |= _at_best(loss, "generator")
     return found

@@ -24,6 +24,7 @@ LOG = math.log(2)
         ({"loss": {"name": "relativistic_paired"}}, LOG, LOG, None),
         ({"algorithm": {"name": "acgan"}, "generator__condition": "embedding"}, None, None, 0.5),
         ({"algorithm__adversarial_weight": 0.1}, 2 * LOG, None, 0.5),
+        ({"algorithm": {"name": "feature_matching", "adversarial_weight": 1.0}}, 2 * LOG, None, 0.5),
     ],
     ids=str,
 )
