@@ -3,11 +3,11 @@
     gan-jax train --config wavegan_tones --workdir runs/wavegan_tones
     gan-jax sample runs/wavegan_tones --num 16 --out tones/
 
-Donahue et al. 2019, arXiv:1802.04208: phase shuffle of 2, latents uniform in [-1, 1]. The objective is that of
-Huang et al. 2024, arXiv:2501.05441, relativistic pairs with R1 and R2: with the paper's WGAN-GP so small a
+Donahue et al. 2019, arXiv:1802.04208: phase shuffle of 2, latents uniform in [-1, 1]. The objective is that
+of Huang et al. 2024, arXiv:2501.05441, relativistic pairs with R1 and R2: with the paper's WGAN-GP so small a
 network learns several times slower (`experiments/signals`). Half a second: --config.data.length=4096, four
-times the work. Expect low notes in tune under some noise, three of five with a clear pitch, hardly an overtone;
-34 minutes on one of two x86 cores.
+times the work. Expect low notes in tune under some noise, three of five with a clear pitch, hardly an
+overtone; 34 minutes on one of two x86 cores.
 """
 
 import ml_collections

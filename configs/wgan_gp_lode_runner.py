@@ -4,10 +4,10 @@
     gan-jax train --config wgan_gp_lode_runner --workdir runs/wgan_gp_lode_runner
     gan-jax levels runs/wgan_gp_lode_runner --num 20 --out levels
 
-Gulrajani et al. 2017, arXiv:1704.00028, as wgan_gp_mario. 135 levels are few: in MM-NEAT (issue 597) a GAN of all
-of them collapsed. This one does not; expect floors, ladders, ropes and gold in levels that differ from all known
-ones, and neither a runner nor an enemy in any, so none can be played (`experiments/levels`); 17 minutes on one
-of two x86 cores.
+Gulrajani et al. 2017, arXiv:1704.00028, as wgan_gp_mario. 135 levels are few: in MM-NEAT (issue 597) a GAN of
+all of them collapsed. This one does not; expect floors, ladders, ropes and gold in levels that differ from
+all known ones, and neither a runner nor an enemy in any, so none can be played (`experiments/levels`); 17
+minutes on one of two x86 cores.
 """
 
 import ml_collections
