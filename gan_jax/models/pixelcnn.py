@@ -115,8 +115,7 @@ class PixelCNN(Generator):
     `row` and `pixel` compute the same in the order in which pixels are drawn: of each layer only the rows and
     pixels that its kernels reach are kept.
 
-    Attributes, beside those of `Generator` (`condition` is "embedding", biases of each layer, or "none";
-    those in `UNUSED` stay as they are there):
+    Attributes, beside those of `Generator` (`condition` is "embedding", biases of each layer, or "none"):
         width: channels of both stacks.
         layers: how many.
         kernel_size: odd; a layer sees half of it above and to the left.
@@ -126,7 +125,6 @@ class PixelCNN(Generator):
     """
 
     CONDITIONS: ClassVar[tuple[str, ...]] = ("none", "embedding")
-    UNUSED: ClassVar[tuple[str, ...]] = ("embedding_size", "spectral_norm", "initializer")
     output: ClassVar[str] = "linear"
 
     width: int = 32
@@ -141,12 +139,6 @@ class PixelCNN(Generator):
         check_kernel(self.kernel_size)
         if self.kernel_size % 2 == 0:
             raise ValueError(f"kernel_size={self.kernel_size}: it must be odd: the pixel is in its middle")
-        for name in self.UNUSED:
-            default = getattr(Generator, name)
-            if getattr(self, name) != default:
-                raise ValueError(
-                    f"{name}={getattr(self, name)!r}: pixelcnn has no use for it: set {name}={default!r}"
-                )
         classes = self.num_classes if self.conditional else None
         self.blocks = [
             Block(self.width, self.kernel_size, classes, index > 0) for index in range(self.layers)

@@ -88,12 +88,3 @@ def test_what_is_drawn_of_a_mixture_has_its_probabilities():
 def test_an_even_kernel_has_no_middle():
     with pytest.raises(ValueError, match="kernel_size=4: it must be odd"):
         network(kernel_size=4).init(KEY, jnp.zeros((1, *SHAPE)), None, False)
-
-
-@pytest.mark.parametrize(
-    "field", [dict(spectral_norm=True), dict(initializer="normal"), dict(embedding_size=8)]
-)
-def test_fields_of_generators_that_it_does_not_read_are_refused(field):
-    name = next(iter(field))
-    with pytest.raises(ValueError, match=f"{name}=.*: pixelcnn has no use for it: set {name}="):
-        network(**field).init(KEY, jnp.zeros((1, *SHAPE)), None, False)
