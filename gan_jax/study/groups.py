@@ -64,17 +64,29 @@ class Group:
     def algorithm_of(self, spec: DataSpec, phase: int = 0) -> Callable[[Mapping[str, Array]], Algorithm]:
         """One run's `numbers`, scalars that may be traced -> its algorithm in one of the phases."""
         chosen = phase_configs(self.config)[phase]
+        kept = [field for field in self.numbers if self._is_kept(field, phase)]
 
         def algorithm(numbers: Mapping[str, Array]) -> Algorithm:
             config = copy.deepcopy(chosen.config)
             with config.ignore_type():
-                for field, value in numbers.items():
+                for field in kept:
                     every = self.numbers[field]
-                    if _get(config, field) == _get(self.config, field):  # the phase does not set it anew
-                        _set(config, field, Number(value, (float(every.min()), float(every.max()))))
+                    bounds = float(every.min()), float(every.max())
+                    _set(config, field, Number(numbers[field], bounds))
             return build_algorithm(config, spec, chosen.start)
 
         return algorithm
+
+    def _is_kept(self, field: str, phase: int) -> bool:
+        """Whether each run still has its own number in the phase: no phase up to it sets the field anew.
+
+        One run does not tell: a phase may set the very number that it has. Two with different ones do.
+        """
+        every = self.numbers[field]
+        configs = [self.runs[index].config for index in (0, int((every != every[0]).argmax()))]
+        return all(
+            _get(phase_configs(config)[phase].config, field) == _get(config, field) for config in configs
+        )
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from gan_jax.config.build import build_algorithm, example_batch
 from gan_jax.config.components import complete
 from gan_jax.config.config_file import run_config_file
 from gan_jax.config.overrides import overridden
+from gan_jax.config.phases import phase_configs
 from gan_jax.data.codecs import Points
 from gan_jax.data.spec import DataSpec, Field
 from gan_jax.study.groups import grouped, split_numbers
@@ -253,6 +254,32 @@ def test_a_number_in_the_program_is_the_number_of_the_config():
             jax.tree.leaves(found[0].discriminator), jax.tree.leaves(expected[0].discriminator), strict=True
         ):
             np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("of_phase", [1e-2, 3e-2, 2e-2])  # the first run's own, the second's, and neither's
+def test_a_number_that_a_phase_sets_is_the_same_for_all_runs(of_phase):
+    base = tiny.config()
+    base.phases = [
+        dict(name="own", num_steps=6),
+        dict(name="set", generator_optimizer=dict(learning_rate=of_phase)),
+    ]
+    variants = {"base": {}, "fast": {"generator_optimizer.learning_rate": 3e-2, "penalties.r1.weight": 2.0}}
+    (group,) = grouped(runs_of(tiny.study(base=base, variants=variants, seeds=1)))
+    zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), example_batch(SPEC, 8))
+    batches = {"image": jax.random.normal(jax.random.key(2), (1, 8, 1, 1, 2))}
+    algorithm_of = group.algorithm_of(SPEC, 1)
+    for index, run in enumerate(group.runs):
+        alone = build_algorithm(phase_configs(run.config)[1].config, SPEC, 6)
+        state = alone.init(jax.random.key(1), zeros)
+        numbers = {name: values[index] for name, values in group.numbers.items()}
+        found = jax.jit(lambda s, b, n: algorithm_of(n).step(s, b))(state, batches, numbers)
+        expected = jax.jit(alone.step)(state, batches)
+        for player in ("generator", "discriminator"):
+            jax.tree.map(
+                lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6),
+                getattr(found[0], player),
+                getattr(expected[0], player),
+            )
 
 
 # Shards
