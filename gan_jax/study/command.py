@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 
@@ -37,6 +38,8 @@ def run(
         UserError: there is no such study, variant or shard; or, to be merged, not every run's result.
     """
     parallel.use_all_cores()
+    merging = ["gan-jax", "study", str(folder), *([f"--out={out}"] if out else [])]
+    merging += [*([f"--seeds={seeds}"] if seeds else []), *([f"--only={','.join(only)}"] if only else [])]
     out = out or folder
     part = Shard.parse(shard)
     runner = Runner(open_study(folder), out, part, seeds=seeds, only=only)
@@ -46,7 +49,7 @@ def run(
     if not merge:
         runner.run()
         if part.count > 1:
-            sys.stdout.write(f"shard {shard} is done; when all are: gan-jax study {folder} --merge\n")
+            sys.stdout.write(f"shard {shard} is done; when all are: {shlex.join([*merging, '--merge'])}\n")
             return
     there = runner.report(folder.resolve().name, f"gan-jax study {folder}")
     if merge and runner.left:

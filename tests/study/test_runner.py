@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import re
+import shlex
 import shutil
 from pathlib import Path
 from unittest import mock
@@ -348,6 +349,19 @@ def test_the_command_line(tmp_path, whole, capsys):
     (tmp_path / "tiny" / "results.jsonl").write_text("".join(lines[:-1]))
     assert main.main(["study", folder, "--merge"]) == 1
     assert "missing are hinge, seed 2" in capsys.readouterr().err
+
+
+def test_a_shard_that_is_done_says_how_all_are_merged(tmp_path, whole, capsys):
+    folder, out = write_study(tmp_path / "tiny"), tmp_path / "the out"
+    out.mkdir()
+    (out / "results.jsonl").write_bytes((whole[0] / "results.jsonl").read_bytes())
+    assert main.main(["study", folder, f"--out={out}", "--only=base,hinge", "--seeds=2", "--shard=1/2"]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("shard 1/2 is done; when all are: gan-jax study ")
+    command = shlex.split(said.partition("when all are: gan-jax ")[2])
+    assert command == ["study", folder, f"--out={out}", "--seeds=2", "--only=base,hinge", "--merge"]
+    assert main.main(command) == 0
+    assert (out / "report.md").is_file()
 
 
 @pytest.mark.parametrize(
