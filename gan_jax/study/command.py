@@ -38,8 +38,8 @@ def run(
         UserError: there is no such study, variant or shard; or, to be merged, not every run's result.
     """
     parallel.use_all_cores()
-    merging = ["gan-jax", "study", str(folder), *([f"--out={out}"] if out else [])]
-    merging += [*([f"--seeds={seeds}"] if seeds else []), *([f"--only={','.join(only)}"] if only else [])]
+    command = ["gan-jax", "study", str(folder), *([f"--out={out}"] if out else [])]
+    command += [*([f"--seeds={seeds}"] if seeds else []), *([f"--only={','.join(only)}"] if only else [])]
     out = out or folder
     part = Shard.parse(shard)
     runner = Runner(open_study(folder), out, part, seeds=seeds, only=only)
@@ -49,9 +49,9 @@ def run(
     if not merge:
         runner.run()
         if part.count > 1:
-            sys.stdout.write(f"shard {shard} is done; when all are: {shlex.join([*merging, '--merge'])}\n")
+            sys.stdout.write(f"shard {shard} is done; when all are: {shlex.join([*command, '--merge'])}\n")
             return
-    there = runner.report(folder.resolve().name, f"gan-jax study {folder}")
+    there = runner.report(folder.resolve().name, shlex.join(command))
     if merge and runner.left:
         raise UserError(
             f"{there} are there, and the report in {out} is of these; missing are "

@@ -361,7 +361,8 @@ def test_a_shard_that_is_done_says_how_all_are_merged(tmp_path, whole, capsys):
     command = shlex.split(said.partition("when all are: gan-jax ")[2])
     assert command == ["study", folder, f"--out={out}", "--seeds=2", "--only=base,hinge", "--merge"]
     assert main.main(command) == 0
-    assert (out / "report.md").is_file()
+    made_by = f"```bash\ngan-jax study {folder} '--out={out}' --seeds=2 --only=base,hinge\n```"
+    assert made_by in (out / "report.md").read_text()
 
 
 @pytest.mark.parametrize(
