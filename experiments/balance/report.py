@@ -14,6 +14,7 @@ from gan_jax.summaries.plotting import new_figure, save_figure
 from gan_jax.utils import files
 
 Row = dict[str, Any]
+ACROSS = 3  # panels of the figure
 
 
 def values(rows: list[Row], cut: str, method: str, score: str) -> dict[int, float]:
@@ -85,9 +86,11 @@ def figure(rows: list[Row], path: Path) -> None:
     cuts = [cut for cut in design.CUTS if any(row["cut"] == cut for row in rows)]
     if not cuts:
         return
-    image = new_figure(4.2 * len(cuts), 3.6)
-    panels = image.subplots(1, len(cuts), squeeze=False)[0]
-    for axes, cut in zip(panels, cuts, strict=True):
+    across = min(len(cuts), ACROSS)
+    down = math.ceil(len(cuts) / across)
+    image = new_figure(4.2 * across, 3.6 * down)
+    panels = image.subplots(down, across, squeeze=False).ravel()
+    for axes, cut in zip(panels, cuts, strict=False):
         methods = [name for name in design.methods_of(cut) if values(rows, cut, name, "balanced_accuracy")]
         for place, method in enumerate(reversed(methods)):
             found = list(values(rows, cut, method, "balanced_accuracy").values())

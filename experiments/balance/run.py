@@ -1,8 +1,7 @@
 """Do generated pictures help a classifier of an unbalanced or small set? Results, a table and a figure.
 
     gan-jax data prepare fashion_mnist
-    python experiments/balance/run.py --first      # the part that is in table.md
-    python experiments/balance/run.py              # all of it
+    python experiments/balance/run.py
 
 Generators are trained in the folder of `--work` and continue there; each measured classifier is a line of
 results.jsonl, and what is there is not measured again. So the same command goes on where it was stopped.
@@ -82,7 +81,6 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--first", action="store_true", help="only the first part")
     parser.add_argument("--cuts", default=",".join(design.CUTS), help="only these, with commas between")
     parser.add_argument("--methods", default=",".join(design.METHODS), help="likewise")
     parser.add_argument("--seeds", type=int, default=design.SEEDS, help="classifiers of each")
@@ -93,8 +91,7 @@ def main() -> int:
     )
     parser.add_argument("--report", action="store_true", help="train nothing")
     args = parser.parse_args()
-    cuts = design.FIRST_CUTS if args.first else args.cuts.split(",")
-    methods = design.FIRST_METHODS if args.first else args.methods.split(",")
+    cuts, methods = args.cuts.split(","), args.methods.split(",")
     if unknown := {*cuts} - {*design.CUTS} | {*methods} - {*design.METHODS}:
         parser.error(
             f"{', '.join(sorted(unknown))}: the cuts are {', '.join(design.CUTS)}, the methods "
